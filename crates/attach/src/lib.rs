@@ -1,0 +1,1 @@
+//! Release to live connections: logs.

@@ -1,0 +1,2 @@
+//! The `devloop` command.
+fn main() {}

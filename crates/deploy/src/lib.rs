@@ -1,0 +1,1 @@
+//! Manifest set to release: apply, inventory, prune, wait until ready, delete.

@@ -1,0 +1,1 @@
+//! The loop: state, decide, run stages, shut down.

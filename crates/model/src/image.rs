@@ -1,0 +1,326 @@
+//! Names of images, in the parts that the container world gives them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// A repository name without tag or digest, as the user wrote it: `gcr.io/p/web` or `web`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ImageName(String);
+
+/// A tag: `v1`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Tag(String);
+
+/// A content digest of a manifest: `sha256:…`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+/// The ID of an image in a container daemon: `sha256:…` of its configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ImageId(String);
+
+/// A full reference: name, and a tag, a digest or both.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct ImageRef {
+    /// The repository.
+    pub name: ImageName,
+    /// The tag, if one is written.
+    pub tag: Option<Tag>,
+    /// The digest, if one is written.
+    pub digest: Option<Digest>,
+}
+
+/// An operating system and architecture: `linux/amd64`, `linux/arm/v7`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Platform(String);
+
+/// Why a text is no image name, tag, digest or reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a valid {what}: {why}")]
+pub struct ImageNameError {
+    text: String,
+    what: &'static str,
+    why: &'static str,
+}
+
+fn invalid(text: &str, what: &'static str, why: &'static str) -> ImageNameError {
+    ImageNameError { text: text.to_owned(), what, why }
+}
+
+impl ImageName {
+    /// Returns the name if `text` is one by the distribution reference grammar.
+    ///
+    /// # Errors
+    /// When `text` is empty, has a tag or digest, or characters that a repository cannot have.
+    pub fn parse(text: &str) -> Result<Self, ImageNameError> {
+        let what = "image name";
+        if text.is_empty() {
+            return Err(invalid(text, what, "it is empty"));
+        }
+        if text.contains('@') {
+            return Err(invalid(text, what, "it has a digest"));
+        }
+        let (domain, path) = split_domain(text);
+        if path.contains(':') {
+            return Err(invalid(text, what, "it has a tag"));
+        }
+        if domain.is_some_and(|d| !d.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b))) {
+            return Err(invalid(text, what, "its registry has characters that a host name cannot have"));
+        }
+        if path.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(invalid(text, what, "a repository must be lower case"));
+        }
+        let component = |c: &str| {
+            !c.is_empty()
+                && c.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+                && c.starts_with(|ch: char| ch.is_ascii_alphanumeric())
+                && c.ends_with(|ch: char| ch.is_ascii_alphanumeric())
+        };
+        if !path.split('/').all(component) {
+            return Err(invalid(text, what, "a repository has lower-case letters, digits and single `.`, `_`, `-` between `/`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Returns the registry host, with its port, if the name starts with one.
+    pub fn domain(&self) -> Option<&str> {
+        split_domain(&self.0).0
+    }
+
+    /// Returns the name without its registry.
+    pub fn path(&self) -> &str {
+        split_domain(&self.0).1
+    }
+
+    /// Returns the name as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Splits off what Docker takes as the registry: a first component with a dot or a colon, or
+/// `localhost`.
+fn split_domain(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) => {
+            (Some(first), rest)
+        }
+        _ => (None, text),
+    }
+}
+
+impl Tag {
+    /// Returns the tag if `text` is one: at most 128 of `[A-Za-z0-9_.-]`, not starting with `.` or `-`.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn parse(text: &str) -> Result<Self, ImageNameError> {
+        let fits = (1..=128).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+            && !text.starts_with(['.', '-']);
+        if fits { Ok(Self(text.to_owned())) } else { Err(invalid(text, "tag", "a tag has at most 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two")) }
+    }
+
+    /// Returns the tag as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
+}
+
+impl Digest {
+    /// Returns the digest if `text` is `sha256:` and 64 lower-case hexadecimal digits.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn parse(text: &str) -> Result<Self, ImageNameError> {
+        if is_sha256(text) { Ok(Self(text.to_owned())) } else { Err(invalid(text, "digest", "a digest is `sha256:` and 64 hexadecimal digits")) }
+    }
+
+    /// Returns the digest with its algorithm.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the hexadecimal digits alone.
+    pub fn hex(&self) -> &str {
+        &self.0["sha256:".len()..]
+    }
+}
+
+impl ImageId {
+    /// Returns the ID if `text` is `sha256:` and 64 lower-case hexadecimal digits.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn parse(text: &str) -> Result<Self, ImageNameError> {
+        if is_sha256(text) { Ok(Self(text.to_owned())) } else { Err(invalid(text, "image ID", "an image ID is `sha256:` and 64 hexadecimal digits")) }
+    }
+
+    /// Returns the ID with its algorithm.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the hexadecimal digits alone.
+    pub fn hex(&self) -> &str {
+        &self.0["sha256:".len()..]
+    }
+}
+
+impl ImageRef {
+    /// Returns the reference in `text`: `name[:tag][@digest]`.
+    ///
+    /// # Errors
+    /// When one of the parts is not valid.
+    pub fn parse(text: &str) -> Result<Self, ImageNameError> {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(Digest::parse(digest)?)),
+            None => (text, None),
+        };
+        let last = rest.rfind('/').map_or(0, |at| at + 1);
+        let (name, tag) = match rest[last..].rfind(':') {
+            Some(at) => (&rest[..last + at], Some(Tag::parse(&rest[last + at + 1..])?)),
+            None => (rest, None),
+        };
+        Ok(Self { name: ImageName::parse(name)?, tag, digest })
+    }
+
+    /// Returns the reference of `name` with `tag`.
+    pub fn tagged(name: ImageName, tag: Tag) -> Self {
+        Self { name, tag: Some(tag), digest: None }
+    }
+
+    /// Returns this reference pinned to `digest`.
+    #[must_use]
+    pub fn with_digest(mut self, digest: Digest) -> Self {
+        self.digest = Some(digest);
+        self
+    }
+}
+
+impl Platform {
+    /// Returns the platform if `text` is `os/arch` or `os/arch/variant`.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn parse(text: &str) -> Result<Self, ImageNameError> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let word = |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b));
+        if (2..=3).contains(&parts.len()) && parts.iter().all(word) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(invalid(text, "platform", "a platform is `os/architecture`, for example `linux/amd64`"))
+        }
+    }
+
+    /// Returns the operating system.
+    pub fn os(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
+    /// Returns the architecture, in Go's words: `amd64`, `arm64`.
+    pub fn arch(&self) -> &str {
+        self.0.split('/').nth(1).unwrap_or_default()
+    }
+
+    /// Returns the variant, for example `v7`.
+    pub fn variant(&self) -> Option<&str> {
+        self.0.split('/').nth(2)
+    }
+
+    /// Returns the platform as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! text_type {
+    ($($type:ident),*) => {$(
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl FromStr for $type {
+            type Err = ImageNameError;
+            fn from_str(text: &str) -> Result<Self, ImageNameError> {
+                Self::parse(text)
+            }
+        }
+    )*};
+}
+text_type!(ImageName, Tag, Digest, ImageId, Platform);
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = ImageNameError;
+    fn from_str(text: &str) -> Result<Self, ImageNameError> {
+        Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_parse_into_their_parts() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for (text, domain, path, tag, has_digest) in [
+            ("web", None, "web", None, false),
+            ("library/web:v1", None, "library/web", Some("v1"), false),
+            ("localhost:5000/web", Some("localhost:5000"), "web", None, false),
+            ("localhost/web:1", Some("localhost"), "web", Some("1"), false),
+            ("gcr.io/p/q/web:v1.2-x_y", Some("gcr.io"), "p/q/web", Some("v1.2-x_y"), false),
+            (&format!("10.0.0.1:5000/a@{digest}"), Some("10.0.0.1:5000"), "a", None, true),
+            (&format!("a/b:c@{digest}"), None, "a/b", Some("c"), true),
+        ] {
+            let parsed = ImageRef::parse(text).unwrap();
+            assert_eq!(parsed.name.domain(), domain, "{text}");
+            assert_eq!(parsed.name.path(), path, "{text}");
+            assert_eq!(parsed.tag.as_ref().map(Tag::as_str), tag, "{text}");
+            assert_eq!(parsed.digest.is_some(), has_digest, "{text}");
+            assert_eq!(parsed.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused() {
+        for text in ["", "Web", "a//b", "/a", "a/", "a:", "a:b:c", "a@sha256:short", "a b", "-a", "a:.x", "reg.io/Web"] {
+            assert!(ImageRef::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_printed_reference_parses_to_itself(name in "[a-z0-9]{1,8}(/[a-z0-9]{1,8}){0,3}", tag in "[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}") {
+            let reference = ImageRef::tagged(ImageName::parse(&name).unwrap(), Tag::parse(&tag).unwrap());
+            proptest::prop_assert_eq!(ImageRef::parse(&reference.to_string()).unwrap(), reference);
+        }
+    }
+}

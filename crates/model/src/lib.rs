@@ -1,0 +1,55 @@
+//! The nouns that flow through devloop, its events, state, diagnostics and stage context; no I/O.
+//!
+//! A [`Plan`] is what the user's configuration means. Stages turn an [`Artifact`] into a
+//! [`BuiltImage`], manifests into a [`ManifestSet`], and that into a [`Release`]. Everything that
+//! happens on the way is an [`Event`].
+
+mod cx;
+mod diagnostic;
+mod event;
+mod image;
+mod plan;
+mod product;
+mod reason;
+mod step;
+mod template;
+
+pub use cx::Cancelled;
+pub use cx::Cx;
+pub use cx::Env;
+pub use cx::EventSink;
+pub use diagnostic::Diagnostic;
+pub use diagnostic::Location;
+pub use diagnostic::Severity;
+pub use event::CacheOutcome;
+pub use event::Change;
+pub use event::Event;
+pub use event::EventKind;
+pub use event::Outcome;
+pub use event::Stream;
+pub use image::Digest;
+pub use image::ImageId;
+pub use image::ImageName;
+pub use image::ImageNameError;
+pub use image::ImageRef;
+pub use image::Platform;
+pub use image::Tag;
+pub use plan::*;
+pub use product::BuiltImage;
+pub use product::Identity;
+pub use product::Manifest;
+pub use product::ManifestSet;
+pub use product::Namespace;
+pub use product::ObjectKey;
+pub use product::Release;
+pub use product::ReleasedObject;
+pub use reason::Hold;
+pub use reason::Reason;
+pub use reason::RebuildCause;
+pub use step::Stage;
+pub use step::StepId;
+pub use template::CommandRunner;
+pub use template::MissingKey;
+pub use template::Template;
+pub use template::TemplateError;
+pub use template::Vars;

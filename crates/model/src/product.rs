@@ -1,0 +1,160 @@
+//! What stages make: images, manifests, releases.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::Digest;
+use crate::ImageId;
+use crate::ImageName;
+use crate::ImageRef;
+use crate::Runtime;
+use crate::Tag;
+
+/// A built image; it always has an identity, so that "maybe built" cannot be written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BuiltImage {
+    /// The artifact's name, as skaffold.yaml and the manifests say it.
+    pub artifact: ImageName,
+    /// Where it is: the name after default-repo rewriting.
+    pub name: ImageName,
+    /// The tag that the tagger gave.
+    pub tag: Option<Tag>,
+    /// What it is.
+    pub identity: Identity,
+    /// The language runtime that the configuration names, for debugging.
+    pub runtime: Option<Runtime>,
+}
+
+/// What identifies the content of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Identity {
+    /// Pushed: the digest in its registry.
+    Digest(Digest),
+    /// In a container daemon only: its image ID.
+    Id(ImageId),
+    /// Named by the user (`deploy --images`, `--digest-source tag|none`) and used exactly so.
+    AsNamed,
+}
+
+impl BuiltImage {
+    /// Returns the reference that manifests are given: `name:tag@digest` when pushed,
+    /// `name:<64 hex digits of the image ID>` when only a daemon has it, as Skaffold does
+    /// (`pkg/skaffold/build/local/types.go`).
+    pub fn deployed(&self) -> String {
+        match &self.identity {
+            Identity::Digest(digest) => {
+                ImageRef { name: self.name.clone(), tag: self.tag.clone(), digest: Some(digest.clone()) }.to_string()
+            }
+            Identity::Id(id) => format!("{}:{}", self.name, id.hex()),
+            Identity::AsNamed => self.tagged(),
+        }
+    }
+
+    /// Returns `name:tag`, or the name alone without a tag.
+    pub fn tagged(&self) -> String {
+        ImageRef { name: self.name.clone(), tag: self.tag.clone(), digest: None }.to_string()
+    }
+}
+
+/// A Kubernetes namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Namespace(pub String);
+
+impl Namespace {
+    /// Returns the namespace as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What names an object in a cluster; the version of its API is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectKey {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Kind, as written in the manifest.
+    pub kind: String,
+    /// Namespace; none for a cluster-scoped object, or before the cluster was asked.
+    pub namespace: Option<Namespace>,
+    /// Name.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectKey {
+    /// `deployment/web`, or `deployment.apps/web` where the group is not one of Kubernetes' own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.to_lowercase();
+        if self.group.contains('.') && !self.group.ends_with(".k8s.io") {
+            write!(f, "{kind}.{}/{}", self.group, self.name)
+        } else {
+            write!(f, "{kind}/{}", self.name)
+        }
+    }
+}
+
+/// One object to apply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The object; always a JSON object with `apiVersion`, `kind` and `metadata.name`.
+    pub object: serde_json::Value,
+    /// Where it was read: a file and document, a URL, or a command.
+    pub source: String,
+}
+
+impl Manifest {
+    /// Returns the object's `apiVersion`, or an empty text.
+    pub fn api_version(&self) -> &str {
+        self.object["apiVersion"].as_str().unwrap_or_default()
+    }
+
+    /// Returns what names the object.
+    pub fn key(&self) -> ObjectKey {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        ObjectKey {
+            group: self.api_version().split_once('/').map(|(group, _)| group.to_owned()).unwrap_or_default(),
+            kind: text(&self.object["kind"]),
+            namespace: self.object["metadata"]["namespace"].as_str().map(|n| Namespace(n.to_owned())),
+            name: text(&self.object["metadata"]["name"]),
+        }
+    }
+}
+
+/// Rendered manifests, in the order in which they were written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ManifestSet {
+    /// The objects.
+    pub manifests: Vec<Manifest>,
+}
+
+/// What a deploy left in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Release {
+    /// Every object of this release, with its namespace as the cluster has it.
+    pub objects: Vec<ReleasedObject>,
+}
+
+/// One live object of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleasedObject {
+    /// What names it.
+    pub key: ObjectKey,
+    /// API version that it was applied with: `apps/v1`.
+    pub api_version: String,
+    /// The UID that the cluster gave it.
+    pub uid: String,
+    /// `metadata.generation` after the apply: a status that observed less is old.
+    pub generation: Option<i64>,
+}

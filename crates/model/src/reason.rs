@@ -1,0 +1,135 @@
+//! Why a step runs, and why it waits.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::StepId;
+
+/// Why a step runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "reason")]
+pub enum Reason {
+    /// The first pass of this session.
+    FirstRun,
+    /// The image is not what its inputs would give.
+    Rebuild {
+        /// What differs from the last build.
+        causes: Vec<RebuildCause>,
+    },
+    /// Another step gave a new result.
+    After {
+        /// That step.
+        step: StepId,
+    },
+}
+
+/// One difference between the inputs of the last build and those of now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "cause")]
+pub enum RebuildCause {
+    /// No build of this artifact is remembered.
+    NeverBuilt,
+    /// A file was added, changed or removed.
+    File {
+        /// Path, relative to the artifact's context.
+        path: String,
+        /// `added`, `changed` or `removed`.
+        change: String,
+    },
+    /// A build argument, environment value or label differs.
+    Argument {
+        /// Its name; values may be secret and are not kept.
+        name: String,
+    },
+    /// The base image points to another digest.
+    Base {
+        /// The base image as written.
+        image: String,
+    },
+    /// The builder, or a setting of it, differs.
+    Builder {
+        /// The setting.
+        setting: String,
+    },
+    /// The target platforms differ.
+    Platforms,
+    /// An image that this one requires is rebuilt.
+    Required {
+        /// That artifact.
+        artifact: String,
+    },
+    /// The image was built but is no longer where it was delivered.
+    Gone {
+        /// The registry or daemon that no longer has it.
+        place: String,
+    },
+    /// The cache is switched off.
+    CacheOff,
+}
+
+impl fmt::Display for RebuildCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverBuilt => f.write_str("never built here"),
+            Self::File { path, change } => write!(f, "{path} {change}"),
+            Self::Argument { name } => write!(f, "argument {name} changed"),
+            Self::Base { image } => write!(f, "base image {image} changed"),
+            Self::Builder { setting } => write!(f, "{setting} changed"),
+            Self::Platforms => f.write_str("target platforms changed"),
+            Self::Required { artifact } => write!(f, "{artifact}, which it requires, is rebuilt"),
+            Self::Gone { place } => write!(f, "the image is gone from {place}"),
+            Self::CacheOff => f.write_str("the cache is off"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirstRun => f.write_str("first run"),
+            Self::Rebuild { causes } => {
+                let shown: Vec<String> = causes.iter().take(3).map(ToString::to_string).collect();
+                f.write_str(&shown.join(", "))?;
+                if causes.len() > 3 {
+                    write!(f, " and {} more", causes.len() - 3)?;
+                }
+                Ok(())
+            }
+            Self::After { step } => write!(f, "after {step}"),
+        }
+    }
+}
+
+/// Why a step waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "hold")]
+pub enum Hold {
+    /// A step that it needs is not done yet.
+    Needs {
+        /// That step.
+        step: StepId,
+    },
+    /// A step that it needs failed.
+    Failed {
+        /// That step.
+        step: StepId,
+    },
+    /// The builder's concurrency limit is reached.
+    Concurrency {
+        /// How many builds may run at once.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Needs { step } => write!(f, "{step} is not done"),
+            Self::Failed { step } => write!(f, "{step} failed"),
+            Self::Concurrency { limit } => write!(f, "{limit} builds run at once"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Steps: one stage on one noun.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::ImageName;
+
+/// A stage of the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// Inputs listed and hashed, tags made, the build cache asked: for all artifacts at once.
+    Prepare,
+    /// One artifact built and delivered.
+    Build,
+    /// Manifests rendered.
+    Render,
+    /// Manifests applied.
+    Deploy,
+    /// Objects watched until they are ready.
+    StatusCheck,
+    /// Logs followed.
+    Attach,
+    /// Objects deleted.
+    Delete,
+}
+
+/// One stage on one noun; the noun is an artifact where the stage works on one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepId {
+    /// The stage.
+    pub stage: Stage,
+    /// The artifact, for [`Stage::Build`].
+    pub artifact: Option<ImageName>,
+}
+
+impl StepId {
+    /// Returns the step of a stage that works on everything at once.
+    pub fn of(stage: Stage) -> Self {
+        Self { stage, artifact: None }
+    }
+
+    /// Returns the step that builds `artifact`.
+    pub fn build(artifact: ImageName) -> Self {
+        Self { stage: Stage::Build, artifact: Some(artifact) }
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Prepare => "prepare",
+            Stage::Build => "build",
+            Stage::Render => "render",
+            Stage::Deploy => "deploy",
+            Stage::StatusCheck => "status check",
+            Stage::Attach => "attach",
+            Stage::Delete => "delete",
+        };
+        match &self.artifact {
+            Some(artifact) => write!(f, "{stage} of {artifact}"),
+            None => f.write_str(stage),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the devloop binary against real parts.
