@@ -1,1 +1,7 @@
 //! The only crate that opens sockets or starts processes: Kubernetes, container daemon, registry, git, child processes.
+
+pub mod docker;
+pub mod git;
+pub mod kube;
+pub mod process;
+pub mod registry;

@@ -1,0 +1,1 @@
+//! Facts from a git repository, read in process.
