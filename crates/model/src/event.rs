@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -23,7 +24,7 @@ pub struct Event {
     /// Number in this session, from 1, without gaps.
     pub seq: u64,
     /// When it happened.
-    pub at: jiff::Timestamp,
+    pub at: Timestamp,
     /// What happened.
     pub fact: EventKind,
 }
