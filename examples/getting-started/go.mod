@@ -1,0 +1,3 @@
+module example.com/getting-started
+
+go 1.24

@@ -1,0 +1,17 @@
+# Shared by the scripts of this folder: where things are, and saying what is done.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+integration=$root/integration
+devcluster=$integration/cluster/devcluster
+
+say() { printf '\n==> %s\n' "$*"; }
+
+# The cluster, its registry and the base images: made where they are missing.
+set_up() {
+    say "Debian packages and the cluster's components (about 6 minutes the first time)"
+    "$devcluster" install
+    say "Cluster, registry and container daemon"
+    "$devcluster" up
+    eval "$("$devcluster" env)"
+    say "Base images"
+    "$integration/images"
+}

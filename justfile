@@ -1,0 +1,19 @@
+# The same scripts that CI calls; `just` lists them.
+default:
+    @just --list
+
+# set everything up and deploy examples/getting-started
+demo:
+    integration/demo
+
+# set up what is missing and run every test
+test *ARGUMENTS:
+    integration/test {{ARGUMENTS}}
+
+# format, lints, documentation, dependencies
+check:
+    integration/check
+
+# the measurements of the README
+bench:
+    integration/bench/run
