@@ -1,7 +1,11 @@
 //! The only crate that opens sockets or starts processes: Kubernetes, container daemon, registry, git, child processes.
 
+mod clients;
 pub mod docker;
 pub mod git;
 pub mod kube;
 pub mod process;
 pub mod registry;
+
+pub use clients::ClientSettings;
+pub use clients::Clients;

@@ -1,0 +1,1 @@
+//! Stat key to content hash.

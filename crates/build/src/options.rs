@@ -1,0 +1,51 @@
+//! What holds for every build of a session.
+
+use std::path::PathBuf;
+
+use devloop_model::Artifact;
+use devloop_model::BuildSettings;
+use devloop_model::Delivery;
+use devloop_model::Platform;
+use devloop_model::Target;
+
+/// What holds for every build of a session.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Where images go.
+    pub target: Target,
+    /// `build` of the configuration.
+    pub settings: BuildSettings,
+    /// `--platform`: wins over what artifacts and the cluster say.
+    pub platforms: Vec<Platform>,
+    /// `--push`: wins over `build.local.push` and the kind of cluster.
+    pub push: Option<bool>,
+    /// `--tag`: one tag for every image, instead of the taggers'.
+    pub tag: Option<String>,
+    /// `--cache-artifacts`: whether images that exist already are used.
+    pub cache_artifacts: bool,
+    /// Where the hash index and the build cache live (`$XDG_CACHE_HOME/devloop`).
+    pub cache_dir: PathBuf,
+    /// The directory that devloop was started in.
+    pub working_dir: PathBuf,
+    /// The command, as builds see it in `SKAFFOLD_RUN_MODE`: `build`, `run`, `dev`, `debug`.
+    pub mode: String,
+    /// The time of this session: read once, so that all its dates agree.
+    pub now: jiff::Zoned,
+}
+
+impl BuildOptions {
+    /// Returns whether the image of `artifact` goes to a registry: the flag, else the artifact's
+    /// own setting, else what the cluster needs.
+    pub fn pushes(&self, artifact: &Artifact) -> bool {
+        self.push.or(artifact.local.push).unwrap_or(matches!(self.target.delivery, Delivery::Push))
+    }
+
+    /// Returns what `artifact` is built for: the flag, else its own platforms, else the
+    /// configuration's, else those of the cluster's nodes; empty is the builder's own platform.
+    pub fn platforms_of<'a>(&'a self, artifact: &'a Artifact) -> &'a [Platform] {
+        [&self.platforms, &artifact.platforms, &self.settings.platforms, &self.target.node_platforms]
+            .into_iter()
+            .find(|platforms| !platforms.is_empty())
+            .map_or(&[], Vec::as_slice)
+    }
+}
