@@ -1,1 +1,35 @@
 //! skaffold.yaml text to a fully resolved plan: versions, modules, profiles, templates, defaults, checks.
+
+mod load;
+pub mod node;
+
+pub use load::ConfigSource;
+pub use load::Options;
+pub use node::Key;
+pub use node::Node;
+pub use node::Source;
+pub use node::Span;
+pub use node::Value;
+pub use node::parse_documents;
+
+use devloop_model::Diagnostic;
+
+/// Everything that is wrong with a configuration, in file order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))]
+pub struct ConfigError {
+    /// At least one error.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl From<Vec<Diagnostic>> for ConfigError {
+    fn from(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { diagnostics }
+    }
+}
+
+impl From<Diagnostic> for ConfigError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self { diagnostics: vec![diagnostic] }
+    }
+}
