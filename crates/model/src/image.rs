@@ -66,6 +66,9 @@ impl ImageName {
         if text.is_empty() {
             return Err(invalid(text, what, "it is empty"));
         }
+        if let Some(import_path) = text.strip_prefix(KO_SCHEME) {
+            return if is_import_path(import_path) { Ok(Self(text.to_owned())) } else { Err(invalid(text, what, "`ko://` is followed by a Go import path")) };
+        }
         if text.contains('@') {
             return Err(invalid(text, what, "it has a digest"));
         }
@@ -101,16 +104,30 @@ impl ImageName {
         split_domain(&self.0).1
     }
 
+    /// Returns the Go import path of a `ko://` name: ko's way to name an image by the program in it
+    /// (<https://ko.build/features/k8s/>).
+    pub fn import_path(&self) -> Option<&str> {
+        self.0.strip_prefix(KO_SCHEME)
+    }
+
     /// Returns the name as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
+/// What a name that is a Go import path starts with.
+const KO_SCHEME: &str = "ko://";
+
+fn is_import_path(text: &str) -> bool {
+    text.split('/').all(|element| !element.is_empty() && element.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-~+".contains(&b)))
+}
+
 /// Splits off what Docker takes as the registry: a first component with a dot or a colon, or
 /// `localhost`.
 fn split_domain(text: &str) -> (Option<&str>, &str) {
     match text.split_once('/') {
+        _ if text.starts_with(KO_SCHEME) => (None, text),
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) => {
             (Some(first), rest)
         }
@@ -314,6 +331,16 @@ mod tests {
         for text in ["", "Web", "a//b", "/a", "a/", "a:", "a:b:c", "a@sha256:short", "a b", "-a", "a:.x", "reg.io/Web"] {
             assert!(ImageRef::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_go_import_path_is_a_name() {
+        let reference = ImageRef::parse("ko://example.com/Shop/cmd/web:v1").unwrap();
+        assert_eq!((reference.name.import_path(), reference.name.domain()), (Some("example.com/Shop/cmd/web"), None));
+        assert_eq!(reference.to_string(), "ko://example.com/Shop/cmd/web:v1");
+        assert_eq!(ImageName::parse("example.com/web").unwrap().import_path(), None);
+        assert!(ImageName::parse("ko://").is_err());
+        assert!(ImageName::parse("ko://a b").is_err());
     }
 
     proptest::proptest! {
