@@ -1,0 +1,7 @@
+//! Tests against real parts: the API server, the kubelet, the container daemon, the registry.
+//!
+//! They run with `integration/test`. Without it they are reported as ignored, never as passed.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
+
+mod context;
+mod examples;
