@@ -5,6 +5,7 @@
 //! happens on the way is an [`Event`].
 
 mod cx;
+mod default_repo;
 mod diagnostic;
 mod event;
 mod image;
@@ -19,6 +20,7 @@ pub use cx::Cancelled;
 pub use cx::Cx;
 pub use cx::Env;
 pub use cx::EventSink;
+pub use default_repo::rewrite as rewrite_default_repo;
 pub use diagnostic::Diagnostic;
 pub use diagnostic::Location;
 pub use diagnostic::Severity;
