@@ -34,7 +34,7 @@ pub fn load_env_file(dir: &Path) -> Result<Vec<(String, String)>, Diagnostic> {
 ///
 /// # Errors
 /// When a line is no assignment.
-pub fn parse(text: &str, file: &Path) -> Result<Vec<(String, String)>, Diagnostic> {
+fn parse(text: &str, file: &Path) -> Result<Vec<(String, String)>, Diagnostic> {
     let text = text.replace("\r\n", "\n");
     let mut variables: Vec<(String, String)> = Vec::new();
     let mut rest = statement(&text);

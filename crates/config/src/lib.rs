@@ -1,16 +1,33 @@
 //! skaffold.yaml text to a fully resolved plan: versions, modules, profiles, templates, defaults, checks.
 
+mod env_file;
+mod global;
 mod load;
+mod modules;
 pub mod node;
+mod patch;
+mod profile;
 
+pub use env_file::ENV_FILE;
+pub use env_file::load_env_file;
+pub use global::ContextSettings;
+pub use global::GlobalConfig;
 pub use load::ConfigSource;
 pub use load::Options;
+pub use modules::FetchRepo;
+pub use modules::GitSource;
+pub use modules::ModuleDocument;
+pub use modules::ModuleOptions;
+pub use modules::NoFetch;
+pub use modules::ReadFile;
 pub use node::Key;
 pub use node::Node;
 pub use node::Source;
 pub use node::Span;
 pub use node::Value;
 pub use node::parse_documents;
+pub use profile::Applied;
+pub use profile::ProfileOptions;
 
 use devloop_model::Diagnostic;
 

@@ -12,7 +12,7 @@ use crate::Source;
 use crate::parse_documents;
 
 /// Names of the file that is looked for where none is given.
-const FILE_NAMES: [&str; 3] = ["skaffold.yaml", "skaffold.yml", "devloop.yaml"];
+pub(crate) const FILE_NAMES: [&str; 3] = ["skaffold.yaml", "skaffold.yml", "devloop.yaml"];
 
 /// Where the root configuration is.
 #[derive(Debug, Clone, PartialEq, Eq)]
