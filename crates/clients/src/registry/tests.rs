@@ -1,0 +1,1 @@
+//! Registry client against a registry in this process.
