@@ -93,6 +93,19 @@ pub struct ObjectKey {
     pub name: String,
 }
 
+impl ObjectKey {
+    /// Returns what names this object of the Kubernetes API.
+    pub fn of(object: &serde_json::Value) -> Self {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        Self {
+            group: object["apiVersion"].as_str().and_then(|v| v.split_once('/')).map(|(group, _)| group.to_owned()).unwrap_or_default(),
+            kind: text(&object["kind"]),
+            namespace: object["metadata"]["namespace"].as_str().map(|n| Namespace(n.to_owned())),
+            name: text(&object["metadata"]["name"]),
+        }
+    }
+}
+
 impl fmt::Display for ObjectKey {
     /// `deployment/web`, or `deployment.apps/web` where the group is not one of Kubernetes' own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,13 +135,7 @@ impl Manifest {
 
     /// Returns what names the object.
     pub fn key(&self) -> ObjectKey {
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        ObjectKey {
-            group: self.api_version().split_once('/').map(|(group, _)| group.to_owned()).unwrap_or_default(),
-            kind: text(&self.object["kind"]),
-            namespace: self.object["metadata"]["namespace"].as_str().map(|n| Namespace(n.to_owned())),
-            name: text(&self.object["metadata"]["name"]),
-        }
+        ObjectKey::of(&self.object)
     }
 }
 

@@ -1,0 +1,170 @@
+//! Writing: server-side apply, and what tells a write from none.
+
+use devloop_model::Change;
+use devloop_model::Cx;
+use devloop_model::ObjectKey;
+use serde_json::Value;
+
+use super::Cluster;
+use super::KubeError;
+use super::cluster::Call;
+use super::read::describe;
+use super::take_over;
+
+/// The name under which our fields are kept.
+pub const FIELD_MANAGER: &str = "devloop";
+/// How often an apply that lost a race is tried again.
+const RACES: u32 = 5;
+
+/// What the API server does with fields that it does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Validation {
+    /// The object is refused.
+    #[default]
+    Strict,
+    /// They are dropped.
+    Ignore,
+}
+
+/// How an object is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApplyOptions {
+    /// Whether fields that another manager owns are taken from it.
+    pub force: bool,
+    /// Whether nothing is stored.
+    pub dry_run: bool,
+    /// What happens to unknown fields.
+    pub validation: Validation,
+}
+
+impl Default for ApplyOptions {
+    fn default() -> Self {
+        Self { force: true, dry_run: false, validation: Validation::Strict }
+    }
+}
+
+/// An object after it was applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The object as the cluster has it now.
+    pub object: Value,
+    /// Created, configured or unchanged.
+    pub change: Change,
+}
+
+impl Cluster {
+    /// Returns the object after a server-side apply, with what that changed.
+    ///
+    /// # Errors
+    /// When the API server rejects it, forbids it, does not know its kind or does not answer.
+    pub async fn apply(&self, object: &Value, options: ApplyOptions, cx: &Cx) -> Result<Applied, KubeError> {
+        let (api_version, key) = identity(object);
+        let live = self.get(&api_version, &key, cx).await?;
+        self.apply_over(object, live, options, cx).await
+    }
+
+    /// Returns the object after a server-side apply over `live`, its state that was read just before; spares the caller
+    /// that has read it a second read.
+    ///
+    /// Fields that an earlier `kubectl apply` put there become ours first, so that those that have left the manifest are
+    /// removed, as that `kubectl apply` would have done (client-go's `csaupgrade` has the rules).
+    ///
+    /// # Errors
+    /// As [`Cluster::apply`].
+    pub async fn apply_over(&self, object: &Value, live: Option<Value>, options: ApplyOptions, cx: &Cx) -> Result<Applied, KubeError> {
+        let (api_version, key) = identity(object);
+        let before = match live {
+            Some(live) if take_over::is_needed(&live) && !options.dry_run => self.take_over(&api_version, &key, live, cx).await?,
+            live => live,
+        };
+        let (kind, namespace) = self.place(&api_version, &key, cx).await?;
+        let validation = match options.validation {
+            Validation::Strict => "Strict",
+            Validation::Ignore => "Ignore",
+        };
+        let dry_run = if options.dry_run { "&dryRun=All" } else { "" };
+        let path = kind.path(namespace, Some(&key.name));
+        let uri = format!("{path}?fieldManager={FIELD_MANAGER}&force={}&fieldValidation={validation}{dry_run}", options.force);
+        let action = format!("patch {}", describe(&key, namespace));
+        let call = Call::with_body(http::Method::PATCH, uri, "application/apply-patch+yaml", bytes(object), action).about(&kind);
+        let after = self.call(call, cx).await?;
+        let change = match &before {
+            None => Change::Created,
+            Some(before) if same(before, &after) => Change::Unchanged,
+            Some(_) => Change::Configured,
+        };
+        Ok(Applied { object: after, change })
+    }
+
+    /// Makes the fields of an earlier `kubectl apply` ours and returns the object as it was before that, so that a removed
+    /// annotation counts as a change.
+    async fn take_over(&self, api_version: &str, key: &ObjectKey, live: Value, cx: &Cx) -> Result<Option<Value>, KubeError> {
+        let (kind, namespace) = self.place(api_version, key, cx).await?;
+        let before = live.clone();
+        let mut live = live;
+        for _ in 0..RACES {
+            let patch = take_over::patch(&live);
+            let uri = format!("{}?fieldManager={FIELD_MANAGER}", kind.path(namespace, Some(&key.name)));
+            let action = format!("patch {}", describe(key, namespace));
+            let call = Call::with_body(http::Method::PATCH, uri, "application/json-patch+json", bytes(&patch), action).about(&kind);
+            match self.call(call, cx).await {
+                Ok(_) => return Ok(Some(before)),
+                Err(KubeError::NotFound { .. }) => return Ok(None),
+                Err(KubeError::Conflict { .. }) => match self.get(api_version, key, cx).await? {
+                    Some(newer) if take_over::is_needed(&newer) => live = newer,
+                    newer => return Ok(newer),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        Err(KubeError::Conflict { what: describe(key, namespace), message: "its fields changed while they were taken over".to_owned() })
+    }
+}
+
+pub(super) fn bytes(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("a JSON value can be written")
+}
+
+fn identity(object: &Value) -> (String, ObjectKey) {
+    (object["apiVersion"].as_str().unwrap_or_default().to_owned(), ObjectKey::of(object))
+}
+
+/// Returns whether two states of an object are the same but for what the server writes by itself.
+fn same(before: &Value, after: &Value) -> bool {
+    let metadata = |object: &Value, field: &str| object["metadata"].get(field).filter(|value| !is_empty(value)).cloned();
+    let fields = ["uid", "labels", "annotations", "finalizers", "ownerReferences"];
+    let content = |object: &Value| -> Vec<(String, Value)> {
+        let object = object.as_object().into_iter().flatten();
+        let mut content: Vec<_> =
+            object.filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind")).map(|(k, v)| (k.clone(), v.clone())).collect();
+        content.sort_by(|(a, _), (b, _)| a.cmp(b));
+        content
+    };
+    fields.iter().all(|field| metadata(before, field) == metadata(after, field)) && content(before) == content(after)
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_server_writes_by_itself_is_no_change() {
+        let before = json!({"metadata": {"uid": "1", "resourceVersion": "5", "managedFields": [1], "labels": {"a": "b"}}, "spec": {"x": 1}, "status": {"ready": 0}});
+        for (after, unchanged) in [
+            (json!({"metadata": {"uid": "1", "resourceVersion": "6", "managedFields": [2], "labels": {"a": "b"}}, "spec": {"x": 1}, "status": {"ready": 1}}), true),
+            (json!({"metadata": {"uid": "1", "labels": {"a": "b"}, "annotations": {}}, "spec": {"x": 1}}), true),
+            (json!({"metadata": {"uid": "2", "labels": {"a": "b"}}, "spec": {"x": 1}}), false),
+            (json!({"metadata": {"uid": "1", "labels": {"a": "c"}}, "spec": {"x": 1}}), false),
+            (json!({"metadata": {"uid": "1", "labels": {"a": "b"}}, "spec": {"x": 2}}), false),
+            (json!({"metadata": {"uid": "1", "labels": {"a": "b"}}, "spec": {"x": 1}, "data": {}}), false),
+        ] {
+            assert_eq!(same(&before, &after), unchanged, "{after}");
+        }
+    }
+}
