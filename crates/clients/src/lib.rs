@@ -3,6 +3,7 @@
 mod clients;
 pub mod docker;
 pub mod git;
+pub mod http;
 pub mod kube;
 pub mod process;
 pub mod registry;

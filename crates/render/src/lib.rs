@@ -1,1 +1,82 @@
 //! Built images and manifest sources to a manifest set: raw YAML; image, label and namespace transforms.
+//!
+//! [`render`] reads what `manifests` of each module names, as Kubernetes itself would read it,
+//! puts the built images, labels and a forced namespace in, and returns the objects in the order
+//! in which they were written. [`to_yaml`] prints them.
+
+mod error;
+mod source;
+mod transform;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use devloop_clients::kube::Cluster;
+use devloop_model::BuiltImage;
+use devloop_model::Cx;
+use devloop_model::ImageName;
+use devloop_model::ManifestSet;
+use devloop_model::Namespace;
+use devloop_model::RenderSpec;
+use devloop_model::ResourceSelector;
+use devloop_model::Vars;
+
+pub use error::RenderError;
+pub use yaml::to_yaml;
+
+/// What is to be rendered, and with what.
+#[derive(Debug, Clone, Default)]
+pub struct RenderJob {
+    /// What each module renders, in deploy order.
+    pub modules: Vec<RenderSpec>,
+    /// Images that are put in where a manifest names their artifact.
+    pub images: Vec<BuiltImage>,
+    /// Artifacts that other artifacts are built from: no manifest needs to use them.
+    pub bases: BTreeSet<ImageName>,
+    /// Labels for every object and pod template (`--label`).
+    pub labels: BTreeMap<String, String>,
+    /// The namespace that the user forces on namespaced objects; none leaves them alone.
+    pub namespace: Option<Namespace>,
+    /// Which kinds and fields hold images and labels, beyond the built-in ones.
+    pub resource_selector: ResourceSelector,
+    /// `--kubeconfig`, for remote manifests of another context.
+    pub kubeconfig: Option<PathBuf>,
+    /// Whether the cluster must not be asked and namespaces not be written.
+    pub offline: bool,
+    /// Variables for templates in the paths of manifests.
+    pub vars: Vars,
+}
+
+/// Returns the objects of every module with images, labels and namespace put in.
+///
+/// `remote` is the cluster that `remoteManifests` are read from.
+///
+/// # Errors
+/// When a source is missing or cannot be read, a document is no Kubernetes object, or the step was cancelled.
+pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Result<ManifestSet, RenderError> {
+    let mut set = ManifestSet::default();
+    let images = transform::Images::new(&job.images);
+    let fields = transform::Fields::new(&job.resource_selector);
+    for module in &job.modules {
+        let mut local = source::raw(module, &job.vars, cx).await?;
+        images.replace(&mut local, &fields);
+        let mut live = source::remote(module, remote.filter(|_| !job.offline), job.kubeconfig.as_deref(), cx).await?;
+        images.replace_live(&mut live, &fields);
+        set.manifests.extend(local.into_iter().chain(live));
+    }
+    if let Some(warning) = images.unused(&job.bases) {
+        cx.warn(warning);
+    }
+    transform::set_labels(&mut set.manifests, &job.labels, &fields);
+    if let Some(namespace) = job.namespace.as_ref().filter(|_| !job.offline) {
+        for warning in transform::set_namespace(&mut set.manifests, namespace) {
+            cx.warn(warning);
+        }
+    }
+    Ok(set)
+}
+
+#[cfg(test)]
+mod tests;
