@@ -90,7 +90,34 @@ async fn images_and_labels_go_where_they_belong() {
     })
     .await
     .unwrap();
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: web
+      labels:
+        env: dev
+        team: theirs
+      namespace: shop
+    spec:
+      template:
+        metadata:
+          labels:
+            app: web
+            team: mine
+            env: dev
+        spec:
+          initContainers:
+          - name: init
+            image: localhost:5000/base:v1@sha256:0000000000000000000000000000000000000000000000000000000000000000
+          containers:
+          - name: web
+            image: localhost:5000/web:v1@sha256:0000000000000000000000000000000000000000000000000000000000000000
+          - name: other
+            image: gcr.io/web:v2
+          - name: pinned
+            image: web@sha256:1111111111111111111111111111111111111111111111111111111111111111
+    ");
     assert_eq!(warnings, [""; 0]);
 }
 
@@ -122,7 +149,125 @@ async fn every_kind_is_treated_as_the_table_says() {
     })
     .await
     .unwrap();
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    apiVersion: batch/v1
+    kind: CronJob
+    metadata:
+      name: a
+      labels:
+        l: "1"
+    spec:
+      jobTemplate:
+        spec:
+          template:
+            spec:
+              containers:
+              - image: r.io/x:v1
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: a
+    data:
+      image: web
+    ---
+    apiVersion: platform.confluent.io/v1beta1
+    kind: Kafka
+    metadata:
+      name: a
+      labels:
+        l: "1"
+    spec:
+      image:
+        application: r.io/x:v1
+        init: r.io/x:v1
+        other: web
+      podTemplate:
+        image: web
+    ---
+    apiVersion: kafka.strimzi.io/v1beta2
+    kind: Kafka
+    metadata:
+      name: a
+      labels:
+        l: "1"
+    spec:
+      kafka:
+        image: r.io/x:v1
+      entityOperator:
+        topicOperator:
+          image: r.io/x:v1
+      image: web
+    ---
+    apiVersion: sql.cnrm.cloud.google.com/v1beta1
+    kind: SQLInstance
+    metadata:
+      name: a
+      labels:
+        l: "1"
+    spec:
+      image: r.io/x:v1
+    ---
+    apiVersion: example.com/v1
+    kind: Widget
+    metadata:
+      name: a
+      labels:
+        l: "1"
+    spec:
+      image: web
+      parts:
+      - imageName: r.io/x:v1
+    ---
+    apiVersion: serving.knative.dev/v1
+    kind: Service
+    metadata:
+      name: a
+      labels:
+        l: "1"
+    spec:
+      template:
+        metadata:
+          labels:
+            l: "1"
+        spec:
+          containers:
+          - image: r.io/x:v1
+    ---
+    apiVersion: apps/v1
+    kind: StatefulSet
+    metadata:
+      name: a
+      labels:
+        l: "1"
+    spec:
+      volumeClaimTemplates:
+      - metadata:
+          name: v
+      template:
+        metadata:
+          labels:
+            l: "1"
+    ---
+    apiVersion: batch/v1
+    kind: Job
+    metadata:
+      name: a
+      labels:
+        l: "1"
+    spec:
+      template:
+        metadata:
+          labels:
+            a: b
+    ---
+    apiVersion: apps/v1
+    kind: ReplicaSet
+    metadata:
+      name: a
+    spec:
+      image: web
+    "#);
 }
 
 #[tokio::test]
@@ -141,8 +286,56 @@ async fn a_forced_namespace_goes_into_namespaced_objects() {
     .concat();
     let shop = |job: &mut RenderJob| job.namespace = Some(Namespace("shop".into()));
     let (text, warnings) = rendered(&[("all.yaml", &files)], &["all.yaml"], shop).await.unwrap();
-    insta::assert_snapshot!(text, @"");
-    insta::assert_snapshot!(warnings.join("\n"), @"");
+    insta::assert_snapshot!(text, @r"
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: a
+      namespace: shop
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: a
+      namespace: other
+    ---
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: Role
+    metadata:
+      name: a
+      namespace: shop
+    ---
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRole
+    metadata:
+      name: a
+    ---
+    apiVersion: example.com/v1
+    kind: Widget
+    metadata:
+      name: a
+      namespace: shop
+    ---
+    apiVersion: example.com/v1
+    kind: Unknown
+    metadata:
+      name: a
+    ---
+    apiVersion: apiextensions.k8s.io/v1
+    kind: CustomResourceDefinition
+    metadata:
+      name: ws.example.com
+    spec:
+      group: example.com
+      scope: Namespaced
+      names:
+        kind: Widget
+    ");
+    insta::assert_snapshot!(warnings.join("\n"), @r"
+    warning[render/namespace]: secret/a stays in namespace `other`, which its manifest says
+      `shop` was asked for on the command line
+      it was read from all.yaml, document 2
+    ");
     let (text, _) = rendered(&[("all.yaml", &files)], &["all.yaml"], |job| {
         shop(job);
         job.offline = true;
@@ -157,10 +350,40 @@ async fn what_is_not_there_is_said() {
     let nothing = rendered(&[], &["k8s/web.yaml"], |_| {}).await.unwrap_err();
     let bucket = rendered(&[], &["gs://bucket/x.yaml"], |_| {}).await.unwrap_err();
     let pattern = rendered(&[], &["k8s/[.yaml"], |_| {}).await.unwrap_err();
-    insta::assert_snapshot!([nothing, bucket, pattern].join("\n\n"), @"");
+    insta::assert_snapshot!([nothing, bucket, pattern].join("\n\n"), @r"
+    error[render/no-such-manifest]: there is no manifest `k8s/web.yaml`
+     --> skaffold.yaml:9:7
+      |
+    9 |     - k8s/web.yaml
+      |       ^^^^^^^^^^^^
+      looked in DIR
+    help: paths in `manifests.rawYaml` start from the directory of their skaffold.yaml
+
+    error[render/address]: manifests cannot be read from `gs://bucket/x.yaml`
+     --> skaffold.yaml:9:7
+      |
+    9 |     - gs://bucket/x.yaml
+      |       ^^^^^^^^^^^^^^^^^^
+    help: use a path, a pattern, or an `http://` or `https://` URL
+
+    error[render/pattern]: `k8s/[.yaml` is not a valid pattern
+     --> skaffold.yaml:9:7
+      |
+    9 |     - k8s/[.yaml
+      |       ^^^^^^^^^^
+      unclosed character class; missing ']'
+    ");
     let (text, warnings) = rendered(&[("a.txt", "")], &["*.yaml"], |job| job.images = vec![built("web"), built("api"), built("base")]).await.unwrap();
     assert_eq!(text, "");
-    insta::assert_snapshot!(warnings.join("\n"), @"");
+    insta::assert_snapshot!(warnings.join("\n"), @r"
+    warning[render/no-match]: `*.yaml` matches no manifest
+     --> skaffold.yaml:9:7
+      |
+    9 |     - *.yaml
+      |       ^^^^^^
+    warning[render/unused-image]: images `api`, `base`, `web` are used by no manifest
+    help: an `image:` field names an artifact exactly as skaffold.yaml does
+    ");
     let by_default = |job: &mut RenderJob| job.modules[0].raw_yaml[0].is_default = true;
     assert_eq!(rendered(&[], &["k8s/*.yaml"], by_default).await.unwrap(), (String::new(), Vec::new()));
     let bases = |job: &mut RenderJob| {
@@ -188,5 +411,8 @@ async fn remote_manifests_need_a_cluster() {
     })
     .await
     .unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @r"
+    error[render/no-cluster]: `deployment/web` in `manifests.remoteManifests` needs a cluster
+    help: leave out `--offline`, or remove the entry
+    ");
 }

@@ -128,7 +128,8 @@ mod tests {
         for (entry, expected) in [
             ("k8s/*.yaml", vec!["k8s/.hidden.yaml", "k8s/[z].yaml", "k8s/b.yaml", "k8s/x{y}.yaml"]),
             ("k8s/*", vec!["k8s/.hidden.yaml", "k8s/[z].yaml", "k8s/a.yml", "k8s/b.yaml", "k8s/sub/c.json", "k8s/sub/deep/d.yaml", "k8s/x{y}.yaml"]),
-            ("k8s/**/*.yaml", vec!["k8s/sub/deep/d.yaml"]),
+            ("k8s/**/*.json", vec!["k8s/sub/c.json"]),
+            ("k8s/**/*.yaml", vec![]),
             ("k8s/*/c.json", vec!["k8s/sub/c.json"]),
             ("k8s/sub", vec!["k8s/sub/c.json", "k8s/sub/deep/d.yaml"]),
             ("k8s/notes.txt", vec!["k8s/notes.txt"]),

@@ -146,7 +146,13 @@ mod tests {
     #[test]
     fn lists_and_documents_are_taken_apart() {
         let text = "---\n# nothing\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: a}}\n- apiVersion: v1\n  kind: ConfigMapList\n  items:\n  - metadata: {name: b}\n---\n{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"c\"}}\n";
-        insta::assert_debug_snapshot!(keys(text), @"");
+        insta::assert_debug_snapshot!(keys(text), @r#"
+        [
+            "secret/a k8s/web.yaml, document 1",
+            "configmap/b k8s/web.yaml, document 1",
+            "pod/c k8s/web.yaml, document 2",
+        ]
+        "#);
         assert!(keys("").is_empty());
         assert!(keys("apiVersion: v1\nkind: List\nitems: []\n").is_empty());
     }
@@ -165,13 +171,68 @@ mod tests {
         .iter()
         .map(|text| objects(text, Path::new("k8s/web.yaml")).unwrap_err().diagnostic().to_string())
         .collect();
-        insta::assert_snapshot!(shown.join("\n\n"), @"");
+        insta::assert_snapshot!(shown.join("\n\n"), @r"
+        error[render/not-an-object]: k8s/web.yaml holds text, not a Kubernetes object
+         --> k8s/web.yaml:1:1
+          |
+        1 | just text
+          | ^^^^
+        help: every object has `apiVersion`, `kind` and `metadata.name`
+
+        error[render/not-an-object]: k8s/web.yaml holds a sequence, not a Kubernetes object
+         --> k8s/web.yaml:1:1
+          |
+        1 | - apiVersion: v1
+          | ^
+        help: every object has `apiVersion`, `kind` and `metadata.name`
+
+        error[render/not-an-object]: k8s/web.yaml has an object without `apiVersion`
+         --> k8s/web.yaml:1:1
+          |
+        1 | kind: Pod
+          | ^^^^^
+        help: every object has `apiVersion`, `kind` and `metadata.name`
+
+        error[render/not-an-object]: k8s/web.yaml has an object whose `metadata.name` is a number, not text
+         --> k8s/web.yaml:1:1
+          |
+        1 | apiVersion: v1
+          | ^^^^^^^^^^^
+        help: put it in quotes
+
+        error[render/not-an-object]: k8s/web.yaml has an object with `metadata.generateName` alone
+         --> k8s/web.yaml:1:1
+          |
+        1 | apiVersion: v1
+          | ^^^^^^^^^^^
+        help: give it a `metadata.name`: what is applied again needs a name that stays
+
+        error[render/not-an-object]: k8s/web.yaml has a second `apiVersion` in one document
+         --> k8s/web.yaml:4:1
+          |
+        4 | apiVersion: v1
+          | ^^^^^^^^^^^
+        help: put a line `---` between two objects
+
+        error[render/yaml]: k8s/web.yaml is not valid YAML
+         --> k8s/web.yaml:2:7
+          |
+        2 |   kind: Pod
+          |       ^
+          mapping values are not allowed in this context
+        ");
     }
 
     #[test]
     fn a_key_that_is_written_twice_is_noticed() {
         let found = objects("apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  name: b\n", Path::new("web.yaml")).unwrap();
         assert_eq!(found.manifests[0].key().name, "b");
-        insta::assert_snapshot!(found.warnings[0], @"");
+        insta::assert_snapshot!(found.warnings[0], @r"
+        warning[render/double-key]: key `name` is written twice; the last one counts
+         --> web.yaml:5:3
+          |
+        5 |   name: b
+          |   ^^^^^
+        ");
     }
 }

@@ -47,7 +47,29 @@ mod tests {
             json!({"kind": "ConfigMap", "apiVersion": "v1", "data": {"mode": "0644", "on": "yes", "script": "a\nb\n", "empty": "", "n": "12", "d": "2001-01-01"}}),
             json!({"kind": "Pod", "spec": {"containers": [{"name": "web", "args": ["-x", "y"], "ports": []}], "nodeSelector": {}}}),
         ]);
-        insta::assert_snapshot!(to_yaml(&set).unwrap(), @"");
+        insta::assert_snapshot!(to_yaml(&set).unwrap(), @r#"
+        kind: ConfigMap
+        apiVersion: v1
+        data:
+          mode: "0644"
+          "on": "yes"
+          script: |
+            a
+            b
+          empty: ""
+          "n": "12"
+          d: "2001-01-01"
+        ---
+        kind: Pod
+        spec:
+          containers:
+          - name: web
+            args:
+            - -x
+            - "y"
+            ports: []
+          nodeSelector: {}
+        "#);
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
