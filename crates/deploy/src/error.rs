@@ -1,0 +1,130 @@
+//! Why a release did not come to be.
+
+use std::time::Duration;
+
+use devloop_clients::kube::KubeError;
+use devloop_clients::process::ProcessError;
+use devloop_model::Cancelled;
+use devloop_model::Diagnostic;
+use devloop_model::ObjectKey;
+use devloop_model::TemplateError;
+
+/// Why a deploy, a status check or a delete failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// The cluster did not do something that is about no single object.
+    #[error(transparent)]
+    Kube(#[from] KubeError),
+    /// The cluster did not take an object.
+    #[error("{error}")]
+    Object {
+        /// The object.
+        key: ObjectKey,
+        /// Where it was read.
+        source_of: String,
+        /// What the cluster says.
+        error: KubeError,
+    },
+    /// Several objects failed.
+    #[error("{} objects could not be applied", .0.len())]
+    Several(Vec<DeployError>),
+    /// An object that is to be applied has no name.
+    #[error("{kind} in {source_of} has no `metadata.name`")]
+    NoName {
+        /// Its kind.
+        kind: String,
+        /// Where it was read.
+        source_of: String,
+    },
+    /// Objects that are being deleted do not go.
+    #[error("{object} is still being deleted after {} s", limit.as_secs())]
+    StillDeleting {
+        /// The first of them.
+        object: ObjectKey,
+        /// How long they were waited for.
+        limit: Duration,
+    },
+    /// `deploy.kubectl.defaultNamespace` does not render.
+    #[error("`deploy.kubectl.defaultNamespace` cannot be rendered")]
+    DefaultNamespace(#[from] TemplateError),
+    /// The real kubectl, which the flags ask for, failed.
+    #[error("kubectl {verb} failed")]
+    Kubectl {
+        /// `apply` or `delete`.
+        verb: &'static str,
+        /// How it ended.
+        error: ProcessError,
+    },
+    /// What was deployed does not become ready.
+    #[error("{}", .0.what)]
+    NotReady(Box<Diagnostic>),
+    /// The step was cancelled.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+impl From<Cancelled> for DeployError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+impl DeployError {
+    /// Returns this error in the user's words.
+    pub fn diagnostic(&self) -> Diagnostic {
+        match self {
+            Self::Kube(error) => error.diagnostic(),
+            Self::Object { key, source_of, error } => object_diagnostic(key, source_of, error),
+            Self::Several(errors) => several_diagnostic(errors),
+            Self::NoName { .. } => Diagnostic::error("deploy/no-name", self.to_string()).help("give it a name; `metadata.generateName` cannot be applied twice"),
+            Self::StillDeleting { object, .. } => Diagnostic::error("deploy/still-deleting", self.to_string()).help(format!(
+                "look at its finalizers with `kubectl get {} {} -o yaml`, or wait longer with `--wait-for-deletions-max`",
+                object.kind.to_lowercase(),
+                object.name
+            )),
+            Self::DefaultNamespace(error) => Diagnostic::error("deploy/default-namespace", self.to_string()).because(error.to_string()),
+            Self::Kubectl { error, .. } => {
+                let inner = error.diagnostic();
+                let mut outer = Diagnostic::error("deploy/kubectl", self.to_string()).because(inner.what);
+                outer.why.extend(inner.why);
+                outer.help = inner.help;
+                outer
+            }
+            Self::NotReady(diagnostic) => (**diagnostic).clone(),
+            Self::Cancelled => Diagnostic::error("deploy/interrupted", self.to_string()),
+        }
+    }
+
+    /// Returns whether the step was cancelled, so that this is no failure.
+    pub fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Cancelled | Self::Kube(KubeError::Cancelled) | Self::Object { error: KubeError::Cancelled, .. } => true,
+            Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
+            Self::Several(errors) => errors.iter().any(Self::is_cancelled),
+            _ => false,
+        }
+    }
+}
+
+fn object_diagnostic(key: &ObjectKey, source_of: &str, error: &KubeError) -> Diagnostic {
+    let mut diagnostic = error.diagnostic();
+    if error.is_immutable_field() {
+        diagnostic.help = Some(format!("this field can never be changed: run with `--force`, which deletes {key} and creates it anew"));
+    }
+    if !source_of.is_empty() {
+        diagnostic = diagnostic.because(format!("from {source_of}"));
+    }
+    diagnostic
+}
+
+/// The first one in full, the others in a line each.
+fn several_diagnostic(errors: &[DeployError]) -> Diagnostic {
+    let mut diagnostics = errors.iter().map(DeployError::diagnostic);
+    let Some(mut first) = diagnostics.next() else { return Diagnostic::error("deploy/failed", "objects could not be applied") };
+    for other in diagnostics {
+        let why = other.why.first().map(|why| format!(": {}", why.replace('\n', "; "))).unwrap_or_default();
+        first = first.because(format!("also: {}{why}", other.what));
+    }
+    first
+}

@@ -1,0 +1,130 @@
+//! The kubectl deployer: manifests applied in process, rank by rank, or by the real kubectl where flags ask for it.
+
+mod apply;
+mod command;
+
+use std::collections::BTreeMap;
+
+use devloop_clients::kube::Cluster;
+use devloop_model::Cx;
+use devloop_model::ManifestSet;
+use devloop_model::ObjectKey;
+use devloop_model::Release;
+use devloop_model::ReleasedObject;
+use futures::StreamExt as _;
+use serde_json::Value;
+
+use crate::CONCURRENCY;
+use crate::DeployError;
+use crate::DeployJob;
+use crate::inventory::Entry;
+use crate::inventory::Inventory;
+use crate::prune;
+use crate::rank::Rank;
+use crate::wanted::Wanted;
+use crate::wanted::namespace;
+use crate::wanted::wanted;
+
+pub(crate) use command::delete as delete_by_command;
+pub(crate) use command::flags_need_command;
+
+/// What became of one object.
+#[derive(Debug, Clone)]
+pub(crate) struct Done {
+    pub(crate) released: ReleasedObject,
+    pub(crate) entry: Entry,
+}
+
+impl Done {
+    pub(crate) fn new(wanted: &Wanted, live: &Value, manifest: String, digest: String) -> Self {
+        let uid = live["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        let api_version = wanted.api_version.clone();
+        let entry = Entry { key: wanted.key.clone(), api_version: api_version.clone(), uid: uid.clone(), manifest, live: digest };
+        let generation = live["metadata"]["generation"].as_i64();
+        Self { released: ReleasedObject { key: wanted.key.clone(), api_version, uid, generation }, entry }
+    }
+}
+
+/// Returns what is in the cluster once every manifest is applied and what left the manifests is pruned.
+///
+/// An object that is as wanted is not written; where nothing is to be written, nothing is.
+///
+/// # Errors
+/// When a kind or namespace is missing, the cluster rejects or forbids an object, or an object that is being deleted does
+/// not go. All objects of the failing rank are tried, later ranks are not.
+pub async fn deploy(job: &DeployJob, manifests: &ManifestSet, cluster: &Cluster, cx: &Cx) -> Result<Release, DeployError> {
+    let namespace = namespace(job, cx)?;
+    let (wanted, inventory) = tokio::join!(wanted(job, manifests, cluster, cx), Inventory::load(&job.inventory, &namespace, cluster, cx));
+    let (wanted, mut inventory) = (wanted?, inventory?);
+    let before = inventory.entries.clone();
+    let plan = apply::Plan::of(job, &before);
+    let mut done: Vec<Done> = Vec::with_capacity(wanted.len());
+    let mut announced = false;
+    for rank in Rank::ALL {
+        let objects: Vec<&Wanted> = wanted.iter().filter(|one| one.rank == rank).collect();
+        if rank != Rank::Namespaces && !announced {
+            // What is about to be created is remembered first, so that an interrupted deploy can still be deleted. Its
+            // own namespace may be one of the first rank.
+            inventory.save(announcement(&before, &wanted), cluster, cx).await?;
+            announced = true;
+        }
+        if !objects.is_empty() {
+            done.extend(apply::rank(&plan, &inventory, &objects, cluster, cx).await?);
+        }
+    }
+    let kept = if job.prune { prune::prune(&inventory, &before, &wanted, cluster, cx).await? } else { stale(&before, &wanted).cloned().collect() };
+    let entries = done.iter().map(|one| &one.entry).chain(&kept).map(|entry| (entry.key.clone(), entry.clone()));
+    inventory.save(settled(entries.collect(), &before), cluster, cx).await?;
+    Ok(Release { objects: done.into_iter().map(|one| one.released).collect() })
+}
+
+/// Returns what the inventory says before an apply: all that was there, and all that will be.
+fn announcement(before: &BTreeMap<ObjectKey, Entry>, wanted: &[Wanted]) -> BTreeMap<ObjectKey, Entry> {
+    let mut entries = before.clone();
+    for one in wanted {
+        entries.entry(one.key.clone()).or_insert_with(|| Entry {
+            key: one.key.clone(),
+            api_version: one.api_version.clone(),
+            uid: String::new(),
+            manifest: String::new(),
+            live: String::new(),
+        });
+    }
+    entries
+}
+
+/// Returns what the inventory says after an apply. A digest of the live state that alone differs is no reason to write:
+/// something else in the cluster moves that object, and would again.
+fn settled(entries: BTreeMap<ObjectKey, Entry>, before: &BTreeMap<ObjectKey, Entry>) -> BTreeMap<ObjectKey, Entry> {
+    let same = |(key, entry): (&ObjectKey, &Entry)| before.get(key).is_some_and(|old| Entry { live: String::new(), ..old.clone() } == Entry { live: String::new(), ..entry.clone() });
+    if entries.len() == before.len() && entries.iter().all(same) { before.clone() } else { entries }
+}
+
+/// Returns the entries that the manifests no longer have.
+pub(crate) fn stale<'a>(before: &'a BTreeMap<ObjectKey, Entry>, wanted: &[Wanted]) -> impl Iterator<Item = &'a Entry> {
+    let keys: std::collections::HashSet<ObjectKey> = wanted.iter().map(|one| one.key.clone()).collect();
+    before.values().filter(move |entry| !keys.contains(&entry.key))
+}
+
+/// Returns the results of `work` on each item, a bounded number at once, in any order; all errors together if there are any.
+pub(crate) async fn each<T, R, F>(items: impl IntoIterator<Item = T>, work: impl Fn(T) -> F) -> Result<Vec<R>, DeployError>
+where
+    F: Future<Output = Result<R, DeployError>>,
+{
+    let results: Vec<Result<R, DeployError>> = futures::stream::iter(items).map(work).buffered(CONCURRENCY).collect().await;
+    let (mut done, mut errors) = (Vec::with_capacity(results.len()), Vec::new());
+    for result in results {
+        match result {
+            Ok(result) => done.push(result),
+            Err(error) => errors.push(error),
+        }
+    }
+    if let Some(at) = errors.iter().position(|error| error.is_cancelled() || matches!(error, DeployError::Kube(_))) {
+        return Err(errors.swap_remove(at));
+    }
+    match errors.len() {
+        0 => Ok(done),
+        1 => Err(errors.swap_remove(0)),
+        _ => Err(DeployError::Several(errors)),
+    }
+}
