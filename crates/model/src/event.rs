@@ -14,6 +14,7 @@ use crate::ImageName;
 use crate::ImageRef;
 use crate::Namespace;
 use crate::ObjectKey;
+use crate::Platform;
 use crate::Reason;
 use crate::StepId;
 
@@ -172,6 +173,18 @@ pub enum EventKind {
         outcome: CacheOutcome,
         /// Why it has to be built; empty on a hit.
         causes: Vec<crate::RebuildCause>,
+    },
+    /// Nothing is built, because an option says so.
+    BuildsSkipped {
+        /// The option: `--dry-run=true`.
+        option: String,
+    },
+    /// The platforms of a build are known.
+    PlatformsResolved {
+        /// The artifact.
+        artifact: ImageName,
+        /// What it is built for.
+        platforms: Vec<Platform>,
     },
     /// Builds are about to start.
     BuildsStarted {

@@ -1,0 +1,316 @@
+//! Events to lines: a pure fold, with Skaffold's texts (`pkg/skaffold/runner`, `build/scheduler.go`,
+//! `build/cache/retrieve.go`, `kubernetes/status/status_check.go`), which people and editors know.
+
+use std::collections::HashMap;
+
+use devloop_model::BuiltImage;
+use devloop_model::CacheOutcome;
+use devloop_model::Change;
+use devloop_model::Diagnostic;
+use devloop_model::Event;
+use devloop_model::EventKind;
+use devloop_model::ImageName;
+use devloop_model::LogSettings;
+use devloop_model::Namespace;
+use devloop_model::ObjectKey;
+use devloop_model::Outcome;
+use devloop_model::Reason;
+use devloop_model::RebuildCause;
+use devloop_model::Severity;
+use devloop_model::Stage;
+use devloop_model::StepId;
+
+use super::ConsoleSettings;
+use super::Verbosity;
+use super::diagnostic;
+use super::duration::humanize;
+use super::logs::PodLogs;
+use super::paint::Line;
+use super::paint::Paint;
+use super::turns::Turns;
+
+/// What was said so far, as far as the next line depends on it.
+#[derive(Debug)]
+pub(crate) struct Transcript {
+    settings: ConsoleSettings,
+    logs: PodLogs,
+    turns: Turns,
+    /// Whether several builds run at once.
+    parallel: bool,
+    /// The command, and how many artifacts it has.
+    command: String,
+    artifacts: usize,
+    /// The cluster that images were last said to be loaded into.
+    loading_into: Option<String>,
+    /// What was last said of each object that is waited for.
+    readiness: HashMap<ObjectKey, String>,
+    /// Whether a step was said to have failed, or logs are followed.
+    failed: bool,
+    attached: bool,
+}
+
+impl Transcript {
+    pub(crate) fn new(settings: ConsoleSettings) -> Self {
+        let logs = PodLogs::new(settings.logs.clone());
+        Self {
+            settings,
+            logs,
+            turns: Turns::default(),
+            parallel: false,
+            command: String::new(),
+            artifacts: 0,
+            loading_into: None,
+            readiness: HashMap::new(),
+            failed: false,
+            attached: false,
+        }
+    }
+
+    pub(crate) fn show_logs(&mut self, settings: LogSettings) {
+        self.logs.settings = settings;
+    }
+
+    /// Returns the lines that an event adds.
+    pub(crate) fn lines(&mut self, event: &Event) -> Vec<Line> {
+        match &event.fact {
+            EventKind::SessionStarted { version, command } => {
+                self.command.clone_from(command);
+                self.info(format!("devloop {version} {command}"))
+            }
+            EventKind::PlanLoaded { artifacts, profiles, context, namespace } => {
+                self.artifacts = artifacts.len();
+                self.info(plan(profiles, context.as_deref(), namespace.as_ref()))
+            }
+            EventKind::StepHeld { step, hold } => self.info(format!("{step} waits: {hold}")),
+            EventKind::StepStarted { step, reason } => self.started(step, reason),
+            EventKind::StepLog { step, line, .. } => self.log(step, line),
+            EventKind::StepFinished { step, outcome, duration } => self.finished(step, outcome, &humanize(*duration)),
+            EventKind::TaggingStarted if self.artifacts == 0 => vec![Line::main("No tags generated")],
+            EventKind::TaggingStarted => vec![Line::main("Generating tags...")],
+            EventKind::ImageTagged { artifact, reference } => {
+                vec![Line::main(format!(" - {artifact} -> ")).and(Paint::Plain, reference.to_string())]
+            }
+            EventKind::CacheCheckStarted => vec![Line::main("Checking cache...")],
+            EventKind::CacheChecked { artifact, outcome, causes } => cache(artifact, *outcome, causes),
+            EventKind::BuildsSkipped { option } => vec![Line::new(Paint::Yellow, format!("Skipping build phase since {option}"))],
+            EventKind::BuildsStarted { artifacts, concurrency } => self.builds(artifacts, *concurrency),
+            EventKind::PlatformsResolved { artifact, platforms } => {
+                let names: Vec<&str> = platforms.iter().map(devloop_model::Platform::as_str).collect();
+                self.of_build(artifact, Line::main(format!("Target platforms: [{}]", names.join(","))))
+            }
+            EventKind::ImageReady { .. } | EventKind::StepProgress { .. } => Vec::new(),
+            EventKind::ImageLoaded { image, into } => self.loaded(image, into),
+            EventKind::ImagesResolved { images } => self.resolved(images),
+            EventKind::ObjectChanged { object, change } => vec![changed(object, *change)],
+            EventKind::Readiness { object, ready, message, pending, total } => self.readiness(object, *ready, message, *pending, *total),
+            EventKind::PodLog { pod, container, artifact, line, .. } => vec![self.logs.line(pod, container, artifact.as_ref(), line)],
+            EventKind::Warned { diagnostic } => self.warned(diagnostic),
+            EventKind::SessionEnded { outcome, duration } => self.ended(outcome, &humanize(*duration)),
+        }
+    }
+
+    fn info(&self, text: String) -> Vec<Line> {
+        if self.settings.verbosity < Verbosity::Info || text.is_empty() {
+            return Vec::new();
+        }
+        vec![Line::error().and(Paint::Green, "info").and(Paint::Plain, format!(": {text}"))]
+    }
+
+    fn warned(&self, diagnostic: &Diagnostic) -> Vec<Line> {
+        let shown = diagnostic.severity == Severity::Error || self.settings.verbosity >= Verbosity::Warnings;
+        shown.then(|| diagnostic::line(diagnostic)).into_iter().collect()
+    }
+
+    fn builds(&mut self, artifacts: &[ImageName], concurrency: usize) -> Vec<Line> {
+        if artifacts.is_empty() {
+            return Vec::new();
+        }
+        let at_once = if concurrency == 0 { artifacts.len() } else { concurrency.min(artifacts.len()) };
+        self.parallel = at_once > 1;
+        let mut lines = vec![Line::main("Starting build...")];
+        if self.parallel {
+            lines.push(Line::main(format!("Building {at_once} artifacts in parallel")));
+        }
+        lines
+    }
+
+    fn started(&mut self, step: &StepId, reason: &Reason) -> Vec<Line> {
+        let mut lines = self.info(format!("{step}: {reason}"));
+        match (step.stage, &step.artifact) {
+            (Stage::Build, Some(artifact)) => {
+                self.turns.begin(artifact);
+                lines.extend(self.of_build(artifact, Line::main(format!("Building [{artifact}]..."))));
+            }
+            (Stage::Deploy, _) => lines.push(Line::main("Starting deploy...")),
+            (Stage::StatusCheck, _) => lines.push(Line::main("Waiting for deployments to stabilize...")),
+            (Stage::Delete, _) => lines.push(Line::main("Cleaning up...")),
+            (Stage::Attach, _) => {
+                self.attached = true;
+                lines.push(Line::new(Paint::Yellow, "Press Ctrl+C to exit"));
+            }
+            (Stage::Prepare | Stage::Build | Stage::Render, _) => {}
+        }
+        lines
+    }
+
+    fn log(&mut self, step: &StepId, line: &str) -> Vec<Line> {
+        let mute = self.settings.mute;
+        match (step.stage, &step.artifact) {
+            (Stage::Build, _) if mute.build => Vec::new(),
+            (Stage::Deploy | Stage::Render, _) if mute.deploy => Vec::new(),
+            (Stage::StatusCheck, _) if mute.status_check => Vec::new(),
+            (Stage::Build, Some(artifact)) => self.of_build(artifact, Line::new(Paint::Plain, line)),
+            (Stage::Deploy | Stage::Delete, _) => vec![Line::new(Paint::Plain, format!(" - {}", line.strip_prefix(" - ").unwrap_or(line)))],
+            _ => vec![Line::new(Paint::Plain, line)],
+        }
+    }
+
+    /// Returns a line of a build: with its name on a terminal, in its turn elsewhere.
+    fn of_build(&mut self, artifact: &ImageName, line: Line) -> Vec<Line> {
+        if !self.parallel {
+            vec![line]
+        } else if self.settings.terminal {
+            vec![line.after(format!("[{artifact}] "))]
+        } else {
+            self.turns.say(artifact, line).into_iter().collect()
+        }
+    }
+
+    fn finished(&mut self, step: &StepId, outcome: &Outcome, took: &str) -> Vec<Line> {
+        let mut lines = match (outcome, &step.artifact) {
+            (Outcome::Succeeded, Some(artifact)) => self.of_build(artifact, Line::main(format!("Build [{artifact}] succeeded"))),
+            (Outcome::Cancelled, Some(artifact)) => {
+                self.of_build(artifact, Line::new(Paint::Yellow, format!("Build [{artifact}] was canceled")))
+            }
+            (Outcome::Failed { diagnostic }, Some(artifact)) => {
+                let mut lines = Vec::new();
+                if self.parallel {
+                    lines.extend(self.of_build(artifact, Line::new(Paint::Red, format!("Build [{artifact}] failed: {}", diagnostic.what))));
+                }
+                self.failed = true;
+                lines.extend(self.turns.say(artifact, diagnostic::line(diagnostic)));
+                lines
+            }
+            (Outcome::Failed { diagnostic }, None) => {
+                self.failed = true;
+                vec![diagnostic::line(diagnostic)]
+            }
+            (Outcome::Succeeded, None) if step.stage == Stage::StatusCheck => vec![Line::main(format!("Deployments stabilized in {took}"))],
+            (Outcome::Succeeded | Outcome::Cancelled, None) => Vec::new(),
+        };
+        if let Some(artifact) = &step.artifact {
+            lines.extend(self.turns.end(artifact));
+        }
+        if *outcome == Outcome::Succeeded {
+            lines.extend(self.info(format!("{step} completed in {took}")));
+        }
+        lines
+    }
+
+    fn loaded(&mut self, image: &BuiltImage, into: &str) -> Vec<Line> {
+        let mut lines = Vec::new();
+        if self.loading_into.as_deref() != Some(into) {
+            lines.push(Line::main(format!("Loading images into {into}...")));
+            self.loading_into = Some(into.to_owned());
+        }
+        lines.push(Line::main(format!(" - {} -> ", image.tagged())).and(Paint::Green, "Loaded"));
+        lines
+    }
+
+    fn resolved(&mut self, images: &[BuiltImage]) -> Vec<Line> {
+        for image in images {
+            self.logs.know(&image.artifact);
+        }
+        // Commands that only render have nothing to deploy the tags with.
+        if images.is_empty() || matches!(self.command.as_str(), "build" | "render" | "delete") {
+            return Vec::new();
+        }
+        let tags = images.iter().map(|image| Line::main(format!(" - {} -> ", image.artifact)).and(Paint::Plain, image.deployed()));
+        std::iter::once(Line::main("Tags used in deployment:")).chain(tags).collect()
+    }
+
+    fn readiness(&mut self, object: &ObjectKey, ready: bool, message: &str, pending: usize, total: usize) -> Vec<Line> {
+        let name = waited_for(object);
+        let text = if ready {
+            let left = if pending > 0 { format!(" [{pending}/{total} deployment(s) still pending]") } else { String::new() };
+            format!(" - {name} is ready.{left}")
+        } else if self.settings.mute.status_check {
+            return Vec::new();
+        } else {
+            format!(" - {name}: {message}")
+        };
+        if self.readiness.get(object) == Some(&text) {
+            return Vec::new();
+        }
+        self.readiness.insert(object.clone(), text.clone());
+        vec![Line::new(Paint::Plain, text)]
+    }
+
+    fn ended(&mut self, outcome: &Outcome, took: &str) -> Vec<Line> {
+        let mut lines = self.turns.finish();
+        match outcome {
+            Outcome::Failed { diagnostic } if !self.failed => lines.push(diagnostic::line(diagnostic)),
+            Outcome::Succeeded if self.command == "run" && !self.attached => {
+                lines.push(Line::new(Paint::Green, "You can also run [devloop run --tail] to get the logs"));
+            }
+            Outcome::Succeeded | Outcome::Failed { .. } | Outcome::Cancelled => {}
+        }
+        lines.extend(self.info(format!("ended after {took}")));
+        if self.settings.bell && self.settings.terminal && *outcome != Outcome::Cancelled {
+            lines.push(Line::bell());
+        }
+        lines
+    }
+}
+
+/// Returns what was resolved before anything ran.
+fn plan(profiles: &[String], context: Option<&str>, namespace: Option<&Namespace>) -> String {
+    let parts = [
+        (!profiles.is_empty()).then(|| format!("profiles {}", profiles.join(", "))),
+        context.map(|context| format!("context {context}")),
+        namespace.map(|namespace| format!("namespace {namespace}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn cache(artifact: &ImageName, outcome: CacheOutcome, causes: &[RebuildCause]) -> Vec<Line> {
+    let (paint, text) = match outcome {
+        CacheOutcome::FoundLocally => (Paint::Green, "Found Locally"),
+        CacheOutcome::FoundRemotely => (Paint::Green, "Found Remotely"),
+        CacheOutcome::FoundTagging => (Paint::Green, "Found. Tagging"),
+        CacheOutcome::FoundPushing => (Paint::Green, "Found. Pushing"),
+        CacheOutcome::NotFound => (Paint::Yellow, "Not found. Building"),
+    };
+    let mut lines = vec![Line::main(format!(" - {artifact}: ")).and(paint, text)];
+    // That an image was never built says nothing that "Not found" does not.
+    if !causes.iter().all(|cause| matches!(cause, RebuildCause::NeverBuilt | RebuildCause::CacheOff)) {
+        lines.push(Line::new(Paint::Plain, format!("   because {}", Reason::Rebuild { causes: causes.to_vec() })));
+    }
+    lines
+}
+
+/// Returns an object in the words of `kubectl apply` and `kubectl delete`.
+fn changed(object: &ObjectKey, change: Change) -> Line {
+    let kind = object.kind.to_lowercase();
+    let kind = if object.group.is_empty() { kind } else { format!("{kind}.{}", object.group) };
+    let name = &object.name;
+    Line::new(
+        Paint::Plain,
+        match change {
+            Change::Created => format!(" - {kind}/{name} created"),
+            Change::Configured => format!(" - {kind}/{name} configured"),
+            Change::Unchanged => format!(" - {kind}/{name} unchanged"),
+            Change::Pruned => format!(" - {kind}/{name} pruned"),
+            Change::Deleted => format!(" - {kind} \"{name}\" deleted"),
+        },
+    )
+}
+
+/// Returns an object as Skaffold's status check names it: with its namespace unless that is `default`
+/// (`pkg/skaffold/kubernetes/status/resource/deployment.go`).
+fn waited_for(object: &ObjectKey) -> String {
+    match &object.namespace {
+        Some(namespace) if namespace.as_str() != "default" => format!("{namespace}:{object}"),
+        _ => object.to_string(),
+    }
+}
