@@ -143,6 +143,21 @@ pub(crate) async fn find(host: &str, env: &Env, cx: &Cx) -> Credentials {
     }
 }
 
+/// Returns the credentials for every registry that docker's configuration names, by its key there.
+pub(crate) async fn all(env: &Env, cx: &Cx) -> BTreeMap<String, Credentials> {
+    let Some(dir) = docker_config_dir(env) else { return BTreeMap::new() };
+    let (config, _) = docker_config(&dir).await;
+    let mut found = BTreeMap::new();
+    for key in config.auths.keys().chain(config.cred_helpers.keys()) {
+        let host = if key == HUB_KEY { "docker.io" } else { key.trim_start_matches("https://").split('/').next().unwrap_or(key) };
+        let credentials = find(host, env, cx).await;
+        if credentials.secret.is_some() {
+            found.insert(key.clone(), credentials);
+        }
+    }
+    found
+}
+
 /// The names under which credentials of a host may be kept; the first is the one that helpers are asked for.
 fn keys_of(host: &str) -> Vec<String> {
     if matches!(host, "docker.io" | "index.docker.io" | "registry-1.docker.io") {
