@@ -146,6 +146,13 @@ pub struct ManifestSet {
     pub manifests: Vec<Manifest>,
 }
 
+impl ManifestSet {
+    /// Returns the manifests of all `sets`, in their order.
+    pub fn joined(sets: impl IntoIterator<Item = Self>) -> Self {
+        Self { manifests: sets.into_iter().flat_map(|set| set.manifests).collect() }
+    }
+}
+
 /// What a deploy left in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Release {

@@ -49,33 +49,34 @@ pub struct RenderJob {
     pub vars: Vars,
 }
 
-/// Returns the objects of every module with images, labels and namespace put in.
+/// Returns the objects of each module, in deploy order, with images, labels and namespace put in.
 ///
 /// `remote` is the cluster that `remoteManifests` are read from.
 ///
 /// # Errors
 /// When a source is missing or cannot be read, a document is no Kubernetes object, or the step was cancelled.
-pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Result<ManifestSet, RenderError> {
-    let mut set = ManifestSet::default();
+pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Result<Vec<ManifestSet>, RenderError> {
+    let mut sets = Vec::with_capacity(job.modules.len());
     let images = transform::Images::new(&job.images);
     let fields = transform::Fields::new(&job.resource_selector);
     for module in &job.modules {
-        let mut local = source::raw(module, &job.vars, cx).await?;
-        images.replace(&mut local, &fields);
+        let mut manifests = source::raw(module, &job.vars, cx).await?;
+        images.replace(&mut manifests, &fields);
         let mut live = source::remote(module, remote.filter(|_| !job.offline), job.kubeconfig.as_deref(), cx).await?;
         images.replace_live(&mut live, &fields);
-        set.manifests.extend(local.into_iter().chain(live));
+        manifests.append(&mut live);
+        transform::set_labels(&mut manifests, &job.labels, &fields);
+        if let Some(namespace) = job.namespace.as_ref().filter(|_| !job.offline) {
+            for warning in transform::set_namespace(&mut manifests, namespace) {
+                cx.warn(warning);
+            }
+        }
+        sets.push(ManifestSet { manifests });
     }
     if let Some(warning) = images.unused(&job.bases) {
         cx.warn(warning);
     }
-    transform::set_labels(&mut set.manifests, &job.labels, &fields);
-    if let Some(namespace) = job.namespace.as_ref().filter(|_| !job.offline) {
-        for warning in transform::set_namespace(&mut set.manifests, namespace) {
-            cx.warn(warning);
-        }
-    }
-    Ok(set)
+    Ok(sets)
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ async fn rendered(files: &[(&str, &str)], patterns: &[&str], change: impl FnOnce
     change(&mut job);
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     let cx = Cx::new(StepId::of(Stage::Render), Env::default(), EventSink::new(sender), CancellationToken::new());
-    let result = render(&job, None, &cx).await;
+    let result = render(&job, None, &cx).await.map(ManifestSet::joined);
     drop(cx);
     let mut warnings = Vec::new();
     while let Some(event) = events.recv().await {
