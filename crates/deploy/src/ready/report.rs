@@ -1,0 +1,120 @@
+//! A failure in the user's words: what, why, the last lines of the log, and one thing to do.
+
+use std::time::Duration;
+
+use devloop_clients::kube::Cluster;
+use devloop_clients::kube::LogOptions;
+use devloop_model::Cx;
+use devloop_model::Diagnostic;
+use devloop_model::Namespace;
+use devloop_model::Severity;
+use futures::StreamExt as _;
+
+use super::check::Failure;
+use super::check::FaultyPod;
+use super::fault::Cause;
+
+/// How many of its last log lines a failing container is shown with.
+const LAST_LINES: u64 = 10;
+/// How long the log may take to come; the failure is not held back for longer.
+const LOG_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Returns the failure as an error, with the log of the container that it is about.
+pub(super) async fn diagnostic(failure: &Failure, cluster: &Cluster, cx: &Cx) -> Diagnostic {
+    let log = match &failure.pod {
+        Some(pod) => last_lines(pod, cluster, cx).await,
+        None => Vec::new(),
+    };
+    written(failure, &log)
+}
+
+/// Returns the failure as a warning that says that it is waited out.
+pub(super) async fn warning(failure: &Failure, cluster: &Cluster, cx: &Cx) -> Diagnostic {
+    let error = diagnostic(failure, cluster, cx).await;
+    Diagnostic { severity: Severity::Warning, ..error }.because("it is waited for until the deadline, as `tolerateFailuresUntilDeadline` says")
+}
+
+/// Returns one error of many: the first, and what else failed.
+pub(super) fn together(errors: Vec<Diagnostic>) -> Option<Diagnostic> {
+    let mut errors = errors.into_iter();
+    let first = errors.next()?;
+    Some(errors.fold(first, |all, next| all.because(next.what)))
+}
+
+fn written(failure: &Failure, log: &[String]) -> Diagnostic {
+    let object = &failure.object;
+    let (code, what) = match (&failure.after, &failure.pod) {
+        (Some(after), _) => ("deploy/not-ready-in-time", format!("{object} is not ready after {} s", after.as_secs())),
+        (None, Some(pod)) => (pod.fault.code(), format!("{object} cannot become ready: {}", pod.fault.what(&pod.name))),
+        (None, None) => ("deploy/failed", format!("{object} failed")),
+    };
+    let mut error = Diagnostic::error(code, what);
+    if !failure.status.is_empty() {
+        error = error.because(&*failure.status);
+    }
+    let Some(pod) = &failure.pod else {
+        return error.help(format!("`kubectl describe {object}` shows what its controller tried"));
+    };
+    if failure.after.is_some() {
+        error = error.because(pod.fault.what(&pod.name));
+    }
+    if !pod.fault.message.is_empty() {
+        error = error.because(&*pod.fault.message);
+    }
+    if !log.is_empty() {
+        error = error.because(format!("last lines of its log:\n{}", log.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")));
+    }
+    error.help(pod.fault.help())
+}
+
+/// Returns the last lines of the container that a fault is about; none where it never ran.
+async fn last_lines(pod: &FaultyPod, cluster: &Cluster, cx: &Cx) -> Vec<String> {
+    if !matches!(pod.fault.cause, Cause::Crash { .. } | Cause::OutOfMemory | Cause::Probe) {
+        return Vec::new();
+    }
+    let options = LogOptions { container: pod.fault.container.clone(), tail: Some(LAST_LINES), previous: pod.fault.restarted, ..LogOptions::default() };
+    let read = async {
+        let lines = cluster.logs(&Namespace(pod.namespace.clone()), &pod.name, &options, cx).await.ok()?;
+        Some(lines.filter_map(|line| std::future::ready(line.ok())).collect::<Vec<String>>().await)
+    };
+    tokio::time::timeout(LOG_DEADLINE, read).await.ok().flatten().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use devloop_model::ObjectKey;
+
+    use super::*;
+    use crate::ready::fault::Fault;
+    use crate::ready::fault::Weight;
+
+    fn failure(cause: Cause, container: Option<&str>, message: &str, after: Option<u64>) -> Failure {
+        let fault = Fault { cause, weight: Weight::Hopeless, container: container.map(str::to_owned), message: message.into(), restarted: false };
+        Failure {
+            object: ObjectKey { group: "apps".into(), kind: "Deployment".into(), namespace: Some(Namespace("shop".into())), name: "web".into() },
+            pod: Some(FaultyPod { uid: "u".into(), name: "web-1".into(), namespace: "shop".into(), fault }),
+            status: if after.is_some() { "0 of 1 new replicas are available".into() } else { String::new() },
+            after: after.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn failures_have_a_cause_a_log_and_a_suggestion() {
+        let log = ["starting".to_owned(), "panic: no database".to_owned()];
+        let shown = [
+            written(&failure(Cause::Crash { code: 2 }, Some("app"), "", None), &log),
+            written(&failure(Cause::ImagePull, Some("app"), "pull access denied for x", None), &[]),
+            written(&failure(Cause::Unschedulable, None, "0/1 nodes are available: 1 Insufficient cpu.", None), &[]),
+            written(&failure(Cause::Probe, None, "Readiness probe failed: HTTP probe failed with statuscode: 500", Some(600)), &log),
+            written(&Failure { pod: None, status: "FailedCreate: exceeded quota".into(), ..failure(Cause::Probe, None, "", None) }, &[]),
+        ];
+        insta::assert_snapshot!(shown.map(|error| error.to_string()).join("\n\n"), @"");
+    }
+
+    #[test]
+    fn more_failures_are_named_after_the_first() {
+        let errors = vec![Diagnostic::error("a", "first"), Diagnostic::error("b", "second")];
+        assert_eq!(together(errors).unwrap(), Diagnostic::error("a", "first").because("second"));
+        assert_eq!(together(Vec::new()), None);
+    }
+}
