@@ -159,13 +159,19 @@ impl ClassicLog {
     }
 
     fn take_line(&mut self, line: &str, cx: &Cx) {
-        cx.log(LogStream::Stdout, line);
+        // The classic builder marks what a step writes to standard error by colouring it red.
+        let (stream, line) = match line.strip_prefix("\u{1b}[91m") {
+            Some(line) => (LogStream::Stderr, line),
+            None => (LogStream::Stdout, line.trim_start_matches("\u{1b}[0m")),
+        };
+        let line = line.trim_end_matches("\u{1b}[0m");
+        cx.log(stream, line);
         if let Some((done, total, step)) = parse_step(line) {
             self.step = Some(step.to_owned());
             self.total = total;
             self.last_lines.clear();
             cx.progress(format!("{done}/{total} {step}"), done - 1, Some(total), false);
-        } else if !line.is_empty() && !line.starts_with(" ---> ") {
+        } else if !line.is_empty() && !line.starts_with(" ---> ") && !line.starts_with("Removing intermediate container ") {
             self.last_lines.push_back(line.to_owned());
             if self.last_lines.len() > LAST_LINES {
                 self.last_lines.pop_front();
