@@ -7,10 +7,16 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
+use devloop_model::CommandRunner;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
+use devloop_model::Env;
+use devloop_model::EventSink;
+use devloop_model::Stage;
+use devloop_model::StepId;
 use devloop_model::Stream;
 use tokio::io::AsyncBufReadExt as _;
 use tokio::io::AsyncRead;
@@ -18,9 +24,12 @@ use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::io::BufReader;
 use tokio::process::Child;
+use tokio_util::sync::CancellationToken;
 
 /// How long a child has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the command of a template may take.
+const TEMPLATE_COMMAND_LIMIT: Duration = Duration::from_secs(30);
 /// How many of its last lines an error keeps.
 const LAST_LINES: usize = 20;
 
@@ -226,6 +235,23 @@ impl Command {
     }
 }
 
+/// Returns what runs the commands of templates, `{{ cmd "git" "describe" }}`: each in `env`, with a deadline.
+///
+/// Templates are rendered in the middle of pure code, so a command has a thread and a small runtime of its own.
+pub fn command_runner(env: Env) -> CommandRunner {
+    Arc::new(move |words| {
+        let Some((program, arguments)) = words.split_first() else { return Err("`cmd` needs a command".to_owned()) };
+        let command = Command::new(program).args(arguments).deadline(TEMPLATE_COMMAND_LIMIT);
+        let cx = Cx::new(StepId::of(Stage::Prepare), env.clone(), EventSink::none(), CancellationToken::new());
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+            let output = runtime.block_on(command.output(&cx)).map_err(|error| error.diagnostic().to_string())?;
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        std::thread::spawn(run).join().unwrap_or_else(|_| Err("the command could not be waited for".to_owned()))
+    })
+}
+
 /// The process group of a child: what is left of it is killed when its step is dropped.
 #[derive(Debug)]
 struct Group(Option<u32>);
@@ -318,12 +344,7 @@ async fn forward(pipe: Option<impl AsyncRead + Unpin>, stream: Stream, cx: &Cx) 
 mod tests {
     use std::collections::BTreeMap;
 
-    use devloop_model::Env;
     use devloop_model::EventKind;
-    use devloop_model::EventSink;
-    use devloop_model::Stage;
-    use devloop_model::StepId;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
 
@@ -373,5 +394,14 @@ mod tests {
     async fn a_child_has_a_deadline() {
         let error = Command::new("sleep").arg("1000").deadline(Duration::from_millis(1)).run(&cx().0).await.unwrap_err();
         assert!(matches!(error, ProcessError::TimedOut { .. }));
+    }
+
+    #[test]
+    fn templates_run_commands() {
+        let env = cx().0.env;
+        let vars = devloop_model::Vars::from_env(&env.clone().with_commands(command_runner(env)));
+        let render = |text: &str| devloop_model::Template::parse(text).unwrap().render(&vars, devloop_model::MissingKey::Error);
+        assert_eq!(render(r#"{{ cmd "sh" "-c" "echo ' v1 '" }}"#).unwrap(), "v1");
+        assert!(render(r#"{{ cmd "sh" "-c" "echo no >&2; exit 1" }}"#).unwrap_err().to_string().contains("no"));
     }
 }

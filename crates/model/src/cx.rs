@@ -1,35 +1,58 @@
 //! What every stage is given: where to say things, and when to stop.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+use crate::CommandRunner;
 use crate::Diagnostic;
 use crate::EventKind;
 use crate::StepId;
 use crate::Stream;
 
 /// The process environment, read once, with `skaffold.env` merged in.
-#[derive(Debug, Clone, Default)]
-pub struct Env(Arc<BTreeMap<String, String>>);
+#[derive(Clone, Default)]
+pub struct Env {
+    variables: Arc<BTreeMap<String, String>>,
+    commands: Option<CommandRunner>,
+}
 
 impl Env {
     /// Returns the environment with these variables.
     pub fn new(variables: BTreeMap<String, String>) -> Self {
-        Self(Arc::new(variables))
+        Self { variables: Arc::new(variables), commands: None }
+    }
+
+    /// Lets `{{ cmd … }}` in templates run commands through `runner`.
+    #[must_use]
+    pub fn with_commands(self, runner: CommandRunner) -> Self {
+        Self { commands: Some(runner), ..self }
+    }
+
+    /// Returns what runs the commands of templates.
+    pub fn commands(&self) -> Option<&CommandRunner> {
+        self.commands.as_ref()
     }
 
     /// Returns the value of `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.variables.get(name).map(String::as_str)
     }
 
     /// Returns every variable, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl fmt::Debug for Env {
+    /// Names only: values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
     }
 }
 
