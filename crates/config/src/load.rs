@@ -1,15 +1,32 @@
 //! From files to documents: where the configuration is, and what is asked of it.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use devloop_model::Diagnostic;
 use devloop_model::Env;
+use devloop_model::Plan;
+use devloop_model::Severity;
 
+use crate::ConfigError;
+use crate::FetchRepo;
+use crate::ModuleOptions;
 use crate::Node;
+use crate::ProfileOptions;
 use crate::Source;
+use crate::check;
+use crate::decode::decode;
+use crate::defaults;
+use crate::loaded::Loaded;
+use crate::modules;
 use crate::parse_documents;
+use crate::plan;
+use crate::schema::shape;
+use crate::schema::shape::Completeness;
+use crate::unsupported;
+use crate::upgrade;
 
 /// Names of the file that is looked for where none is given.
 pub(crate) const FILE_NAMES: [&str; 3] = ["skaffold.yaml", "skaffold.yml", "devloop.yaml"];
@@ -74,6 +91,22 @@ impl Options {
             skip_tests: false,
         }
     }
+
+    fn for_modules(&self) -> ModuleOptions {
+        ModuleOptions {
+            profiles: ProfileOptions {
+                named: self.profiles.clone(),
+                auto_activation: self.profile_auto_activation,
+                command: self.command.clone(),
+                kube_context: self.kube_context.clone(),
+                kube_context_is_forced: self.kube_context_is_forced,
+                env: self.env.clone(),
+            },
+            propagate_profiles: self.propagate_profiles,
+            modules: self.modules.clone(),
+            cwd: self.cwd.clone(),
+        }
+    }
 }
 
 /// Returns the text of the root configuration.
@@ -100,9 +133,8 @@ pub(crate) fn read(file: &Path, cwd: &Path) -> Result<Arc<Source>, Diagnostic> {
     let path = cwd.join(file);
     let fault = |code, what: &str| Diagnostic::error(code, format!("{what} {}", file.display()));
     if path.is_dir() {
-        let inside = FILE_NAMES.iter().find(|name| path.join(name).is_file()).unwrap_or(&FILE_NAMES[0]);
         return Err(Diagnostic::error("config/is-directory", format!("{} is a directory, not a configuration file", file.display()))
-            .help(format!("use `--filename {}`", file.join(inside).display())));
+            .help(format!("use `--filename {}`", file_in(cwd, file).display())));
     }
     let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => fault("config/no-file", "there is no file").help("check the path given with `--filename`"),
@@ -115,10 +147,115 @@ pub(crate) fn read(file: &Path, cwd: &Path) -> Result<Arc<Source>, Diagnostic> {
     Ok(Source::new(file, text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }
 
-/// Returns the documents of a file, in the latest version of the schema.
+/// Returns the configuration file that `path`, a file or a directory, stands for.
+pub(crate) fn file_in(cwd: &Path, path: &Path) -> PathBuf {
+    if !cwd.join(path).is_dir() {
+        return path.to_owned();
+    }
+    path.join(FILE_NAMES.iter().find(|name| cwd.join(path).join(name).is_file()).unwrap_or(&FILE_NAMES[0]))
+}
+
+/// Returns the documents of a file, in the latest version of the schema, and what was noticed in them.
 ///
 /// # Errors
-/// Everything that is wrong with their syntax or version.
-pub(crate) fn documents(source: &Arc<Source>) -> Result<Vec<Node>, Vec<Diagnostic>> {
-    parse_documents(source)
+/// Everything that is wrong with their syntax, version and shape.
+fn documents(source: &Arc<Source>) -> Result<(Vec<Node>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut documents = parse_documents(source)?;
+    if documents.is_empty() {
+        let error = Diagnostic::error("config/empty", format!("{} is empty", source.file.display()));
+        return Err(vec![error.help("start it with `apiVersion: skaffold/v4beta14` and `kind: Config`")]);
+    }
+    let mut diagnostics = Vec::new();
+    for document in &mut documents {
+        let version = match upgrade::version(document) {
+            Ok(version) => version,
+            Err(fault) => {
+                diagnostics.push(fault);
+                continue;
+            }
+        };
+        upgrade::upgrade(document, version);
+        // What a profile adds is missing only after it was applied.
+        let completeness = if document.get("profiles").is_some() { Completeness::BeforeProfiles } else { Completeness::Whole };
+        diagnostics.extend(shape::faults(document, version, completeness));
+    }
+    diagnostics.sort_by_key(|diagnostic| diagnostic.at.as_ref().map(|at| (at.line, at.column)));
+    diagnostics.dedup();
+    split(diagnostics).map(|warnings| (documents, warnings))
+}
+
+/// Returns the warnings, or everything if there is an error among them.
+fn split(diagnostics: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    let has_error = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    if has_error { Err(diagnostics) } else { Ok(diagnostics) }
+}
+
+/// All modules, with profiles and defaults worked in.
+pub(crate) struct Modules {
+    pub(crate) modules: Vec<Loaded>,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// Returns the modules of a configuration, dependencies first, checked against the schema.
+///
+/// # Errors
+/// Everything wrong with their files, syntax, versions, shapes, profiles and requirements.
+pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Result<Modules, Vec<Diagnostic>> {
+    let source = read_root(root, &options.cwd).map_err(|error| vec![error])?;
+    let noticed = RefCell::new((Vec::new(), Vec::new()));
+    let understand = |source: &Arc<Source>| {
+        let mut noticed = noticed.borrow_mut();
+        noticed.0.push(options.cwd.join(&source.file));
+        let (documents, warnings) = documents(source)?;
+        noticed.1.extend(warnings);
+        Ok(documents)
+    };
+    let read_file = |file: &Path| understand(&read(file, &options.cwd).map_err(|error| vec![error])?);
+    let documents = understand(&source)?;
+    let found = modules::collect((source.file.clone(), documents), &options.for_modules(), &read_file, fetch)?;
+    let is_alone = found.len() == 1;
+    let mut faults = Vec::new();
+    let mut loaded = Vec::new();
+    for mut module in found {
+        if !module.active_profiles.is_empty() {
+            faults.extend(shape::faults(&module.document, upgrade::LATEST, Completeness::Whole));
+        }
+        defaults::fill(&mut module.document, is_alone);
+        match decode(&module.document) {
+            Ok(config) => loaded.push(Loaded { module, config }),
+            // A fault of its shape was found before this one.
+            Err(_) if faults.iter().any(|fault| fault.severity == Severity::Error) => {}
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let shape_warnings = split(faults)?;
+    let (mut files, mut warnings) = noticed.into_inner();
+    if matches!(root, ConfigSource::Text { .. }) {
+        files.remove(0);
+    }
+    warnings.extend(shape_warnings);
+    warnings.dedup();
+    Ok(Modules { modules: loaded, files, warnings })
+}
+
+/// Returns the plan of a configuration: what `options.command` is to do.
+///
+/// # Errors
+/// Everything wrong with it that can be told without building or deploying, a field that this version does not act on included.
+pub fn load(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Result<Plan, ConfigError> {
+    let Modules { modules, files, warnings } = modules(root, options, fetch)?;
+    let mut diagnostics = check::faults(&modules);
+    for module in &modules {
+        diagnostics.extend(unsupported::diagnostics(module, &options.command, options.skip_tests));
+    }
+    let plan = plan::plan(&modules, options);
+    if let Err(faults) = &plan {
+        diagnostics.extend(faults.iter().cloned());
+    }
+    diagnostics.sort_by_key(|diagnostic| diagnostic.at.as_ref().map(|at| (at.file.clone(), at.line, at.column)));
+    diagnostics.dedup();
+    let noticed = split(diagnostics)?;
+    let plan = plan?;
+    Ok(Plan { files, warnings: warnings.into_iter().chain(noticed).collect(), ..plan })
 }

@@ -391,7 +391,7 @@ fn file_at(cwd: &Path, path: &Path) -> Option<PathBuf> {
 }
 
 /// Returns the path without `.` and with each `..` taken back, without looking at the disk.
-fn clean(path: &Path) -> PathBuf {
+pub(crate) fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for part in path.components() {
         match part {

@@ -181,6 +181,16 @@ impl Node {
         self.entry(key).map(|(_, value)| value)
     }
 
+    /// Returns the node that a JSON pointer (RFC 6901) leads to: `/build/artifacts/0/image`.
+    pub fn pointer(&self, pointer: &str) -> Option<&Self> {
+        let mut parts = pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~"));
+        parts.next();
+        parts.try_fold(self, |node, part| match &node.value {
+            Value::List(items) => items.get(part.parse::<usize>().ok()?),
+            _ => node.get(&part),
+        })
+    }
+
     /// Returns the key and the value of `key` if this is a mapping that has it.
     pub fn entry(&self, key: &str) -> Option<(&Key, &Self)> {
         self.as_map()?.iter().find(|(k, _)| k.text == key).map(|(k, v)| (k, v))

@@ -100,8 +100,10 @@ impl<'a> Builder<'a> {
     fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, tag: Option<&Tag>, at: saphyr_parser::Span) -> Step {
         let value = scalar::resolve(text, style, tag);
         let mut span = self.span(at);
-        if style == ScalarStyle::Plain && span.width != usize::MAX {
-            span.width = text.chars().count().max(1);
+        if span.width != usize::MAX {
+            // The parser counts the blanks before a comment or the end of the line as well.
+            let written: String = self.source.line(span.line).chars().skip(span.column - 1).take(span.width).collect();
+            span.width = written.trim_end().chars().count().max(1);
         }
         let written = if matches!(value, Value::Text(_)) { None } else { Some(text.into()) };
         self.close(Node { value, span, written }, anchor, 0)
@@ -239,6 +241,15 @@ fn syntax_error(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
             .help("replace the tab by spaces");
     }
     let column = if line == marker.line() { marker.col() + 1 } else { text.chars().count().max(1) };
-    let diagnostic = Diagnostic::error("config/invalid-yaml", "this is not YAML");
-    diagnostic.at(source.span(line, column, 1).location(error.info().to_owned()))
+    let span = source.span(line, column, 1);
+    let (what, help) = match error.info() {
+        info if info.contains("quoted scalar") => ("this quote is not closed", "close it, or indent the lines that it spans"),
+        info if info.contains("mapping values are not allowed") => {
+            ("a `:` cannot stand here", "check the indentation of this line and the one before, or put the value in quotes")
+        }
+        info if info.contains("unknown anchor") => ("this alias names an anchor that is not above it", "write `&name` before the value that `*name` repeats"),
+        info if info.contains("recursion") => return too_deep(&span),
+        info => return Diagnostic::error("config/invalid-yaml", "this is not YAML").at(span.location(info.to_owned())),
+    };
+    span.error("config/invalid-yaml", what).help(help)
 }

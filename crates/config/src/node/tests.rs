@@ -65,7 +65,7 @@ fn places_are_counted_in_characters() {
     let place = |n: &Node| (n.span.line, n.span.column, n.span.width);
     assert_eq!(place(node.get("ä").unwrap().get("ö").unwrap()), (1, 8, 5));
     let list = node.get("list").unwrap();
-    assert_eq!(place(list), (3, 1, 1));
+    assert_eq!(place(list), (3, 3, 1));
     assert_eq!(place(&list.as_list().unwrap()[1].as_list().unwrap()[0]), (4, 7, 9));
     assert_eq!(place(&parse("a: 'q'  \n").get("a").unwrap().clone()), (1, 4, 3));
     let (key, _) = node.entry("list").unwrap();
@@ -74,16 +74,86 @@ fn places_are_counted_in_characters() {
 
 #[test]
 fn what_is_not_yaml_is_said_at_its_line() {
-    insta::assert_snapshot!(fault("a:\n\tb: 1\n"), @"");
-    insta::assert_snapshot!(fault("a: \"open\nb: 1\n"), @"");
-    insta::assert_snapshot!(fault("a: 1\nb: 2\na: 3\nb: 4\n"), @"");
-    insta::assert_snapshot!(fault("a: *nowhere\n"), @"");
-    insta::assert_snapshot!(fault("a: [1, 2\n"), @"");
-    insta::assert_snapshot!(fault("a: b: c\n"), @"");
-    insta::assert_snapshot!(fault("a: 1\n  b: 2\n"), @"");
-    insta::assert_snapshot!(fault("[a]: 1\n"), @"");
-    insta::assert_snapshot!(fault("<<: 1\n"), @"");
-    insta::assert_snapshot!(fault("a: &x [*x]\n"), @"");
+    insta::assert_snapshot!(fault("a:\n\tb: 1\n"), @r"
+    error[config/invalid-yaml]: a tab indents this line, and YAML takes only spaces there
+     --> skaffold.yaml:2:1
+      |
+    2 | 	b: 1
+      | ^
+    help: replace the tab by spaces
+    ");
+    insta::assert_snapshot!(fault("a: \"open\nb: 1\n"), @r#"
+    error[config/invalid-yaml]: this quote is not closed
+     --> skaffold.yaml:1:4
+      |
+    1 | a: "open
+      |    ^
+    help: close it, or indent the lines that it spans
+    "#);
+    insta::assert_snapshot!(fault("a: 1\nb: 2\na: 3\nb: 4\n"), @r"
+    error[config/duplicate-key]: `a` is written twice in one mapping
+     --> skaffold.yaml:3:1
+      |
+    3 | a: 3
+      | ^ first written at line 1
+    error[config/duplicate-key]: `b` is written twice in one mapping
+     --> skaffold.yaml:4:1
+      |
+    4 | b: 4
+      | ^ first written at line 2
+    ");
+    insta::assert_snapshot!(fault("a: *nowhere\n"), @r"
+    error[config/invalid-yaml]: this alias names an anchor that is not above it
+     --> skaffold.yaml:1:4
+      |
+    1 | a: *nowhere
+      |    ^
+    help: write `&name` before the value that `*name` repeats
+    ");
+    insta::assert_snapshot!(fault("a: [1, 2\n"), @r"
+    error[config/invalid-yaml]: this is not YAML
+     --> skaffold.yaml:1:8
+      |
+    1 | a: [1, 2
+      |        ^ while parsing a flow sequence, expected ',' or ']'
+    ");
+    insta::assert_snapshot!(fault("a: b: c\n"), @r"
+    error[config/invalid-yaml]: a `:` cannot stand here
+     --> skaffold.yaml:1:5
+      |
+    1 | a: b: c
+      |     ^
+    help: check the indentation of this line and the one before, or put the value in quotes
+    ");
+    insta::assert_snapshot!(fault("a: 1\n  b: 2\n"), @r"
+    error[config/invalid-yaml]: a `:` cannot stand here
+     --> skaffold.yaml:2:4
+      |
+    2 |   b: 2
+      |    ^
+    help: check the indentation of this line and the one before, or put the value in quotes
+    ");
+    insta::assert_snapshot!(fault("[a]: 1\n"), @r"
+    error[config/invalid-yaml]: a key must be text, not a list
+     --> skaffold.yaml:1:1
+      |
+    1 | [a]: 1
+      | ^
+    ");
+    insta::assert_snapshot!(fault("<<: 1\n"), @r"
+    error[config/invalid-yaml]: `<<` takes a mapping or a list of mappings
+     --> skaffold.yaml:1:5
+      |
+    1 | <<: 1
+      |     ^
+    ");
+    insta::assert_snapshot!(fault("a: &x [*x]\n"), @r"
+    error[config/invalid-yaml]: an alias stands inside of the value that it names
+     --> skaffold.yaml:1:8
+      |
+    1 | a: &x [*x]
+      |        ^^
+    ");
 }
 
 #[test]
@@ -95,6 +165,7 @@ fn aliases_and_nesting_are_bounded() {
     }
     assert!(fault(&bomb).contains("config/too-many-aliases"));
     assert!(fault(&"[".repeat(5000)).contains("config/nested-too-deep"));
+    assert!(fault(&format!("a: {}{}", "[".repeat(150), "]".repeat(150))).contains("config/nested-too-deep"));
     let mut stairs = "a0: &a0 [x]\n".to_owned();
     for level in 1..200 {
         stairs.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));

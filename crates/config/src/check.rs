@@ -1,0 +1,105 @@
+//! What a configuration may not say although its shape allows it.
+//!
+//! The rules are those of Skaffold's `pkg/skaffold/schema/validation/validation.go`.
+
+mod artifacts;
+mod containers;
+
+use devloop_model::Diagnostic;
+
+use crate::loaded::Loaded;
+use crate::schema::shape::nearest;
+
+/// Returns every fault, in the order of the modules.
+pub(crate) fn faults(modules: &[Loaded]) -> Vec<Diagnostic> {
+    let mut faults = artifacts::names(modules);
+    for module in modules {
+        for index in 0..module.config.build.artifacts.len() {
+            faults.extend(artifacts::artifact(module, index));
+        }
+        faults.extend(import_of_sha256(module));
+        faults.extend(port_forwards(module));
+        faults.extend(log_prefix(module));
+        faults.extend(deadline(module));
+        faults.extend(containers::tests(module));
+    }
+    faults.extend(artifacts::requirements(modules));
+    faults.extend(containers::verify_and_actions(modules));
+    faults.extend(one_context(modules));
+    faults.extend(one_status_check(modules));
+    faults
+}
+
+/// Returns an error that `word` is none of `known`.
+fn not_one_of(module: &Loaded, pointer: &str, word: &str, known: &[&str]) -> Diagnostic {
+    let what = format!("{} cannot be `{word}`", module.subject(pointer));
+    let label = format!("expected one of: {}", known.join(", "));
+    let error = Diagnostic::error("config/unknown-value", what).at(module.span(pointer).location(label));
+    match nearest(word, known) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
+/// `sha256` tags with `latest`, which an import would always find.
+fn import_of_sha256(module: &Loaded) -> Option<Diagnostic> {
+    let build = &module.config.build;
+    let imports = build.local.as_ref().is_some_and(|local| local.try_import_missing);
+    (imports && build.tag_policy.sha256.is_some()).then(|| {
+        let pointer = "/build/local/tryImportMissing";
+        let what = "`build.local.tryImportMissing` cannot be used with the tag policy `sha256`";
+        let error = module.key_span(pointer).error("config/import-of-latest", what);
+        error.because("that policy tags with `latest`, so an old image would be taken for the new one")
+    })
+}
+
+fn port_forwards(module: &Loaded) -> Vec<Diagnostic> {
+    const KINDS: [&str; 10] = [
+        "container",
+        "pod",
+        "deployment",
+        "service",
+        "replicaset",
+        "replicationcontroller",
+        "statefulset",
+        "daemonset",
+        "cronjob",
+        "job",
+    ];
+    let forwards = module.config.port_forward.iter().enumerate();
+    let wrong = forwards.filter(|(_, forward)| !KINDS.contains(&forward.resource_type.to_lowercase().as_str()));
+    wrong.map(|(index, forward)| not_one_of(module, &format!("/portForward/{index}/resourceType"), &forward.resource_type, &KINDS)).collect()
+}
+
+fn log_prefix(module: &Loaded) -> Option<Diagnostic> {
+    const PREFIXES: [&str; 4] = ["container", "podAndContainer", "auto", "none"];
+    let prefix = module.config.deploy.logs.prefix.as_str();
+    let is_known = prefix.is_empty() || PREFIXES.contains(&prefix);
+    (!is_known).then(|| not_one_of(module, "/deploy/logs/prefix", prefix, &PREFIXES))
+}
+
+fn deadline(module: &Loaded) -> Option<Diagnostic> {
+    let pointer = "/deploy/statusCheckDeadlineSeconds";
+    (module.config.deploy.status_check_deadline_seconds < 0)
+        .then(|| module.error("config/negative", pointer, "`deploy.statusCheckDeadlineSeconds` cannot be negative"))
+}
+
+/// All modules go to one cluster.
+fn one_context(modules: &[Loaded]) -> Option<Diagnostic> {
+    let mut named = modules.iter().filter(|module| !module.config.deploy.kube_context.is_empty());
+    let first = named.next()?;
+    let other = named.find(|module| module.config.deploy.kube_context != first.config.deploy.kube_context)?;
+    let what = format!(
+        "modules name two Kubernetes contexts: `{}` and `{}`",
+        first.config.deploy.kube_context, other.config.deploy.kube_context
+    );
+    let error = other.error("config/two-contexts", "/deploy/kubeContext", what);
+    Some(error.help("name one, or give it with `--kube-context` and none in the files"))
+}
+
+fn one_status_check(modules: &[Loaded]) -> Option<Diagnostic> {
+    let says = |wanted| modules.iter().find(|module| module.config.deploy.status_check == Some(wanted));
+    let (_, off) = (says(true)?, says(false)?);
+    let what = "one module switches the status check on, and this one switches it off";
+    Some(off.error("config/two-status-checks", "/deploy/statusCheck", what).help("say the same in all modules, or give `--status-check`"))
+}

@@ -1,0 +1,76 @@
+//! The types of the schema to the plan.
+
+mod artifact;
+mod convert;
+mod deploy;
+mod tagger;
+
+use std::path::PathBuf;
+
+use devloop_model::BuildSettings;
+use devloop_model::Diagnostic;
+use devloop_model::Module;
+use devloop_model::Plan;
+use devloop_model::Tagger;
+
+use self::convert::Converter;
+use crate::Options;
+use crate::loaded::Loaded;
+
+/// Returns the plan of `modules`, which were found free of faults, without its files and warnings.
+///
+/// # Errors
+/// Templates that do not parse and values that the plan cannot hold, all of them.
+pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Diagnostic>> {
+    let mut plan = Plan::default();
+    let mut faults = Vec::new();
+    for module in modules {
+        let mut converter = Converter { module, env: &options.env, faults: Vec::new() };
+        let tagger = options.tag.as_ref().map_or_else(|| converter.tagger(), |tag| Tagger::Fixed(tag.clone()));
+        for index in 0..module.config.build.artifacts.len() {
+            if let Some(artifact) = converter.artifact(index, &tagger) {
+                plan.artifacts.push(artifact);
+            }
+        }
+        let render = converter.render();
+        let deploy = converter.deploy();
+        plan.modules.push(Module {
+            name: module.module.name.clone(),
+            file: PathBuf::clone(&module.module.file),
+            dir: module.module.dir.clone(),
+            render,
+            deploy,
+        });
+        faults.extend(converter.faults);
+        if module.module.is_root {
+            let active = module.module.active_profiles.iter();
+            let new: Vec<String> = active.filter(|name| !plan.profiles.contains(name)).cloned().collect();
+            plan.profiles.extend(new);
+        }
+    }
+    plan.build = build_settings(modules);
+    plan.deploy = deploy::settings(modules);
+    plan.resource_selector = deploy::resource_selector(modules);
+    if faults.is_empty() { Ok(plan) } else { Err(faults) }
+}
+
+fn build_settings(modules: &[Loaded]) -> BuildSettings {
+    let mut settings = BuildSettings::default();
+    for module in modules {
+        for registry in &module.config.build.insecure_registries {
+            if !settings.insecure_registries.contains(registry) {
+                settings.insecure_registries.push(registry.clone());
+            }
+        }
+        let asked = module.config.build.local.as_ref().and_then(|local| local.concurrency).map(|limit| limit.max(0) as usize);
+        settings.concurrency = match (settings.concurrency, asked) {
+            (Some(0), Some(limit)) | (Some(limit), Some(0) | None) | (None, Some(limit)) => Some(limit),
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (None, None) => None,
+        };
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Whether a tree has the shape that the schema asks for: every fault of it, each at its place.
+
+use devloop_model::Diagnostic;
+use serde_json::Map;
+use serde_json::Value as Json;
+
+use super::latest;
+use super::trail::Trail;
+use crate::Key;
+use crate::Node;
+use crate::Value;
+use crate::upgrade;
+
+/// How much has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Completeness {
+    /// All that is required, and only one of each group.
+    Whole,
+    /// A profile may still add or replace fields.
+    BeforeProfiles,
+}
+
+/// Returns everything in `document` that the schema does not allow, in the order it is written.
+///
+/// `version` is the number of the `v4beta` that the file was written for: fields that came later are faults as well.
+pub(crate) fn faults(document: &Node, version: u32, completeness: Completeness) -> Vec<Diagnostic> {
+    let schema = latest();
+    let mut walk = Walk { definitions: schema["definitions"].as_object(), version, completeness, trail: Trail::default(), faults: Vec::new() };
+    walk.value(document, schema);
+    walk.faults
+}
+
+struct Walk<'s> {
+    definitions: Option<&'s Map<String, Json>>,
+    version: u32,
+    completeness: Completeness,
+    trail: Trail,
+    faults: Vec<Diagnostic>,
+}
+
+impl<'s> Walk<'s> {
+    /// Returns the schema that a reference leads to.
+    fn resolve(&self, schema: &'s Json) -> &'s Json {
+        let Some(reference) = schema["$ref"].as_str() else {
+            // An optional reference is one of a reference and null, and null is always as good as nothing.
+            let options = schema["anyOf"].as_array().into_iter().chain(schema["allOf"].as_array()).flatten();
+            return options.filter(|option| option.get("$ref").is_some()).map(|option| self.resolve(option)).next().unwrap_or(schema);
+        };
+        let name = reference.rsplit('/').next().unwrap_or_default();
+        self.definitions.and_then(|definitions| definitions.get(name)).unwrap_or(&Json::Null)
+    }
+
+    fn value(&mut self, node: &Node, schema: &'s Json) {
+        let schema = self.resolve(schema);
+        if node.is_null() {
+            return;
+        }
+        let types = match &schema["type"] {
+            Json::String(name) => vec![name.as_str()],
+            Json::Array(names) => names.iter().filter_map(Json::as_str).filter(|name| *name != "null").collect(),
+            _ => return,
+        };
+        match &node.value {
+            Value::Map(entries) if types.contains(&"object") => self.object(node, entries, schema),
+            Value::List(items) if types.contains(&"array") => self.list(items, &schema["items"]),
+            _ if types.iter().any(|kind| is_scalar(node, kind)) => {}
+            _ => self.wrong_type(node, &types),
+        }
+    }
+
+    fn list(&mut self, items: &[Node], schema: &'s Json) {
+        for (index, item) in items.iter().enumerate() {
+            self.trail.enter_item(index, item);
+            self.value(item, schema);
+            self.trail.leave();
+        }
+    }
+
+    fn object(&mut self, node: &Node, entries: &[(Key, Node)], schema: &'s Json) {
+        let Some(properties) = schema["properties"].as_object() else {
+            if schema.get("additionalProperties").is_some_and(Json::is_object) {
+                for (key, value) in entries {
+                    self.trail.enter_field(&key.text);
+                    self.value(value, &schema["additionalProperties"]);
+                    self.trail.leave();
+                }
+            } else if schema["additionalProperties"] == Json::Bool(false) {
+                entries.iter().for_each(|(key, _)| self.unknown_field(key, schema, &Map::new()));
+            }
+            return;
+        };
+        self.complete(node, entries, schema);
+        for (key, value) in entries {
+            let Some(property) = properties.get(&key.text) else {
+                self.unknown_field(key, schema, properties);
+                continue;
+            };
+            if let Some(since) = property["x-since"].as_u64().filter(|since| *since > u64::from(self.version)) {
+                self.newer_field(key, since as u32);
+            }
+            self.trail.enter_field(&key.text);
+            let outside = self.completeness;
+            if self.trail.is_profiles() {
+                // A profile's own parts are replaced whole, so they have to be whole.
+                self.completeness = Completeness::Whole;
+            }
+            self.value(value, property);
+            self.completeness = outside;
+            self.trail.leave();
+        }
+    }
+
+    /// Checks what has to be there, and what excludes what.
+    fn complete(&mut self, node: &Node, entries: &[(Key, Node)], schema: &Json) {
+        if self.completeness == Completeness::BeforeProfiles {
+            return;
+        }
+        for field in schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+            let value = node.get(field);
+            if value.is_none_or(|value| value.is_null() || value.value == Value::Text(String::new())) {
+                let (span, label) = value.map_or((&node.span, None), |value| (&value.span, Some("nothing is written here".to_owned())));
+                let what = format!("{} has no `{field}`", self.trail.subject());
+                self.faults.push(Diagnostic::error("config/missing-field", what).at(span.location(label)));
+            }
+        }
+        for (group, fields) in schema["x-one-of"].as_object().into_iter().flatten() {
+            let is_member = |key: &Key| fields.as_array().is_some_and(|fields| fields.iter().any(|field| *field == key.text));
+            let mut set = entries.iter().filter(|(key, value)| is_member(key) && !is_unset(value)).map(|(key, _)| key);
+            for (key, _) in entries.iter().filter(|(key, value)| is_member(key) && value.is_null()) {
+                let what = format!("`{}` has no value, which is the same as leaving it out", key.text);
+                let help = format!("write `{}: {{}}`, or delete the line", key.text);
+                self.faults.push(Diagnostic::warning("config/empty-choice", what).at(key.span.location(None)).help(help));
+            }
+            let Some(first) = set.next() else { continue };
+            for other in set {
+                let what = format!("{} has more than one {group}: `{}` and `{}`", self.trail.subject(), first.text, other.text);
+                let label = format!("`{}` stands at line {}", first.text, first.span.line);
+                self.faults.push(Diagnostic::error("config/one-of", what).at(other.span.location(label)).help("keep one of them"));
+            }
+        }
+    }
+
+    fn unknown_field(&mut self, key: &Key, schema: &Json, properties: &Map<String, Json>) {
+        let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+        let near = nearest(&key.text, &known);
+        let group = near.and_then(|near| group_of(schema, near));
+        let (what, expected) = match &group {
+            Some((name, fields)) => (format!("{} has no {name} called `{}`", self.trail.subject(), key.text), fields.join(", ")),
+            None => (format!("{} has no field `{}`", self.trail.subject(), key.text), known.join(", ")),
+        };
+        let expected = if expected.is_empty() { "expected nothing in it".to_owned() } else { format!("expected one of: {expected}") };
+        // A long list beside the caret hides the caret.
+        let is_short = expected.chars().count() <= 110;
+        let mut fault = Diagnostic::error("config/unknown-field", what).at(key.span.location(is_short.then(|| expected.clone())));
+        if !is_short {
+            fault = fault.because(expected);
+        }
+        if let Some(near) = near {
+            fault = fault.help(format!("did you mean `{near}`?"));
+        } else if let Some(now) = upgrade::successor(&key.text) {
+            fault = fault.help(format!("older versions of the schema had it; now it is {now}"));
+        }
+        self.faults.push(fault);
+    }
+
+    fn newer_field(&mut self, key: &Key, since: u32) {
+        let what = format!("`{}` came with {}, and this file says {}", key.text, upgrade::name(since), upgrade::name(self.version));
+        let help = format!("write `apiVersion: {}`", upgrade::name(upgrade::LATEST));
+        self.faults.push(key.span.error("config/newer-field", what).help(help));
+    }
+
+    fn wrong_type(&mut self, node: &Node, types: &[&str]) {
+        let expected: Vec<&str> = types.iter().map(|kind| in_words(kind)).collect();
+        let what = format!("{} takes {}, not {}", self.trail.subject(), expected.join(" or "), node.kind());
+        self.faults.push(node.span.error("config/wrong-type", what));
+    }
+}
+
+/// Returns whether `node` can stand where the schema asks for this type; text takes every scalar as it is written (as go-yaml does).
+fn is_scalar(node: &Node, kind: &str) -> bool {
+    match kind {
+        "string" => node.as_text().is_some(),
+        "integer" => node.as_int().is_some(),
+        "number" => matches!(node.value, Value::Int(_) | Value::Float(_)),
+        "boolean" => node.as_bool().is_some(),
+        _ => false,
+    }
+}
+
+/// Returns whether Skaffold takes this for a field that is not set.
+fn is_unset(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => true,
+        Value::Text(text) => text.is_empty(),
+        Value::List(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+fn in_words(kind: &str) -> &str {
+    match kind {
+        "string" => "text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a mapping",
+        other => other,
+    }
+}
+
+/// Returns the group that `field` is in, and its members.
+fn group_of<'j>(schema: &'j Json, field: &str) -> Option<(&'j str, Vec<&'j str>)> {
+    schema["x-one-of"].as_object()?.iter().find_map(|(name, fields)| {
+        let fields: Vec<&str> = fields.as_array()?.iter().filter_map(Json::as_str).collect();
+        fields.contains(&field).then_some((name.as_str(), fields))
+    })
+}
+
+/// Returns the one of `known` that `word` was probably meant to be.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let lower = word.to_lowercase();
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&candidate.to_lowercase(), &lower);
+    let (distance, candidate) = known.iter().map(|candidate| (distance(candidate), *candidate)).min_by_key(|(distance, _)| *distance)?;
+    let is_part = candidate.len() > 3 && lower.len() > 3 && (lower.starts_with(&candidate.to_lowercase()) || candidate.to_lowercase().starts_with(&lower));
+    (distance <= word.chars().count().max(3) / 3 || is_part).then_some(candidate)
+}

@@ -1,0 +1,158 @@
+//! Fields that are right, but that this version does not act on: never silence.
+
+use devloop_model::Diagnostic;
+
+use crate::loaded::Loaded;
+use crate::schema::HostHooks;
+
+/// Which stages a command runs: what concerns another stage is no matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stages {
+    builds: bool,
+    tests: bool,
+    renders: bool,
+    deploys: bool,
+}
+
+impl Stages {
+    fn of(command: &str) -> Self {
+        let is = |commands: &[&str]| commands.contains(&command);
+        Self {
+            builds: is(&["build", "run", "dev", "debug", "test"]),
+            tests: is(&["run", "dev", "debug", "test"]),
+            renders: is(&["render", "deploy", "run", "dev", "debug", "delete"]),
+            deploys: is(&["deploy", "apply", "run", "dev", "debug", "delete"]),
+        }
+    }
+}
+
+/// Returns an error for each field that is left out and changes the result of `command`, and a warning for each that does not.
+pub(crate) fn diagnostics(module: &Loaded, command: &str, skip_tests: bool) -> Vec<Diagnostic> {
+    let stages = Stages::of(command);
+    let mut report = Report { module, diagnostics: Vec::new() };
+    report.build(stages.builds);
+    if stages.tests && !skip_tests && !module.config.test.is_empty() {
+        report.error("/test", "does not run tests", "run without them with `--skip-tests`");
+    }
+    if stages.renders {
+        report.render();
+    }
+    if stages.deploys {
+        report.deploy();
+    }
+    report.warnings(command, stages);
+    report.diagnostics
+}
+
+struct Report<'m> {
+    module: &'m Loaded,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report<'_> {
+    fn error(&mut self, pointer: &str, does_not: &str, help: &str) {
+        let what = format!("this version of devloop {does_not}");
+        let error = self.module.key_span(pointer).error("config/unsupported", what);
+        self.diagnostics.push(if help.is_empty() { error } else { error.help(help) });
+    }
+
+    fn warning(&mut self, pointer: &str, what: String) {
+        let at = self.module.key_span(pointer).location(None);
+        self.diagnostics.push(Diagnostic::warning("config/no-effect", what).at(at));
+    }
+
+    fn hooks(&mut self, pointer: &str, hooks: &HostHooks, around: &str) {
+        if !hooks.before.is_empty() || !hooks.after.is_empty() {
+            self.error(pointer, &format!("does not run hooks {around}"), "");
+        }
+    }
+
+    /// Artifacts are refused whatever the command: no other stage can tell their images without a builder.
+    fn build(&mut self, builds: bool) {
+        let build = &self.module.config.build;
+        if build.google_cloud_build.is_some() {
+            self.error("/build/googleCloudBuild", "does not build on Google Cloud Build", "use `local`, for example in a profile");
+        }
+        if build.cluster.is_some() {
+            self.error("/build/cluster", "does not build in the cluster", "use `local`, for example in a profile");
+        }
+        for (index, artifact) in build.artifacts.iter().enumerate() {
+            let pointer = |key: &str| format!("/build/artifacts/{index}/{key}");
+            let builders = [
+                (artifact.kaniko.is_some() && build.cluster.is_none(), "kaniko", "kaniko"),
+                (artifact.jib.is_some(), "jib", "Jib"),
+                (artifact.bazel.is_some(), "bazel", "Bazel"),
+                (artifact.buildpacks.is_some(), "buildpacks", "buildpacks"),
+            ];
+            for (_, key, name) in builders.iter().filter(|(is_set, ..)| *is_set) {
+                self.error(&pointer(key), &format!("does not build with {name}"), "use `docker`, `ko` or `custom`");
+            }
+            if builds {
+                self.hooks(&pointer("hooks"), &artifact.hooks, "around a build");
+            }
+        }
+        if builds {
+            self.hooks("/build/hooks", &build.hooks, "around builds");
+        }
+    }
+
+    fn render(&mut self) {
+        let manifests = &self.module.config.manifests;
+        let sources = [
+            (manifests.kustomize.is_some(), "kustomize", "does not render with Kustomize"),
+            (manifests.helm.is_some(), "helm", "does not render with helm"),
+            (!manifests.kpt.is_empty(), "kpt", "does not render with kpt"),
+        ];
+        for (_, key, does_not) in sources.iter().filter(|(is_set, ..)| *is_set) {
+            self.error(&format!("/manifests/{key}"), does_not, "render to files first, and name them in `manifests.rawYaml`");
+        }
+        if !manifests.hooks.before.is_empty() || !manifests.hooks.after.is_empty() {
+            self.error("/manifests/hooks", "does not run hooks around rendering", "");
+        }
+        if !manifests.transform.is_empty() {
+            self.error("/manifests/transform", "does not run kpt functions on manifests", "");
+        }
+        if !manifests.validate.is_empty() {
+            self.error("/manifests/validate", "does not run kpt functions on manifests", "");
+        }
+    }
+
+    fn deploy(&mut self) {
+        let deploy = &self.module.config.deploy;
+        let deployers = [
+            (deploy.helm.is_some(), "helm", "does not deploy with helm"),
+            (deploy.kpt.is_some(), "kpt", "does not deploy with kpt"),
+            (deploy.cloudrun.is_some(), "cloudrun", "does not deploy to Cloud Run"),
+            (deploy.docker.is_some(), "docker", "does not deploy into the container daemon"),
+        ];
+        for (_, key, does_not) in deployers.iter().filter(|(is_set, ..)| *is_set) {
+            self.error(&format!("/deploy/{key}"), does_not, "use `kubectl`, for example in a profile");
+        }
+        if let Some(kubectl) = &deploy.kubectl
+            && (!kubectl.hooks.before.is_empty() || !kubectl.hooks.after.is_empty())
+        {
+            self.error("/deploy/kubectl/hooks", "does not run hooks around a deployment", "");
+        }
+    }
+
+    fn warnings(&mut self, command: &str, stages: Stages) {
+        let config = &self.module.config;
+        if stages.builds
+            && let Some(index) = config.build.artifacts.iter().position(|artifact| artifact.sync.is_some())
+        {
+            self.warning(&format!("/build/artifacts/{index}/sync"), format!("`sync` has no effect under `{command}`"));
+        }
+        if stages.renders && !config.manifests.output.is_empty() {
+            self.warning("/manifests/output", "this version of devloop does not write manifests to `manifests.output`".to_owned());
+        }
+        for list in ["allow", "deny"] {
+            let rules = if list == "allow" { &config.resource_selector.allow } else { &config.resource_selector.deny };
+            if stages.renders
+                && let Some(index) = rules.iter().position(|rule| !rule.pod_spec.is_empty())
+            {
+                let pointer = format!("/resourceSelector/{list}/{index}/podSpec");
+                self.warning(&pointer, "`podSpec` has no effect: this version of devloop does not set node affinities".to_owned());
+            }
+        }
+    }
+}
