@@ -188,7 +188,7 @@ mod tests {
     fn a_build_shows_its_step_under_the_lines() {
         insta::assert_snapshot!(drawn(80, vec![started(web()), progress("RUN go build --token hunter2", 3, Some(7), false)]), @r"
         a line
-        ⠁ [registry.example.com/team/web] RUN go build --token *** (3/7)              0s
+        ⠁ [registry.example.com/team/web] RUN go build --token *** (3/7)
         ");
     }
 

@@ -1,0 +1,391 @@
+//! The command line: commands, their flags, and the environment variables that stand for flags.
+
+mod environment;
+mod flags;
+mod inert;
+pub(crate) mod value;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+use clap::Args;
+use clap::CommandFactory;
+use clap::FromArgMatches;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use devloop_model::Diagnostic;
+use devloop_model::Env;
+
+pub(crate) use self::flags::BuildArgs;
+pub(crate) use self::flags::ConfigArgs;
+pub(crate) use self::flags::ConsoleArgs;
+pub(crate) use self::flags::DeployArgs;
+pub(crate) use self::flags::DigestFrom;
+pub(crate) use self::flags::EventFormat;
+pub(crate) use self::flags::GlobalArgs;
+pub(crate) use self::flags::Level;
+pub(crate) use self::flags::ManifestArgs;
+pub(crate) use self::flags::PrebuiltArgs;
+pub(crate) use self::flags::SyncRemote;
+pub(crate) use self::flags::TargetArgs;
+pub(crate) use self::value::List;
+pub(crate) use self::value::Switch;
+
+/// Build, deploy and watch applications on Kubernetes.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "devloop", version, propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "Every flag can be given by the environment: --kube-context is DEVLOOP_KUBE_CONTEXT or SKAFFOLD_KUBE_CONTEXT.\n\
+                        The command line wins over DEVLOOP_, and that over SKAFFOLD_. Variables in a file `skaffold.env` count too.")]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every command has.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Build, deploy and wait until ready, once
+    Run(Box<RunCommand>),
+    /// Build and push images
+    Build(Box<BuildCommand>),
+    /// Deploy images that were built before
+    Deploy(Box<DeployCommand>),
+    /// Print the manifests that would be deployed
+    Render(Box<RenderCommand>),
+    /// Delete what was deployed
+    Delete(Box<DeleteCommand>),
+    /// Print the effective configuration, and what is wrong with it
+    Diagnose(Box<DiagnoseCommand>),
+    /// Print the JSON schemas of skaffold.yaml and of events
+    Schema(SchemaCommand),
+    /// Print the version
+    Version(VersionCommand),
+    /// Print a script that completes commands, flags, profiles, modules and artifacts in your shell
+    Completion(CompletionCommand),
+}
+
+/// `devloop run`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunCommand {
+    /// Print progress as `text`, or events as `json`, one per line
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: EventFormat,
+    /// Take the digests of images from here instead of building: remote, local, tag or none
+    #[arg(long, value_name = "SOURCE", hide = true)]
+    pub digest_source: Option<DigestFrom>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+    #[command(flatten)]
+    pub deploy: DeployArgs,
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// `devloop build`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BuildCommand {
+    /// Print nothing but the images that were built, by `--output`
+    #[arg(short, long, default_value = "false")]
+    pub quiet: Switch,
+    /// Print images by this Go template with --quiet, and into --file-output; the word `json` prints events instead, one per line
+    #[arg(short, long, value_name = "TEMPLATE", default_value = "{{json .}}")]
+    pub output: String,
+    /// Write the images that were built into this file
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file_output: Option<PathBuf>,
+    /// Make the tags, and build nothing
+    #[arg(long, default_value = "false")]
+    pub dry_run: Switch,
+    /// Push images [default: unless the cluster is local]
+    #[arg(long)]
+    pub push: Option<Switch>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// `devloop deploy`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeployCommand {
+    /// Print progress as `text`, or events as `json`, one per line
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: EventFormat,
+    /// Use this tag for images that name none
+    #[arg(short, long)]
+    pub tag: Option<String>,
+    /// Load images into the local cluster even where they were not built here
+    #[arg(long, default_value = "false")]
+    pub load_images: Switch,
+    #[command(flatten)]
+    pub images: PrebuiltArgs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+    #[command(flatten)]
+    pub deploy: DeployArgs,
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// `devloop render`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RenderCommand {
+    /// Write manifests into FILE instead of printing them; the word `json` prints events instead, and may stand beside a FILE
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub output: Vec<String>,
+    /// Do not speak to the cluster; namespaces are then left as they are
+    #[arg(long, default_value = "false")]
+    pub offline: Switch,
+    /// Show how images are built, on standard error
+    #[arg(long, default_value = "false")]
+    pub loud: Switch,
+    /// Take the digests of images from here: remote, local, tag or none [default: remote, or tag where the cluster is local]
+    #[arg(long, value_name = "SOURCE")]
+    pub digest_source: Option<DigestFrom>,
+    #[command(flatten)]
+    pub images: PrebuiltArgs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+}
+
+/// `devloop delete`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeleteCommand {
+    /// Print progress as `text`, or events as `json`, one per line
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: EventFormat,
+    /// Print what would be deleted
+    #[arg(long, default_value = "false")]
+    pub dry_run: Switch,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// `devloop diagnose`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DiagnoseCommand {
+    /// Write the result into FILE instead of printing it; the word `json` prints events instead, and may stand beside a FILE
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub output: Vec<String>,
+    /// Print nothing but the effective skaffold.yaml
+    #[arg(long, default_value = "false")]
+    pub yaml_only: Switch,
+    /// Render the fields that are Go templates
+    #[arg(long, default_value = "false")]
+    pub enable_templating: Switch,
+    /// Say of each artifact whether it would be built, and because of what
+    #[arg(long, default_value = "false")]
+    pub explain: Switch,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `devloop schema`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SchemaCommand {
+    /// Which schema.
+    #[command(subcommand)]
+    pub action: SchemaAction,
+}
+
+/// What `devloop schema` does.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum SchemaAction {
+    /// List the versions that have a schema
+    List {
+        /// Print them `plain`, one per line, or as `json`
+        #[arg(short, long, value_name = "FORMAT", default_value = "plain")]
+        output: ListFormat,
+    },
+    /// Print the schema of one version
+    Get {
+        /// A version that `list` prints
+        version: String,
+    },
+}
+
+/// How `schema list` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// One per line.
+    Plain,
+    /// A JSON object.
+    Json,
+}
+
+/// `devloop version`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VersionCommand {
+    /// Print by this Go template; the word `json` prints all that is known as one JSON object
+    #[arg(short, long, value_name = "TEMPLATE", default_value = "{{.Version}}\n", hide_default_value = true)]
+    pub output: String,
+}
+
+/// `devloop completion`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompletionCommand {
+    /// For which shell
+    pub shell: CompletionShell,
+}
+
+/// The shells that can be completed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompletionShell {
+    /// Bash.
+    Bash,
+    /// Fish.
+    Fish,
+    /// Zsh.
+    Zsh,
+}
+
+/// Why a command line is not one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArgsError {
+    /// Wrong usage, or help and version, which end the program as well.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// A variable that stands for a flag has a value that the flag does not take.
+    #[error("the environment variable `{variable}` is not right for `--{flag}`")]
+    Variable {
+        /// The variable.
+        variable: String,
+        /// The flag that it stands for.
+        flag: String,
+        /// What the flag says of the value.
+        why: String,
+    },
+    /// A flag of Skaffold's that this version cannot act on.
+    #[error("this version of devloop does not {action}")]
+    Unsupported {
+        /// The flag with its value.
+        flag: String,
+        /// What devloop would have to do.
+        action: &'static str,
+        /// What to do instead.
+        help: String,
+    },
+    /// A part of a list that its flag does not take.
+    #[error("`{value}` is no value of `--{flag}`")]
+    Value {
+        /// The flag.
+        flag: &'static str,
+        /// The part.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `SKAFFOLD_CMDLINE` is no command line.
+    #[error("`SKAFFOLD_CMDLINE` has a quote that is not closed")]
+    CommandLine,
+}
+
+impl ArgsError {
+    /// Returns the diagnostic; none where clap says it better: usage errors, help, version.
+    pub(crate) fn diagnostic(&self) -> Option<Diagnostic> {
+        let what = self.to_string();
+        match self {
+            Self::Usage(_) => None,
+            Self::Variable { variable, why, .. } => {
+                Some(Diagnostic::error("cli/invalid-variable", what).because(why).help(format!("correct `{variable}`, or unset it")))
+            }
+            Self::Unsupported { flag, help, .. } => {
+                Some(Diagnostic::error("cli/unsupported-flag", what).because(format!("`{flag}` asks for it")).help(help))
+            }
+            Self::Value { why, .. } => Some(Diagnostic::error("cli/invalid-value", what).because(why)),
+            Self::CommandLine => Some(Diagnostic::error("cli/invalid-variable", what).help("close it, or unset the variable")),
+        }
+    }
+}
+
+/// A command line that was understood.
+#[derive(Debug, Clone)]
+pub(crate) struct Parsed {
+    /// What it says.
+    pub cli: Cli,
+    /// Flags that were accepted and change nothing.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Returns the whole command line as clap sees it, for parsing, help and completion.
+pub(crate) fn definition() -> clap::Command {
+    inert::declare(Cli::command()).mut_subcommands(with_switches)
+}
+
+/// Makes every [`Switch`] of a command work as a boolean flag of Go's: alone, or with `=value`.
+fn with_switches(command: clap::Command) -> clap::Command {
+    let is_switch = |argument: &clap::Arg| argument.get_value_parser().type_id() == std::any::TypeId::of::<Switch>();
+    command.mut_args(move |argument| {
+        if is_switch(&argument) {
+            argument.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
+        } else {
+            argument
+        }
+    })
+}
+
+/// Returns what the command line and the environment ask for; the command line wins.
+///
+/// # Errors
+/// When they are wrong, ask for help, or ask for something that this version cannot do.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>, env: &Env) -> Result<Parsed, ArgsError> {
+    let arguments = command_line(arguments.into_iter().collect(), env)?;
+    let mut definition = definition();
+    let matches = environment::matches(&mut definition, arguments, env)?;
+    let mut warnings = environment::warnings(env);
+    warnings.extend(inert::check(&definition, &matches)?);
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
+    Ok(Parsed { cli, warnings })
+}
+
+/// Returns the arguments, or those in `SKAFFOLD_CMDLINE` where there are none
+/// (`cmd/skaffold/app/skaffold.go`).
+fn command_line(arguments: Vec<OsString>, env: &Env) -> Result<Vec<OsString>, ArgsError> {
+    let Some(line) = env.get("DEVLOOP_CMDLINE").or_else(|| env.get("SKAFFOLD_CMDLINE")).filter(|_| arguments.len() <= 1) else {
+        return Ok(arguments);
+    };
+    let words = shlex::split(line).ok_or(ArgsError::CommandLine)?;
+    Ok(arguments.into_iter().chain(words.into_iter().map(OsString::from)).collect())
+}
+
+/// Returns the definition and the matches of the innermost command that was named.
+fn innermost<'a>(definition: &'a clap::Command, matches: &'a ArgMatches) -> (&'a clap::Command, &'a ArgMatches) {
+    match matches.subcommand() {
+        Some((name, inner)) => match definition.find_subcommand(name) {
+            Some(command) => innermost(command, inner),
+            None => (definition, matches),
+        },
+        None => (definition, matches),
+    }
+}
+
+#[cfg(test)]
+mod tests;
