@@ -1,5 +1,6 @@
 //! Every client of a session, each opened when it is first needed.
 
+use std::fmt;
 use std::sync::Arc;
 
 use devloop_model::Cx;
@@ -62,5 +63,12 @@ impl Clients {
     /// When there is no kubeconfig, or it does not have the context.
     pub async fn cluster(&self, cx: &Cx) -> Result<&Cluster, KubeError> {
         self.0.cluster.get_or_try_init(|| Cluster::connect(&self.0.settings.kube, cx)).await
+    }
+}
+
+impl fmt::Debug for Clients {
+    /// Names nothing: settings hold the environment.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").finish_non_exhaustive()
     }
 }
