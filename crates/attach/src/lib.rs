@@ -1,1 +1,32 @@
 //! Release to live connections: logs.
+
+mod logs;
+
+use devloop_clients::kube::KubeError;
+use devloop_model::Diagnostic;
+
+pub use logs::LogSpec;
+pub use logs::follow_logs;
+
+/// Why a connection to a release could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The cluster could not be watched.
+    #[error("the pods of the release could not be watched")]
+    Watch(#[source] KubeError),
+}
+
+impl AttachError {
+    /// Returns this error in the user's words.
+    pub fn diagnostic(&self) -> Diagnostic {
+        match self {
+            Self::Watch(source) => {
+                let inner = source.diagnostic();
+                let mut error = Diagnostic::error("attach/watch", self.to_string()).because(inner.what);
+                error.why.extend(inner.why);
+                error.help = inner.help;
+                error
+            }
+        }
+    }
+}

@@ -108,7 +108,34 @@ mod tests {
             written(&failure(Cause::Probe, None, "Readiness probe failed: HTTP probe failed with statuscode: 500", Some(600)), &log),
             written(&Failure { pod: None, status: "FailedCreate: exceeded quota".into(), ..failure(Cause::Probe, None, "", None) }, &[]),
         ];
-        insta::assert_snapshot!(shown.map(|error| error.to_string()).join("\n\n"), @"");
+        insta::assert_snapshot!(shown.map(|error| error.to_string()).join("\n\n"), @r"
+        error[deploy/crash]: deployment/web cannot become ready: container `app` of pod/web-1 ended with exit code 2
+          last lines of its log:
+            starting
+            panic: no database
+        help: the last lines of its log say why; if it recovers by itself, set `tolerateFailuresUntilDeadline`
+
+        error[deploy/image-pull]: deployment/web cannot become ready: the image of container `app` of pod/web-1 cannot be pulled
+          pull access denied for x
+        help: give the pod's service account `imagePullSecrets` for this registry
+
+        error[deploy/unschedulable]: deployment/web cannot become ready: no node takes pod/web-1
+          0/1 nodes are available: 1 Insufficient cpu.
+        help: lower `resources.requests`, or add a node; a cluster that scales by itself may need `statusCheckDeadlineSeconds` and a moment more
+
+        error[deploy/not-ready-in-time]: deployment/web is not ready after 600 s
+          0 of 1 new replicas are available
+          a probe of pod/web-1 fails
+          Readiness probe failed: HTTP probe failed with statuscode: 500
+          last lines of its log:
+            starting
+            panic: no database
+        help: check the path and port of the probe, and `initialDelaySeconds` for a slow start
+
+        error[deploy/failed]: deployment/web failed
+          FailedCreate: exceeded quota
+        help: `kubectl describe deployment/web` shows what its controller tried
+        ");
     }
 
     #[test]
