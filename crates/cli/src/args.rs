@@ -337,19 +337,20 @@ pub(crate) struct Parsed {
 
 /// Returns the whole command line as clap sees it, for parsing, help and completion.
 pub(crate) fn definition() -> clap::Command {
-    inert::declare(Cli::command()).mut_subcommands(with_switches)
+    like_go(inert::declare(Cli::command()))
 }
 
-/// Makes every [`Switch`] of a command work as a boolean flag of Go's: alone, or with `=value`.
-fn with_switches(command: clap::Command) -> clap::Command {
+/// Makes flags behave as Go's: the last of several counts, and every [`Switch`] stands alone or with `=value`.
+fn like_go(command: clap::Command) -> clap::Command {
     let is_switch = |argument: &clap::Arg| argument.get_value_parser().type_id() == std::any::TypeId::of::<Switch>();
-    command.mut_args(move |argument| {
+    let command = command.args_override_self(true).mut_args(move |argument| {
         if is_switch(&argument) {
             argument.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
         } else {
             argument
         }
-    })
+    });
+    command.mut_subcommands(like_go)
 }
 
 /// Returns what the command line and the environment ask for; the command line wins.
@@ -359,7 +360,7 @@ fn with_switches(command: clap::Command) -> clap::Command {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>, env: &Env) -> Result<Parsed, ArgsError> {
     let arguments = command_line(arguments.into_iter().collect(), env)?;
     let mut definition = definition();
-    let matches = environment::matches(&mut definition, arguments, env)?;
+    let matches = environment::matches(&mut definition, &arguments, env)?;
     let mut warnings = environment::warnings(env);
     warnings.extend(inert::check(&definition, &matches)?);
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;

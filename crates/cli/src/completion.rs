@@ -102,7 +102,9 @@ impl Names {
         let mut names = Self::default();
         for document in &documents {
             let text = |node: &Node, key: &str| node.get(key).and_then(Node::as_text).map(std::borrow::Cow::into_owned);
-            let each = |list: Option<&Node>, key: &str| list.and_then(Node::as_list).into_iter().flatten().filter_map(|item| text(item, key)).collect::<Vec<_>>();
+            let each = |list: Option<&Node>, key: &str| {
+                list.and_then(Node::as_list).into_iter().flatten().filter_map(|item| text(item, key)).collect::<Vec<_>>()
+            };
             names.modules.extend(document.get("metadata").and_then(|metadata| text(metadata, "name")));
             names.profiles.extend(each(document.get("profiles"), "name"));
             names.artifacts.extend(each(document.get("build").and_then(|build| build.get("artifacts")), "image"));

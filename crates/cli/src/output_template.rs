@@ -93,7 +93,9 @@ fn value(data: &serde_json::Value) -> Value {
         serde_json::Value::Number(number) => number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or_default()), Value::Int),
         serde_json::Value::String(text) => text_value(text),
         serde_json::Value::Array(values) => Value::List(values.iter().map(value).collect()),
-        serde_json::Value::Object(fields) => Value::Map(Arc::new(fields.iter().map(|(name, field)| (name.as_str().into(), value(field))).collect())),
+        serde_json::Value::Object(fields) => {
+            Value::Map(Arc::new(fields.iter().map(|(name, field)| (name.as_str().into(), value(field))).collect()))
+        }
     }
 }
 
@@ -109,7 +111,9 @@ fn json(data: &Value, names: JsonNames) -> serde_json::Value {
         Value::Float(number) => (*number).into(),
         Value::String(text) => text.as_ref().into(),
         Value::List(values) => values.iter().map(|value| json(value, names)).collect(),
-        Value::Map(fields) => fields.iter().map(|(name, value)| (named(name), json(value, names))).collect::<serde_json::Map<_, _>>().into(),
+        Value::Map(fields) => {
+            fields.iter().map(|(name, value)| (named(name), json(value, names))).collect::<serde_json::Map<_, _>>().into()
+        }
         _ => serde_json::Value::Null,
     }
 }

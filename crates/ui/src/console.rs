@@ -13,6 +13,7 @@ mod transcript;
 mod turns;
 
 use std::fmt;
+use std::io::IsTerminal;
 use std::io::Write;
 
 use devloop_model::Event;
@@ -103,7 +104,12 @@ pub struct Console {
 
 impl Console {
     /// Returns a console on standard output and standard error.
-    pub fn new(settings: ConsoleSettings, redactor: Redactor) -> Self {
+    pub fn new(mut settings: ConsoleSettings, redactor: Redactor) -> Self {
+        settings.terminal &= match settings.progress {
+            Progress::Stdout => std::io::stdout().is_terminal(),
+            Progress::Stderr => std::io::stderr().is_terminal(),
+            Progress::Nowhere => false,
+        };
         let (out, target): (Option<Box<dyn Write + Send>>, _) = match settings.progress {
             Progress::Stdout => (Some(Box::new(std::io::stdout())), indicatif::ProgressDrawTarget::stdout()),
             Progress::Stderr => (Some(Box::new(std::io::stderr())), indicatif::ProgressDrawTarget::stderr()),

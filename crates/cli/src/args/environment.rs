@@ -33,7 +33,8 @@ pub(crate) fn warnings(env: &Env) -> Vec<Diagnostic> {
     let superseded = env.get("SKAFFOLD_DEPLOY_NAMESPACE").is_some() && variables("namespace").iter().all(|name| env.get(name).is_none());
     superseded
         .then(|| {
-            Diagnostic::warning("cli/deprecated-variable", "`SKAFFOLD_DEPLOY_NAMESPACE` is deprecated").help("use `SKAFFOLD_NAMESPACE` or `DEVLOOP_NAMESPACE`")
+            Diagnostic::warning("cli/deprecated-variable", "`SKAFFOLD_DEPLOY_NAMESPACE` is deprecated")
+                .help("use `SKAFFOLD_NAMESPACE` or `DEVLOOP_NAMESPACE`")
         })
         .into_iter()
         .collect()
@@ -43,14 +44,14 @@ pub(crate) fn warnings(env: &Env) -> Vec<Diagnostic> {
 /// arguments do not have.
 ///
 /// The arguments are parsed twice, so that a fault of the second time is known to be a variable's.
-pub(crate) fn matches(definition: &mut clap::Command, arguments: Vec<OsString>, env: &Env) -> Result<ArgMatches, ArgsError> {
-    let given = definition.try_get_matches_from_mut(&arguments)?;
+pub(crate) fn matches(definition: &mut clap::Command, arguments: &[OsString], env: &Env) -> Result<ArgMatches, ArgsError> {
+    let given = definition.try_get_matches_from_mut(arguments)?;
     let variables = flags_by_variable(definition, &given, env);
     if variables.is_empty() {
         return Ok(given);
     }
     for (variable, flag, token) in &variables {
-        let alone = insert(&arguments, std::slice::from_ref(token));
+        let alone = insert(arguments, std::slice::from_ref(token));
         definition.try_get_matches_from_mut(alone).map_err(|error| ArgsError::Variable {
             variable: variable.clone(),
             flag: flag.clone(),
@@ -58,7 +59,7 @@ pub(crate) fn matches(definition: &mut clap::Command, arguments: Vec<OsString>, 
         })?;
     }
     let tokens: Vec<OsString> = variables.into_iter().map(|(_, _, token)| token).collect();
-    Ok(definition.try_get_matches_from_mut(insert(&arguments, &tokens))?)
+    Ok(definition.try_get_matches_from_mut(insert(arguments, &tokens))?)
 }
 
 /// Returns variable, flag and argument for each flag that only the environment gives.

@@ -85,7 +85,13 @@ const TABLE: &[Inert] = &[
     inert("set-value-file", Takes::Value, &[""], &["render", "delete"], NO_SETTERS).hidden(),
 ];
 
-const fn inert(name: &'static str, takes: Takes, neutral: &'static [&'static str], commands: &'static [&'static str], answer: Answer) -> Inert {
+const fn inert(
+    name: &'static str,
+    takes: Takes,
+    neutral: &'static [&'static str],
+    commands: &'static [&'static str],
+    answer: Answer,
+) -> Inert {
     Inert { name, short: None, takes, hidden: false, neutral, commands, answer }
 }
 
@@ -99,7 +105,8 @@ impl Inert {
     }
 
     fn argument(&self) -> Arg {
-        let argument = Arg::new(self.name).long(self.name).hide(self.hidden).action(ArgAction::Append).help_heading("Accepted for Skaffold's sake");
+        let argument =
+            Arg::new(self.name).long(self.name).hide(self.hidden).action(ArgAction::Append).help_heading("Accepted for Skaffold's sake");
         let argument = argument.help(match self.answer {
             Answer::Silence => "Accepted; nothing depends on it".to_owned(),
             Answer::Warning(why) => format!("Accepted; {why}"),
@@ -137,7 +144,7 @@ pub(crate) fn check(definition: &clap::Command, matches: &ArgMatches) -> Result<
             continue;
         }
         let values = matches.get_many::<String>(flag.name).into_iter().flatten();
-        let Some(value) = values.filter(|value| !flag.neutral.contains(&value.as_str())).last() else { continue };
+        let Some(value) = values.rev().find(|value| !flag.neutral.contains(&value.as_str())) else { continue };
         let written = format!("--{}={value}", flag.name);
         match flag.answer {
             Answer::Silence => {}

@@ -38,7 +38,9 @@ fn run(line: &str, variables: &[(&str, &str)]) -> RunCommand {
 
 /// Every command that can be given alone, with what it cannot do without.
 fn command_lines() -> Vec<Vec<OsString>> {
-    ["run", "build", "deploy", "render", "delete", "diagnose", "version", "completion bash", "schema list", "schema get v"].map(|line| words(&format!("devloop {line}"))).to_vec()
+    ["run", "build", "deploy", "render", "delete", "diagnose", "version", "completion bash", "schema list", "schema get v"]
+        .map(|line| words(&format!("devloop {line}")))
+        .to_vec()
 }
 
 /// Three values that a flag takes, different where it takes more than one.
@@ -78,19 +80,22 @@ fn the_definition_is_sound() {
 #[test]
 fn each_flag_of_each_command_answers_to_both_variables() {
     let mut checked = 0;
+    let mut definition = definition();
     for line in command_lines() {
-        let mut definition = definition();
         let alone = definition.try_get_matches_from_mut(&line).unwrap();
         let (command, _) = innermost(&definition, &alone);
-        let flags: Vec<Arg> = command.get_arguments().filter(|flag| flag.get_long().is_some_and(|long| long != "help" && long != "version")).cloned().collect();
+        let flags: Vec<Arg> = command
+            .get_arguments()
+            .filter(|flag| flag.get_long().is_some_and(|long| long != "help" && long != "version"))
+            .cloned()
+            .collect();
         for flag in flags {
             let (id, long) = (flag.get_id().to_string(), flag.get_long().unwrap().to_owned());
             let [first, second, third] = samples(&flag);
             let name = long.to_uppercase().replace('-', "_");
             let (skaffold, devloop) = (format!("SKAFFOLD_{name}"), format!("DEVLOOP_{name}"));
-            let value = |line: &[OsString], variables: &[(&str, &str)]| {
-                let matches = environment::matches(&mut super::definition(), line.to_vec(), &env(variables)).unwrap();
-                let definition = super::definition();
+            let mut value = |line: &[OsString], variables: &[(&str, &str)]| {
+                let matches = environment::matches(&mut definition, line, &env(variables)).unwrap();
                 let (_, inner) = innermost(&definition, &matches);
                 assert_eq!(inner.value_source(&id), Some(ValueSource::CommandLine), "{line:?} {long}");
                 let values: Vec<String> = inner.get_raw(&id).unwrap().map(|value| value.to_string_lossy().into_owned()).collect();
@@ -124,7 +129,8 @@ fn switches_stand_alone_or_with_a_value() {
 
 #[test]
 fn lists_repeat_and_take_commas() {
-    let run = run("devloop run -p dev,-ci -p -slow --label a=b,c=d -l e=f -m one", &[("SKAFFOLD_PROFILE", "other"), ("SKAFFOLD_MODULE", "two")]);
+    let run =
+        run("devloop run -p dev,-ci -p -slow --label a=b,c=d -l e=f -m one", &[("SKAFFOLD_PROFILE", "other"), ("SKAFFOLD_MODULE", "two")]);
     assert_eq!(List::flatten(&run.config.profile), ["dev", "-ci", "-slow"]);
     assert_eq!(List::flatten(&run.manifests.label), ["a=b", "c=d", "e=f"]);
     assert_eq!(List::flatten(&run.config.module), ["one"]);
@@ -142,8 +148,16 @@ fn global_flags_stand_before_and_after_the_command() {
 
 #[test]
 fn the_variable_is_said_to_be_wrong() {
-    insta::assert_snapshot!(refused("devloop run", &[("SKAFFOLD_TAIL", "perhaps"), ("SKAFFOLD_LABEL", "a=b")]), @"");
-    insta::assert_snapshot!(refused("devloop run", &[("DEVLOOP_WAIT_FOR_DELETIONS_MAX", "60")]), @"");
+    insta::assert_snapshot!(refused("devloop run", &[("SKAFFOLD_TAIL", "perhaps"), ("SKAFFOLD_LABEL", "a=b")]), @r"
+    error[cli/invalid-variable]: the environment variable `SKAFFOLD_TAIL` is not right for `--tail`
+      invalid value 'perhaps' for '--tail[=<BOOL>]': expected `true` or `false`
+    help: correct `SKAFFOLD_TAIL`, or unset it
+    ");
+    insta::assert_snapshot!(refused("devloop run", &[("DEVLOOP_WAIT_FOR_DELETIONS_MAX", "60")]), @r"
+    error[cli/invalid-variable]: the environment variable `DEVLOOP_WAIT_FOR_DELETIONS_MAX` is not right for `--wait-for-deletions-max`
+      invalid value '60' for '--wait-for-deletions-max <DURATION>': the unit is missing: write `60s` for seconds
+    help: correct `DEVLOOP_WAIT_FOR_DELETIONS_MAX`, or unset it
+    ");
 }
 
 #[test]
@@ -155,7 +169,10 @@ fn another_command_does_not_mind_a_variable_that_is_not_its_own() {
 fn the_old_name_of_the_namespace_still_works() {
     let parsed_env = [("SKAFFOLD_DEPLOY_NAMESPACE", "old")];
     assert_eq!(run("devloop run", &parsed_env).target.namespace.as_deref(), Some("old"));
-    insta::assert_snapshot!(parsed("devloop run", &parsed_env).warnings[0], @"");
+    insta::assert_snapshot!(parsed("devloop run", &parsed_env).warnings[0], @r"
+    warning[cli/deprecated-variable]: `SKAFFOLD_DEPLOY_NAMESPACE` is deprecated
+    help: use `SKAFFOLD_NAMESPACE` or `DEVLOOP_NAMESPACE`
+    ");
     let both = [("SKAFFOLD_DEPLOY_NAMESPACE", "old"), ("SKAFFOLD_NAMESPACE", "new")];
     assert_eq!(run("devloop run", &both).target.namespace.as_deref(), Some("new"));
     assert!(parsed("devloop run", &both).warnings.is_empty());
@@ -163,9 +180,22 @@ fn the_old_name_of_the_namespace_still_works() {
 
 #[test]
 fn what_this_version_cannot_do_is_an_error() {
-    insta::assert_snapshot!(refused("devloop run --port-forward", &[]), @"");
-    insta::assert_snapshot!(refused("devloop run", &[("SKAFFOLD_RPC_HTTP_PORT", "50052")]), @"");
-    for line in ["devloop deploy --port-forward=user,services", "devloop run --render-only", "devloop render --set a=b", "devloop delete --cloud-run-project p"] {
+    insta::assert_snapshot!(refused("devloop run --port-forward", &[]), @r"
+    error[cli/unsupported-flag]: this version of devloop does not forward ports
+      `--port-forward=true` asks for it
+    help: leave the flag out, and use `kubectl port-forward`
+    ");
+    insta::assert_snapshot!(refused("devloop run", &[("SKAFFOLD_RPC_HTTP_PORT", "50052")]), @r"
+    error[cli/unsupported-flag]: this version of devloop does not serve its events over gRPC or HTTP
+      `--rpc-http-port=50052` asks for it
+    help: leave the flag out, and read the events from `--output json`
+    ");
+    for line in [
+        "devloop deploy --port-forward=user,services",
+        "devloop run --render-only",
+        "devloop render --set a=b",
+        "devloop delete --cloud-run-project p",
+    ] {
         assert!(refused(line, &[]).starts_with("error[cli/unsupported-flag]: this version of devloop does not "), "{line}");
     }
 }
@@ -179,14 +209,35 @@ fn what_changes_nothing_is_one_line_or_none() {
     ] {
         assert_eq!(parsed(line, &[]).warnings.len(), warnings, "{line}");
     }
-    insta::assert_snapshot!(parsed("devloop run --cleanup=false", &[]).warnings[0], @"");
+    insta::assert_snapshot!(parsed("devloop run --cleanup=false", &[]).warnings[0], @"warning[cli/inert-flag]: `--cleanup=false` changes nothing: it is for dev sessions, which clean up at their end");
 }
 
 #[test]
 fn wrong_usage_has_a_suggestion() {
-    insta::assert_snapshot!(refused("devloop bulid", &[]), @"");
-    insta::assert_snapshot!(refused("devloop run --kubecontext x", &[]), @"");
-    insta::assert_snapshot!(refused("devloop run --digest-source=here", &[]), @"");
+    insta::assert_snapshot!(refused("devloop bulid", &[]), @r"
+    error: unrecognized subcommand 'bulid'
+
+      tip: a similar subcommand exists: 'build'
+
+    Usage: devloop [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(refused("devloop run --kubecontext x", &[]), @r"
+    error: unexpected argument '--kubecontext' found
+
+      tip: a similar argument exists: '--kube-context'
+
+    Usage: devloop run --kube-context <CONTEXT>
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(refused("devloop run --digest-source=here", &[]), @r"
+    error: invalid value 'here' for '--digest-source <SOURCE>'
+      [possible values: remote, local, tag, none]
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
@@ -196,7 +247,10 @@ fn the_line_may_come_from_the_environment() {
     assert!(found.deploy.tail.0);
     assert_eq!(List::flatten(&found.manifests.label), ["a=b c"]);
     assert!(matches!(parsed("devloop version", &line).cli.command, Command::Version(_)));
-    insta::assert_snapshot!(refused("devloop", &[("SKAFFOLD_CMDLINE", "run 'open")]), @"");
+    insta::assert_snapshot!(refused("devloop", &[("SKAFFOLD_CMDLINE", "run 'open")]), @r"
+    error[cli/invalid-variable]: `SKAFFOLD_CMDLINE` has a quote that is not closed
+    help: close it, or unset the variable
+    ");
 }
 
 #[test]
@@ -213,6 +267,54 @@ fn every_flag_has_a_help() {
 #[test]
 fn help_is_in_groups() {
     let mut command = definition().term_width(100);
+    command.build();
     let run = command.find_subcommand_mut("delete").unwrap();
-    insta::assert_snapshot!(run.render_help(), @"");
+    insta::assert_snapshot!(run.render_help(), @r"
+    Delete what was deployed
+
+    Usage: devloop delete [OPTIONS]
+
+    Options:
+      -o, --output <FORMAT>   Print progress as `text`, or events as `json`, one per line [default:
+                              text] [possible values: text, json]
+          --dry-run[=<BOOL>]  Print what would be deleted [default: false]
+      -h, --help              Print help (see more with '--help')
+
+    Configuration:
+      -f, --filename <FILE>
+              Read this configuration: a path, or `-` for standard input [default: skaffold.yaml,
+              skaffold.yml or devloop.yaml]
+      -m, --module <NAMES>
+              Use only the configurations with these names, and what they require
+      -p, --profile <NAMES>
+              Activate profiles by name; `-NAME` switches one off
+          --profile-auto-activation[=<BOOL>]
+              Activate profiles by their own conditions [default: true]
+          --propagate-profiles[=<BOOL>]
+              Activate the profiles of `--profile` in required configurations too [default: true]
+      -c, --config <FILE>
+              Read global settings from this file [default: ~/.config/devloop/config, else
+              ~/.skaffold/config]
+          --remote-cache-dir <DIR>
+              Keep copies of remote configurations here [default: ~/.cache/devloop/remote]
+          --sync-remote-cache <WHEN>
+              Fetch remote configurations always, only where they are missing, or never [default:
+              always; missing for diagnose] [possible values: always, missing, never]
+
+    Cluster and registry:
+      -n, --namespace <NAMESPACE>      Deploy into this namespace, and write it into every rendered
+                                       object
+      -d, --default-repo <REPOSITORY>  Put this repository before image names; empty switches it off
+          --kube-context <CONTEXT>     Use this Kubernetes context
+          --kubeconfig <FILE>          Read this kubeconfig
+          --detect-minikube[=<BOOL>]   Recognise a minikube cluster, and build in its daemon [default:
+                                       true]
+
+    Global options:
+      -v, --verbosity <LEVEL>    Say at least this much on standard error [default: warning] [possible
+                                 values: error, warning, info, debug, trace]
+          --color <CODE>         Use this ANSI code as the main colour; 0 for none, or say `auto`,
+                                 `always`, `never` [default: 34]
+          --timestamps[=<BOOL>]  Put the time before each line [default: false]
+    ");
 }

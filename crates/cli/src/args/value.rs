@@ -159,7 +159,17 @@ mod tests {
 
     #[test]
     fn durations_are_go_durations() {
-        for (text, milliseconds) in [("60s", 60_000), ("1m30s", 90_000), ("1.5h", 5_400_000), ("500ms", 500), ("0", 0), ("+2s", 2_000), (".5s", 500), ("1h2m3s4ms", 3_723_004), ("100us", 0)] {
+        for (text, milliseconds) in [
+            ("60s", 60_000),
+            ("1m30s", 90_000),
+            ("1.5h", 5_400_000),
+            ("500ms", 500),
+            ("0", 0),
+            ("+2s", 2_000),
+            (".5s", 500),
+            ("1h2m3s4ms", 3_723_004),
+            ("100us", 0),
+        ] {
             assert_eq!(text.parse::<GoDuration>().unwrap().0.as_millis(), milliseconds, "{text}");
         }
         assert_eq!("1us".parse::<GoDuration>().unwrap().0, Duration::from_micros(1));

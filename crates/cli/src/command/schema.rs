@@ -54,6 +54,9 @@ mod tests {
     #[test]
     fn an_unknown_version_has_a_neighbour() {
         let error = run(&SchemaAction::Get { version: "skaffold/v4beta41".to_owned() }).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @r"
+        error[cli/unknown-schema]: there is no schema called `skaffold/v4beta41`
+        help: did you mean `skaffold/v4beta14`?
+        ");
     }
 }

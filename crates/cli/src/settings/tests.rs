@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::args;
+use crate::args::ArgsError;
 
 fn env(variables: &[(&str, &str)]) -> Env {
     let home = std::iter::once(("HOME".to_owned(), "/home/me".to_owned()));
@@ -94,7 +95,9 @@ fn the_word_json_stands_beside_a_file() {
 
 #[test]
 fn images_built_before_are_named_or_read() {
-    let CommandSettings::Deploy { images, .. } = settings("devloop deploy -a - -i web=reg.io/web:v1,reg.io/api:v2 -t v3").command else { panic!() };
+    let CommandSettings::Deploy { images, .. } = settings("devloop deploy -a - -i web=reg.io/web:v1,reg.io/api:v2 -t v3").command else {
+        panic!()
+    };
     assert_eq!(images.file, Some(PathBuf::from("-")));
     let named: Vec<(String, String)> = images.images.iter().map(|(name, reference)| (name.to_string(), reference.to_string())).collect();
     assert_eq!(named, [("web".to_owned(), "reg.io/web:v1".to_owned()), ("reg.io/api".to_owned(), "reg.io/api:v2".to_owned())]);
@@ -106,11 +109,26 @@ fn images_built_before_are_named_or_read() {
 #[test]
 fn what_is_no_value_is_refused() {
     let refused = |line: &str| resolved(line).unwrap_err().diagnostic().unwrap().to_string();
-    insta::assert_snapshot!(refused("devloop build --platform amd64"), @"");
-    insta::assert_snapshot!(refused("devloop run -l =x"), @"");
-    insta::assert_snapshot!(refused("devloop run --mute-logs tests"), @"");
-    insta::assert_snapshot!(refused("devloop run --color 7"), @"");
-    insta::assert_snapshot!(refused("devloop deploy -i Web=x"), @"");
+    insta::assert_snapshot!(refused("devloop build --platform amd64"), @r"
+    error[cli/invalid-value]: `amd64` is no value of `--platform`
+      `amd64` is not a valid platform: a platform is `os/architecture`, for example `linux/amd64`
+    ");
+    insta::assert_snapshot!(refused("devloop run -l =x"), @r"
+    error[cli/invalid-value]: `=x` is no value of `--label`
+      a label is NAME=VALUE
+    ");
+    insta::assert_snapshot!(refused("devloop run --mute-logs tests"), @r"
+    error[cli/invalid-value]: `tests` is no value of `--mute-logs`
+      expected build, deploy, status-check, none or all
+    ");
+    insta::assert_snapshot!(refused("devloop run --color 7"), @r"
+    error[cli/invalid-value]: `7` is no value of `--color`
+      expected 0, 31 to 37, 91 to 95, auto, always or never
+    ");
+    insta::assert_snapshot!(refused("devloop deploy -i Web=x"), @r"
+    error[cli/invalid-value]: `Web=x` is no value of `--images`
+      `Web` is not a valid image name: a repository must be lower case
+    ");
 }
 
 #[test]
@@ -120,7 +138,10 @@ fn state_lives_where_xdg_says() {
         [paths.config, paths.cache, paths.skaffold].map(|path| path.display().to_string())
     };
     assert_eq!(paths(&[]), ["/home/me/.config/devloop", "/home/me/.cache/devloop", "/home/me/.skaffold"]);
-    assert_eq!(paths(&[("XDG_CONFIG_HOME", "/c"), ("XDG_CACHE_HOME", "relative")]), ["/c/devloop", "/home/me/.cache/devloop", "/home/me/.skaffold"]);
+    assert_eq!(
+        paths(&[("XDG_CONFIG_HOME", "/c"), ("XDG_CACHE_HOME", "relative")]),
+        ["/c/devloop", "/home/me/.cache/devloop", "/home/me/.skaffold"]
+    );
     assert_eq!(paths(&[("HOME", ""), ("TMPDIR", "/t")])[1], "/t/.cache/devloop");
 }
 

@@ -12,9 +12,10 @@ use crate::Redactor;
 /// Returns the text of a diagnostic for a terminal or a file, without a newline at its end.
 ///
 /// For what is said before there is a console: faults of the command line and of the configuration.
-pub fn render_diagnostic(diagnostic: &Diagnostic, colours: Colours, redactor: &Redactor) -> String {
+/// What looks like a secret is taken out.
+pub fn render_diagnostic(diagnostic: &Diagnostic, colours: Colours) -> String {
     let mut line = line(diagnostic);
-    line.redact(redactor);
+    line.redact(&Redactor::default());
     line.painted(colours)
 }
 
@@ -84,13 +85,13 @@ mod tests {
     #[test]
     fn without_colours_it_is_the_plain_form() {
         for diagnostic in [unknown_field(), Diagnostic::warning("a/b", "c"), Diagnostic::error("a/b", "c").because("d").help("e")] {
-            assert_eq!(render_diagnostic(&diagnostic, Colours::Off, &Redactor::default()), diagnostic.to_string());
+            assert_eq!(render_diagnostic(&diagnostic, Colours::Off), diagnostic.to_string());
         }
     }
 
     #[test]
     fn with_colours_the_caret_and_the_word_stand_out() {
-        let text = render_diagnostic(&unknown_field(), Colours::On { main: 34 }, &Redactor::default());
+        let text = render_diagnostic(&unknown_field(), Colours::On { main: 34 });
         insta::assert_snapshot!(text.replace('\x1b', "␛"), @r"
         ␛[1m␛[31merror[config/unknown-field]␛[0m␛[1m: artifact `web` has no builder called `dokcer`␛[0m
         ␛[34m  -->␛[0m skaffold.yaml:14:7
@@ -107,6 +108,6 @@ mod tests {
     fn a_tab_keeps_the_caret_in_its_column() {
         let diagnostic =
             Diagnostic::error("a/b", "c").at(Location { file: "f".into(), line: 1, column: 2, text: "\tx".into(), width: 1, label: None });
-        assert!(render_diagnostic(&diagnostic, Colours::Off, &Redactor::default()).ends_with("| \tx\n  | \t^"));
+        assert!(render_diagnostic(&diagnostic, Colours::Off).ends_with("| \tx\n  | \t^"));
     }
 }

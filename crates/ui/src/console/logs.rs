@@ -31,9 +31,8 @@ impl PodLogs {
     pub(crate) fn line(&self, pod: &str, container: &str, artifact: Option<&ImageName>, text: &str) -> Line {
         let prefix = match self.settings.prefix {
             LogPrefix::Container => format!("[{container}]"),
-            LogPrefix::PodAndContainer => format!("[{pod} {container}]"),
             LogPrefix::Auto if pod == container => format!("[{container}]"),
-            LogPrefix::Auto => format!("[{pod} {container}]"),
+            LogPrefix::Auto | LogPrefix::PodAndContainer => format!("[{pod} {container}]"),
             LogPrefix::None => String::new(),
         };
         let known = artifact.and_then(|artifact| self.artifacts.iter().position(|known| known == artifact));

@@ -200,8 +200,8 @@ fn without_escapes(text: &str, keep_colours: bool) -> Cow<'_, str> {
 /// Returns the escape sequence that `text` starts with (ECMA-48: CSI, OSC, or two characters).
 fn escape(text: &str) -> &str {
     let end_of = |end: Option<usize>, width: usize| end.map_or(text.len(), |at| at + width);
-    if text.starts_with("\x1b[") {
-        let last = text[2..].find(|c: char| ('\x40'..='\x7e').contains(&c)).map(|at| at + 2);
+    if let Some(parameters) = text.strip_prefix("\x1b[") {
+        let last = parameters.find(|c: char| ('\x40'..='\x7e').contains(&c)).map(|at| at + 2);
         &text[..end_of(last, 1)]
     } else if text.starts_with("\x1b]") {
         let bell = text.find('\x07').map(|at| at + 1);

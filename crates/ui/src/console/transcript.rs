@@ -75,13 +75,13 @@ impl Transcript {
         match &event.fact {
             EventKind::SessionStarted { version, command } => {
                 self.command.clone_from(command);
-                self.info(format!("devloop {version} {command}"))
+                self.info(&format!("devloop {version} {command}"))
             }
             EventKind::PlanLoaded { artifacts, profiles, context, namespace } => {
                 self.artifacts = artifacts.len();
-                self.info(plan(profiles, context.as_deref(), namespace.as_ref()))
+                self.info(&plan(profiles, context.as_deref(), namespace.as_ref()))
             }
-            EventKind::StepHeld { step, hold } => self.info(format!("{step} waits: {hold}")),
+            EventKind::StepHeld { step, hold } => self.info(&format!("{step} waits: {hold}")),
             EventKind::StepStarted { step, reason } => self.started(step, reason),
             EventKind::StepLog { step, line, .. } => self.log(step, line),
             EventKind::StepFinished { step, outcome, duration } => self.finished(step, outcome, &humanize(*duration)),
@@ -109,7 +109,7 @@ impl Transcript {
         }
     }
 
-    fn info(&self, text: String) -> Vec<Line> {
+    fn info(&self, text: &str) -> Vec<Line> {
         if self.settings.verbosity < Verbosity::Info || text.is_empty() {
             return Vec::new();
         }
@@ -135,7 +135,7 @@ impl Transcript {
     }
 
     fn started(&mut self, step: &StepId, reason: &Reason) -> Vec<Line> {
-        let mut lines = self.info(format!("{step}: {reason}"));
+        let mut lines = self.info(&format!("{step}: {reason}"));
         match (step.stage, &step.artifact) {
             (Stage::Build, Some(artifact)) => {
                 self.turns.begin(artifact);
@@ -202,7 +202,7 @@ impl Transcript {
             lines.extend(self.turns.end(artifact));
         }
         if *outcome == Outcome::Succeeded {
-            lines.extend(self.info(format!("{step} completed in {took}")));
+            lines.extend(self.info(&format!("{step} completed in {took}")));
         }
         lines
     }
@@ -255,7 +255,7 @@ impl Transcript {
             }
             Outcome::Succeeded | Outcome::Failed { .. } | Outcome::Cancelled => {}
         }
-        lines.extend(self.info(format!("ended after {took}")));
+        lines.extend(self.info(&format!("ended after {took}")));
         if self.settings.bell && self.settings.terminal && *outcome != Outcome::Cancelled {
             lines.push(Line::bell());
         }

@@ -1,0 +1,302 @@
+//! Arguments to settings: pure.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use devloop_model::Env;
+use devloop_model::ImageNameError;
+use devloop_model::ImageRef;
+use devloop_model::Platform;
+use devloop_ui::Mute;
+use devloop_ui::Progress;
+use devloop_ui::Verbosity;
+
+use super::BuildSettings;
+use super::CommandSettings;
+use super::ConfigSettings;
+use super::ConfigSource;
+use super::ConsoleChoice;
+use super::DeploySettings;
+use super::Paths;
+use super::Prebuilt;
+use super::Settings;
+use super::TargetSettings;
+use crate::args::ArgsError;
+use crate::args::BuildArgs;
+use crate::args::Cli;
+use crate::args::Command;
+use crate::args::ConfigArgs;
+use crate::args::ConsoleArgs;
+use crate::args::DeployArgs;
+use crate::args::EventFormat;
+use crate::args::GlobalArgs;
+use crate::args::Level;
+use crate::args::List;
+use crate::args::ManifestArgs;
+use crate::args::PrebuiltArgs;
+use crate::args::SyncRemote;
+use crate::args::TargetArgs;
+
+impl Settings {
+    /// Returns what the arguments mean, with `env` for the places of files.
+    ///
+    /// # Errors
+    /// When a part of a list is not what its flag takes.
+    pub(crate) fn resolve(cli: Cli, env: &Env) -> Result<Self, ArgsError> {
+        let paths = Paths::from_env(env);
+        let mut settings = Self {
+            config: ConfigSettings::none(&paths),
+            target: TargetSettings::default(),
+            build: BuildSettings { cache_dir: paths.cache.clone(), ..BuildSettings::default() },
+            deploy: DeploySettings::default(),
+            console: ConsoleChoice::from_args(&cli.global)?,
+            command: CommandSettings::Version { template: String::new() },
+            paths,
+        };
+        settings.command = settings.take(cli.command)?;
+        Ok(settings)
+    }
+
+    /// Takes over what the command's flags say, and returns the command.
+    fn take(&mut self, command: Command) -> Result<CommandSettings, ArgsError> {
+        Ok(match command {
+            Command::Run(run) => {
+                self.take_shared(&run.config, Some(&run.target), SyncRemote::Always);
+                self.take_build(&run.build, true)?;
+                self.take_manifests(&run.manifests)?;
+                self.take_deploy(&run.deploy);
+                self.console.take(&run.console)?;
+                self.console.json = run.output == EventFormat::Json;
+                CommandSettings::Run { tail: run.deploy.tail.0, digest_source: run.digest_source }
+            }
+            Command::Build(build) => {
+                self.take_shared(&build.config, Some(&build.target), SyncRemote::Always);
+                self.take_build(&build.build, false)?;
+                self.build.push = build.push.map(|push| push.0);
+                self.console.take(&build.console)?;
+                self.console.json = build.output == "json";
+                if build.quiet.0 {
+                    self.console.progress = Progress::Nowhere;
+                }
+                let template = if self.console.json { "{{json .}}".to_owned() } else { build.output };
+                CommandSettings::Build { quiet: build.quiet.0, template, file_output: build.file_output, dry_run: build.dry_run.0 }
+            }
+            Command::Deploy(deploy) => {
+                self.take_shared(&deploy.config, Some(&deploy.target), SyncRemote::Always);
+                self.take_manifests(&deploy.manifests)?;
+                self.take_deploy(&deploy.deploy);
+                self.console.take(&deploy.console)?;
+                self.console.json = deploy.output == EventFormat::Json;
+                let images = Prebuilt::from_args(deploy.images, deploy.tag)?;
+                CommandSettings::Deploy { tail: deploy.deploy.tail.0, images, load_images: deploy.load_images.0 }
+            }
+            Command::Render(render) => {
+                self.take_shared(&render.config, Some(&render.target), SyncRemote::Always);
+                self.take_build(&render.build, false)?;
+                self.take_manifests(&render.manifests)?;
+                self.console.progress = if render.loud.0 { Progress::Stderr } else { Progress::Nowhere };
+                let images = Prebuilt::from_args(render.images, render.build.tag)?;
+                let file = self.console.take_output(render.output);
+                CommandSettings::Render { file, offline: render.offline.0, digest_source: render.digest_source, images }
+            }
+            Command::Delete(delete) => {
+                self.take_shared(&delete.config, Some(&delete.target), SyncRemote::Always);
+                self.console.json = delete.output == EventFormat::Json;
+                CommandSettings::Delete { dry_run: delete.dry_run.0 }
+            }
+            Command::Diagnose(diagnose) => {
+                self.take_shared(&diagnose.config, None, SyncRemote::Missing);
+                self.console.progress = Progress::Nowhere;
+                CommandSettings::Diagnose {
+                    file: self.console.take_output(diagnose.output),
+                    yaml_only: diagnose.yaml_only.0,
+                    enable_templating: diagnose.enable_templating.0,
+                    explain: diagnose.explain.0,
+                }
+            }
+            Command::Schema(schema) => CommandSettings::Schema(schema.action),
+            Command::Version(version) => CommandSettings::Version { template: version.output },
+            Command::Completion(completion) => CommandSettings::Completion(completion.shell),
+        })
+    }
+
+    fn take_shared(&mut self, config: &ConfigArgs, target: Option<&TargetArgs>, sync: SyncRemote) {
+        self.config = ConfigSettings {
+            source: match config.filename.as_deref() {
+                None => ConfigSource::Found,
+                Some("-") => ConfigSource::Stdin,
+                Some(path) => ConfigSource::Path(path.into()),
+            },
+            modules: List::flatten(&config.module),
+            profiles: List::flatten(&config.profile),
+            profile_auto_activation: config.profile_auto_activation.0,
+            propagate_profiles: config.propagate_profiles.0,
+            global: config.config.clone(),
+            remote_cache: config.remote_cache_dir.clone().unwrap_or_else(|| self.paths.cache.join("remote")),
+            sync_remote: config.sync_remote_cache.unwrap_or(sync),
+        };
+        if let Some(target) = target {
+            self.target = TargetSettings {
+                // An empty namespace or context is what a script passes for "none": it must not reach the cluster.
+                namespace: target.namespace.clone().filter(|text| !text.is_empty()),
+                default_repo: target.default_repo.clone(),
+                context: target.kube_context.clone().filter(|text| !text.is_empty()),
+                kubeconfig: target.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
+                detect_minikube: target.detect_minikube.0,
+                minikube_profile: target.minikube_profile.clone().filter(|text| !text.is_empty()),
+            };
+        }
+    }
+
+    fn take_build(&mut self, build: &BuildArgs, node_platforms: bool) -> Result<(), ArgsError> {
+        let parse = |text: &String| {
+            text.parse::<Platform>().map_err(|error| ArgsError::Value { flag: "platform", value: text.clone(), why: error.to_string() })
+        };
+        self.build = BuildSettings {
+            only: List::flatten(&build.build_image),
+            cache: build.cache_artifacts.0,
+            cache_dir: match &build.cache_file {
+                Some(path) => with_suffix(path, ".devloop"),
+                None => self.paths.cache.clone(),
+            },
+            insecure_registries: List::flatten(&build.insecure_registry),
+            concurrency: usize::try_from(build.build_concurrency).ok(),
+            tag: build.tag.clone().filter(|text| !text.is_empty()),
+            skip_tests: build.skip_tests.0,
+            platforms: List::flatten(&build.platform).iter().map(parse).collect::<Result<_, _>>()?,
+            push: None,
+            one_platform: build.disable_multi_platform_build.0,
+            node_platforms: build.check_cluster_node_platforms.map_or(node_platforms, |check| check.0),
+        };
+        Ok(())
+    }
+
+    fn take_manifests(&mut self, manifests: &ManifestArgs) -> Result<(), ArgsError> {
+        self.deploy.labels = List::flatten(&manifests.label).iter().map(|text| label(text)).collect::<Result<_, _>>()?;
+        self.deploy.resource_rules.clone_from(&manifests.resource_selector_rules_file);
+        Ok(())
+    }
+
+    fn take_deploy(&mut self, deploy: &DeployArgs) {
+        self.deploy = DeploySettings {
+            labels: std::mem::take(&mut self.deploy.labels),
+            resource_rules: self.deploy.resource_rules.take(),
+            status_check: deploy.status_check.map(|check| check.0),
+            iterative_status_check: deploy.iterative_status_check.0,
+            tolerate_failures: deploy.tolerate_failures_until_deadline.0,
+            fail_fast: deploy.fast_fail_status_check.0,
+            status_selectors: deploy.status_check_selectors.clone(),
+            force: deploy.force.0,
+            wait_for_deletions: deploy.wait_for_deletions.0.then_some(deploy.wait_for_deletions_max.0),
+        };
+    }
+}
+
+/// Returns the label in `NAME=VALUE`; `NAME` alone has an empty value, as in Skaffold
+/// (`pkg/skaffold/deploy/label/labeller.go`).
+fn label(text: &str) -> Result<(String, String), ArgsError> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    if name.is_empty() {
+        return Err(ArgsError::Value { flag: "label", value: text.to_owned(), why: "a label is NAME=VALUE".to_owned() });
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut text = path.as_os_str().to_owned();
+    text.push(suffix);
+    PathBuf::from(text)
+}
+
+impl ConfigSettings {
+    /// Returns the settings of commands that read no configuration.
+    fn none(paths: &Paths) -> Self {
+        Self {
+            source: ConfigSource::Found,
+            modules: Vec::new(),
+            profiles: Vec::new(),
+            profile_auto_activation: true,
+            propagate_profiles: true,
+            global: None,
+            remote_cache: paths.cache.join("remote"),
+            sync_remote: SyncRemote::Missing,
+        }
+    }
+}
+
+impl Prebuilt {
+    fn from_args(arguments: PrebuiltArgs, tag: Option<String>) -> Result<Self, ArgsError> {
+        let parse = |text: &String| {
+            let wrong = |error: ImageNameError| ArgsError::Value { flag: "images", value: text.clone(), why: error.to_string() };
+            match text.split_once('=') {
+                Some((name, reference)) => Ok((name.parse().map_err(wrong)?, reference.parse().map_err(wrong)?)),
+                None => text.parse::<ImageRef>().map(|reference| (reference.name.clone(), reference)).map_err(wrong),
+            }
+        };
+        let images = List::flatten(&arguments.images).iter().map(parse).collect::<Result<_, ArgsError>>()?;
+        Ok(Self { file: arguments.build_artifacts, images, tag: tag.filter(|text| !text.is_empty()) })
+    }
+}
+
+impl ConsoleChoice {
+    fn from_args(global: &GlobalArgs) -> Result<Self, ArgsError> {
+        let (colours, main_colour) = match global.color.as_str() {
+            "auto" => (None, 34),
+            "always" => (Some(true), 34),
+            "never" => (Some(false), 0),
+            code => (None, code.parse().ok().filter(|code| is_colour(*code)).ok_or_else(|| wrong_colour(code))?),
+        };
+        Ok(Self {
+            json: false,
+            progress: Progress::Stdout,
+            verbosity: match global.verbosity {
+                Level::Panic | Level::Fatal | Level::Error => Verbosity::Errors,
+                Level::Warning => Verbosity::Warnings,
+                Level::Info => Verbosity::Info,
+                Level::Debug | Level::Trace => Verbosity::Debug,
+            },
+            colours: if global.force_colors.0 { Some(true) } else { colours },
+            main_colour,
+            timestamps: global.timestamps.0,
+            mute: Mute::default(),
+            bell: false,
+        })
+    }
+
+    fn take(&mut self, console: &ConsoleArgs) -> Result<(), ArgsError> {
+        self.bell = console.toot.0;
+        for stage in List::flatten(&console.mute_logs) {
+            match stage.as_str() {
+                "build" => self.mute.build = true,
+                "deploy" => self.mute.deploy = true,
+                "status-check" => self.mute.status_check = true,
+                "all" => self.mute = Mute { build: true, deploy: true, status_check: true },
+                "none" => self.mute = Mute::default(),
+                _ => {
+                    return Err(ArgsError::Value {
+                        flag: "mute-logs",
+                        value: stage,
+                        why: "expected build, deploy, status-check, none or all".to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the word `json` out of what `--output` was given, and returns the file that is left, the last one.
+    fn take_output(&mut self, values: Vec<String>) -> Option<PathBuf> {
+        let (json, files): (Vec<String>, Vec<String>) = values.into_iter().partition(|value| value == "json");
+        self.json = !json.is_empty();
+        files.into_iter().rfind(|file| !file.is_empty()).map(PathBuf::from)
+    }
+}
+
+/// The codes that Skaffold's `--color` knows (`pkg/skaffold/output/color.go`).
+fn is_colour(code: u8) -> bool {
+    matches!(code, 0 | 31..=37 | 91..=95)
+}
+
+fn wrong_colour(code: &str) -> ArgsError {
+    ArgsError::Value { flag: "color", value: code.to_owned(), why: "expected 0, 31 to 37, 91 to 95, auto, always or never".to_owned() }
+}
