@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use devloop_clients::docker::DockerError;
 use devloop_clients::process::ProcessError;
+use devloop_clients::registry::RegistryError;
 use devloop_model::Cancelled;
 use devloop_model::Diagnostic;
 use devloop_model::ImageName;
@@ -17,6 +19,12 @@ pub enum BuildError {
     /// A child process failed.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// A registry failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The container daemon failed.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// Artifacts require one another in a circle.
     #[error("artifacts require one another in a circle: {}", images.iter().map(|image| format!("`{image}`")).collect::<Vec<_>>().join(" -> "))]
     Circle {
@@ -65,6 +73,8 @@ impl BuildError {
         match self {
             Self::Cancelled(_) => Diagnostic::error("build/interrupted", self.to_string()),
             Self::Process(error) => error.diagnostic(),
+            Self::Registry(error) => error.diagnostic(),
+            Self::Docker(error) => error.diagnostic(),
             Self::Circle { at, .. } => {
                 let diagnostic = Diagnostic::error("build/circle", self.to_string()).help("remove one of these `requires`");
                 match at {

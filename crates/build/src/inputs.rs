@@ -1,8 +1,40 @@
 //! The files whose change makes an image stale.
 
+mod command;
+pub(crate) mod dockerfile;
+mod dockerignore;
+mod glob;
+pub(crate) mod ko;
+mod onbuild;
+mod paths;
+pub(crate) mod walk;
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use devloop_clients::Clients;
+use devloop_model::Artifact;
+use devloop_model::Builder;
+use devloop_model::CustomDependencies;
+use devloop_model::Cx;
+use devloop_model::ImageRef;
+use devloop_model::KoBuild;
+use devloop_model::PathList;
+use devloop_model::Template;
+use futures::future::join_all;
+use rayon::prelude::*;
+
+use self::dockerfile::stages::Evaluation;
+use self::dockerfile::stages::Reach;
+use self::walk::Listed;
+use self::walk::Stat;
+use crate::BuildError;
+use crate::BuildOptions;
+use crate::builder;
+use crate::hash_index::HashIndex;
 
 /// The inputs of one artifact.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +43,8 @@ pub struct Inputs {
     pub context: PathBuf,
     /// The Dockerfile, relative to the context; none for builders without one.
     pub dockerfile: Option<PathBuf>,
+    /// Whether COPY sees the Dockerfile too: `.dockerignore` may hide it.
+    pub dockerfile_is_copied: bool,
     /// The files, sorted by path.
     pub files: Arc<[InputFile]>,
 }
@@ -37,7 +71,7 @@ pub enum InputKind {
     File,
     /// A symbolic link; not followed.
     Symlink,
-    /// A directory with nothing in it.
+    /// A directory with nothing in it that counts.
     EmptyDirectory,
 }
 
@@ -51,4 +85,206 @@ impl Inputs {
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|file| Path::new(&*file.path))
     }
+}
+
+/// The inputs of an artifact, and what else was learned on the way.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gathered {
+    /// What the builder reads.
+    pub(crate) inputs: Inputs,
+    /// What Skaffold's `inputDigest` counts, where that is not the same.
+    pub(crate) counted: Option<Arc<[InputFile]>>,
+    /// The text of the Dockerfile.
+    pub(crate) dockerfile: Option<Arc<str>>,
+    /// Base images that the build asks the registry for again (`pullParent`).
+    pub(crate) pulled_bases: Vec<String>,
+}
+
+impl Gathered {
+    /// Returns what `inputDigest` counts.
+    pub(crate) fn counted(&self) -> &[InputFile] {
+        self.counted.as_deref().unwrap_or(&self.inputs.files)
+    }
+}
+
+/// One artifact on its way to its inputs.
+#[derive(Debug)]
+struct Draft {
+    artifact: Arc<Artifact>,
+    /// Name without tag, for build arguments that decide what is copied.
+    name: ImageRef,
+    read: Option<dockerfile::Read>,
+    arguments: BTreeMap<String, String>,
+    platform: String,
+    /// Paths that a command or `go list` named.
+    named: Vec<PathBuf>,
+}
+
+/// Returns the inputs of all artifacts, each with the hashes of its files.
+///
+/// # Errors
+/// When inputs cannot be listed or read.
+pub(crate) async fn gather(
+    artifacts: &[(Arc<Artifact>, ImageRef)],
+    options: &BuildOptions,
+    index: Arc<HashIndex>,
+    clients: &Clients,
+    cx: &Cx,
+) -> Result<Vec<Gathered>, BuildError> {
+    let mut drafts = Vec::with_capacity(artifacts.len());
+    for (artifact, name) in artifacts {
+        drafts.push(draft(artifact, name, options, cx)?);
+    }
+    let bases = drafts.iter().filter_map(|draft| Some(dockerfile::stages::bases(&draft.read.as_ref()?.file, &draft.evaluation(&HashMap::new())))).flatten();
+    let triggers = onbuild::triggers(bases.collect(), &options.cache_dir, options.now.timestamp(), clients, cx);
+    let named = join_all(drafts.iter().map(|draft| named(draft, options, cx)));
+    let (triggers, named) = futures::join!(triggers, named);
+    let triggers = triggers?;
+    for (draft, named) in drafts.iter_mut().zip(named) {
+        draft.named = named?;
+    }
+    let working_dir = options.working_dir.clone();
+    let work = move || -> Result<Vec<Gathered>, BuildError> {
+        drafts.into_par_iter().map(|draft| draft.gather(&triggers, &working_dir, &index)).collect()
+    };
+    blocking(work).await
+}
+
+/// Runs `work` where it may block.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+fn draft(artifact: &Arc<Artifact>, name: &ImageRef, options: &BuildOptions, cx: &Cx) -> Result<Draft, BuildError> {
+    if !artifact.context.is_dir() {
+        return Err(BuildError::NoContext { artifact: artifact.image.clone(), path: artifact.context.clone(), at: Box::new(artifact.at.clone()) });
+    }
+    let platform = options.platforms_of(artifact).first().map_or_else(|| format!("linux/{}", host_architecture()), ToString::to_string);
+    let mut draft =
+        Draft { artifact: Arc::clone(artifact), name: name.clone(), read: None, arguments: BTreeMap::new(), platform, named: Vec::new() };
+    if let Some((path, configured)) = dockerfile_of(artifact) {
+        let read = dockerfile::read(artifact, path, &options.working_dir)?;
+        draft.arguments = builder::build_args(configured, &read.text, &draft.name, &[], &options.mode, &cx.env)?;
+        draft.read = Some(read);
+    }
+    Ok(draft)
+}
+
+/// Returns the Dockerfile and build arguments that decide what `artifact` reads.
+pub(crate) fn dockerfile_of(artifact: &Artifact) -> Option<(&Path, &BTreeMap<String, Option<Template>>)> {
+    match &artifact.builder {
+        Builder::Docker(spec) => Some((&spec.dockerfile, &spec.build_args)),
+        Builder::Custom(spec) => match &spec.dependencies {
+            CustomDependencies::Dockerfile { path, build_args } => Some((path, build_args)),
+            _ => None,
+        },
+        Builder::Ko(_) => None,
+    }
+}
+
+fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+async fn named(draft: &Draft, options: &BuildOptions, cx: &Cx) -> Result<Vec<PathBuf>, BuildError> {
+    let artifact = &draft.artifact;
+    match &artifact.builder {
+        Builder::Ko(spec) => ko::list(artifact, spec, options.platforms_of(artifact), &options.mode, &options.cache_dir, cx).await,
+        Builder::Custom(spec) => match &spec.dependencies {
+            CustomDependencies::Command(line) => command::list(artifact, line, cx).await,
+            _ => Ok(Vec::new()),
+        },
+        Builder::Docker(_) => Ok(Vec::new()),
+    }
+}
+
+impl Draft {
+    fn evaluation<'a>(&'a self, triggers: &'a HashMap<String, Vec<String>>) -> Evaluation<'a> {
+        let target = match &self.artifact.builder {
+            Builder::Docker(spec) => spec.target.as_deref(),
+            _ => None,
+        };
+        Evaluation { arguments: &self.arguments, platform: &self.platform, target, triggers }
+    }
+
+    fn gather(&self, triggers: &HashMap<String, Vec<String>>, working_dir: &Path, index: &HashIndex) -> Result<Gathered, BuildError> {
+        let context = &self.artifact.context;
+        let hashed = |listed: Vec<Listed>| hash(context, listed, index);
+        let mut gathered = Gathered { inputs: Inputs { context: context.clone(), ..Inputs::default() }, ..Gathered::default() };
+        if let Some(read) = &self.read {
+            let evaluation = self.evaluation(triggers);
+            let found = dockerfile::list(&self.artifact, read, &evaluation, Reach::Target, working_dir)?;
+            let counted = dockerfile::list(&self.artifact, read, &evaluation, Reach::Everything, working_dir)?;
+            gathered.counted = (counted.files != found.files).then(|| hashed(counted.files)).transpose()?;
+            gathered.inputs.dockerfile = Some(PathBuf::from(&read.relative));
+            gathered.inputs.dockerfile_is_copied = found.dockerfile_is_copied;
+            gathered.inputs.files = hashed(found.files)?;
+            gathered.dockerfile = Some(read.text.as_str().into());
+            if matches!(&self.artifact.builder, Builder::Docker(spec) if spec.pull_parent) {
+                gathered.pulled_bases = dockerfile::stages::bases(&read.file, &evaluation).into_iter().collect();
+            }
+            return Ok(gathered);
+        }
+        match &self.artifact.builder {
+            Builder::Ko(spec) => {
+                let mut files = existing(context, &self.named);
+                if let Some(dependencies) = &spec.dependencies {
+                    files.extend(paths::list(&self.artifact, dependencies)?);
+                }
+                gathered.inputs.files = hashed(files)?;
+                gathered.counted = Some(hashed(counted_by_skaffold(&self.artifact, spec)?)?);
+            }
+            Builder::Custom(spec) => {
+                let files = match &spec.dependencies {
+                    CustomDependencies::Paths(list) => paths::list(&self.artifact, list)?,
+                    _ => existing(context, &self.named),
+                };
+                gathered.inputs.files = hashed(files)?;
+            }
+            Builder::Docker(_) => {}
+        }
+        Ok(gathered)
+    }
+}
+
+/// Without a list, Skaffold counts every Go file below the context, and nothing else.
+fn counted_by_skaffold(artifact: &Artifact, spec: &KoBuild) -> Result<Vec<Listed>, BuildError> {
+    match &spec.dependencies {
+        Some(dependencies) => paths::list(artifact, dependencies),
+        None => paths::list_any(artifact, &PathList { paths: vec!["**/*.go".to_owned()], ignore: Vec::new() }),
+    }
+}
+
+/// Paths that somebody else named: what does not exist is left out, a directory counts with all that is in it.
+fn existing(context: &Path, named: &[PathBuf]) -> Vec<Listed> {
+    let mut found = Vec::with_capacity(named.len());
+    for path in named {
+        let full = context.join(path);
+        let relative = dockerfile::relative(context, &full);
+        let Some(stat) = full.symlink_metadata().ok().as_ref().and_then(Stat::of) else { continue };
+        found.push(Listed { path: relative.into(), stat });
+    }
+    found
+}
+
+fn hash(context: &Path, mut listed: Vec<Listed>, index: &HashIndex) -> Result<Arc<[InputFile]>, BuildError> {
+    listed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    listed.dedup_by(|a, b| a.path == b.path);
+    let one = |listed: Listed| match index.hash(context, &listed.path, &listed.stat) {
+        Ok(Some(hashes)) => {
+            let Stat { kind, mode, .. } = listed.stat;
+            Some(Ok(InputFile { path: listed.path, kind, mode, hash: hashes.content, md5: hashes.md5 }))
+        }
+        Ok(None) => None,
+        Err(source) => Some(Err(BuildError::Read { path: context.join(&*listed.path), source })),
+    };
+    let files: Result<Vec<InputFile>, BuildError> = listed.into_par_iter().with_min_len(256).filter_map(one).collect();
+    Ok(files?.into())
 }

@@ -3,7 +3,9 @@
 //! [`prepare`] looks at all artifacts at once and says which images exist already; [`build`] makes
 //! one that does not.
 
+mod builder;
 mod cache;
+mod deliver;
 mod error;
 mod explain;
 pub mod graph;
@@ -12,15 +14,20 @@ pub mod inputs;
 mod options;
 mod prepare;
 mod tag;
+#[cfg(test)]
+mod testing;
 
 pub use cache::CacheKey;
+pub use cache::ingredients::Ingredients;
 pub use error::BuildError;
-pub use explain::Explanation;
+pub use explain::ListedInputs;
 pub use explain::explain;
+pub use explain::list_inputs;
 pub use inputs::InputFile;
 pub use inputs::InputKind;
 pub use inputs::Inputs;
 pub use options::BuildOptions;
+pub use options::now;
 pub use prepare::BuildJob;
 pub use prepare::Prepared;
 pub use prepare::PreparedState;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use devloop_model::Artifact;
 use devloop_model::BuildSettings;
 use devloop_model::Delivery;
+use devloop_model::Namespace;
 use devloop_model::Platform;
 use devloop_model::Target;
 
@@ -33,7 +34,37 @@ pub struct BuildOptions {
     pub now: jiff::Zoned,
 }
 
+/// Returns the time now, where the machine is: the one clock read of a session.
+pub fn now() -> jiff::Zoned {
+    jiff::Zoned::now()
+}
+
 impl BuildOptions {
+    /// Returns options for looking at artifacts where no cluster is asked, as `diagnose` does.
+    pub fn without_cluster(cache_dir: PathBuf, working_dir: PathBuf, mode: &str) -> Self {
+        let target = Target {
+            context: None,
+            namespace: Namespace("default".to_owned()),
+            namespace_is_forced: false,
+            delivery: Delivery::Push,
+            default_repo: None,
+            multi_level_repo: false,
+            node_platforms: Vec::new(),
+        };
+        Self {
+            target,
+            settings: BuildSettings::default(),
+            platforms: Vec::new(),
+            push: None,
+            tag: None,
+            cache_artifacts: true,
+            cache_dir,
+            working_dir,
+            mode: mode.to_owned(),
+            now: now(),
+        }
+    }
+
     /// Returns whether the image of `artifact` goes to a registry: the flag, else the artifact's
     /// own setting, else what the cluster needs.
     pub fn pushes(&self, artifact: &Artifact) -> bool {

@@ -5,14 +5,38 @@ use std::sync::Arc;
 use devloop_clients::Clients;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
+use devloop_model::CacheOutcome;
 use devloop_model::Cx;
+use devloop_model::Diagnostic;
+use devloop_model::EventKind;
+use devloop_model::ImageName;
 use devloop_model::ImageRef;
 use devloop_model::RebuildCause;
+use devloop_model::Tag;
+use devloop_model::rewrite_default_repo;
+use futures::future::join_all;
+use rayon::prelude::*;
 
 use crate::BuildError;
 use crate::BuildOptions;
 use crate::CacheKey;
 use crate::Inputs;
+use crate::builder;
+use crate::cache::BuildCache;
+use crate::cache::ingredients::Ingredients;
+use crate::cache::lookup;
+use crate::cache::lookup::Answer;
+use crate::cache::lookup::Effects;
+use crate::cache::lookup::Lookup;
+use crate::graph;
+use crate::hash_index::HashIndex;
+use crate::inputs;
+use crate::inputs::Gathered;
+use crate::inputs::blocking;
+use crate::tag::Digests;
+use crate::tag::GitAnswers;
+use crate::tag::TagError;
+use crate::tag::Tagging;
 
 /// An artifact that is ready to be built, or is built already.
 #[derive(Debug, Clone)]
@@ -23,7 +47,9 @@ pub struct Prepared {
     pub reference: ImageRef,
     /// Its inputs.
     pub inputs: Inputs,
-    /// What goes into its image.
+    /// What else goes into its image.
+    pub ingredients: Arc<Ingredients>,
+    /// Everything that goes into its image, as one hash.
     pub key: CacheKey,
     /// What has to be done.
     pub state: PreparedState,
@@ -55,7 +81,7 @@ pub struct BuildJob {
 /// # Errors
 /// When inputs cannot be listed or read; a tagger that fails is a warning, the tag is then `latest`.
 pub async fn prepare(artifacts: &[Arc<Artifact>], options: &BuildOptions, clients: &Clients, cx: &Cx) -> Result<Vec<Prepared>, BuildError> {
-    todo_prepare(artifacts, options, clients, cx).await
+    run(artifacts, options, Effects::Deliver, clients, cx).await
 }
 
 /// Returns the image of `job`, built and delivered, and remembers it for the next session.
@@ -63,10 +89,177 @@ pub async fn prepare(artifacts: &[Arc<Artifact>], options: &BuildOptions, client
 /// # Errors
 /// When the build or the delivery fails.
 pub async fn build(job: BuildJob, options: &BuildOptions, clients: &Clients, cx: &Cx) -> Result<BuiltImage, BuildError> {
-    let _ = (job, options, clients, cx);
-    unreachable!()
+    let image = builder::build(&job, options, clients, cx).await?;
+    let cache_dir = options.cache_dir.clone();
+    let (prepared, identity) = (job.prepared, image.identity.clone());
+    blocking(move || {
+        // An input that changed during the build may or may not be in the image.
+        if !inputs_are_the_same(&prepared.inputs, &HashIndex::open(&cache_dir)) {
+            return;
+        }
+        let cache = BuildCache::new(&cache_dir);
+        let recorded = cache
+            .record_image(prepared.key, &identity)
+            .and_then(|()| cache.record_ingredients(&prepared.artifact, &prepared.ingredients, &prepared.inputs));
+        if let Err(error) = recorded {
+            tracing::debug!("cannot remember the image of {}: {error}", prepared.artifact.image);
+        }
+    })
+    .await;
+    Ok(image)
 }
-async fn todo_prepare(artifacts: &[Arc<Artifact>], options: &BuildOptions, clients: &Clients, cx: &Cx) -> Result<Vec<Prepared>, BuildError> {
-    let _ = (artifacts, options, clients, cx);
-    Ok(Vec::new())
+
+fn inputs_are_the_same(inputs: &Inputs, index: &HashIndex) -> bool {
+    inputs.files.par_iter().with_min_len(256).all(|file| {
+        let Some(stat) = inputs.absolute(file).symlink_metadata().ok().as_ref().and_then(inputs::walk::Stat::of) else { return false };
+        index.hash(&inputs.context, &file.path, &stat).ok().flatten().is_some_and(|hashes| hashes.content == file.hash)
+    })
+}
+
+pub(crate) async fn run(artifacts: &[Arc<Artifact>], options: &BuildOptions, effects: Effects, clients: &Clients, cx: &Cx) -> Result<Vec<Prepared>, BuildError> {
+    let levels = graph::order(artifacts)?;
+    let names = names(artifacts, options)?;
+    cx.emit(EventKind::TaggingStarted);
+    let cache_dir = options.cache_dir.clone();
+    let index = Arc::new(blocking(move || HashIndex::open(&cache_dir)).await);
+    let gathered = inputs::gather(&names, options, Arc::clone(&index), clients, cx).await?;
+    let (gathered, tags) = tag_all(artifacts, options, gathered, index, cx).await?;
+    let references: Vec<ImageRef> = names.into_iter().zip(tags).map(|((_, name), tag)| ImageRef { tag: Some(tag), ..name }).collect();
+    for (artifact, reference) in artifacts.iter().zip(&references) {
+        cx.emit(EventKind::ImageTagged { artifact: artifact.image.clone(), reference: reference.clone() });
+    }
+    let ingredients = ingredients(artifacts, &references, &gathered, &levels, options, clients, cx).await?;
+    let prepared = artifacts.iter().zip(references).zip(gathered).zip(ingredients).map(|(((artifact, reference), gathered), (ingredients, key))| Prepared {
+        artifact: Arc::clone(artifact),
+        reference,
+        inputs: gathered.inputs,
+        ingredients: Arc::new(ingredients),
+        key,
+        state: PreparedState::ToBuild { causes: vec![RebuildCause::CacheOff] },
+    });
+    let prepared: Vec<Prepared> = prepared.collect();
+    if options.cache_artifacts { look_up(prepared, options, effects, clients, cx).await } else { Ok(prepared) }
+}
+
+fn names(artifacts: &[Arc<Artifact>], options: &BuildOptions) -> Result<Vec<(Arc<Artifact>, ImageRef)>, BuildError> {
+    let name = |artifact: &Arc<Artifact>| {
+        let name = rewrite_default_repo(&artifact.image, options.target.default_repo.as_deref(), options.target.multi_level_repo).map_err(|error| {
+            Diagnostic::error("build/default-repo", format!("the default repository makes no valid name of `{}`", artifact.image))
+                .because(error.to_string())
+                .help("check `--default-repo`")
+        })?;
+        Ok((Arc::clone(artifact), ImageRef { name, tag: None, digest: None }))
+    };
+    artifacts.iter().map(name).collect()
+}
+
+/// Makes all tags, and writes what was learned of files on the way.
+async fn tag_all(
+    artifacts: &[Arc<Artifact>],
+    options: &BuildOptions,
+    gathered: Vec<Gathered>,
+    index: Arc<HashIndex>,
+    cx: &Cx,
+) -> Result<(Vec<Gathered>, Vec<Tag>), BuildError> {
+    let fixed = options.tag.as_deref().map(Tag::parse).transpose().map_err(|error| Diagnostic::error("build/bad-tag", error.to_string()).help("correct `--tag`"))?;
+    let (artifacts, working_dir, now, env) = (artifacts.to_vec(), options.working_dir.clone(), options.now.clone(), cx.env.clone());
+    let (gathered, tags) = blocking(move || {
+        let tags: Vec<Result<Tag, (ImageName, TagError)>> = {
+            let (git, digests) = (GitAnswers::default(), Digests { artifacts: &artifacts, gathered: &gathered, working_dir: &working_dir, index: &index });
+            let tagging = Tagging { env: &env, now: &now, git: &git, digests: &digests };
+            let tag = |(at, artifact): (usize, &Arc<Artifact>)| match &fixed {
+                Some(tag) => Ok(tag.clone()),
+                None => tagging.tag(artifact, at).map_err(|error| (artifact.image.clone(), error)),
+            };
+            artifacts.par_iter().enumerate().map(tag).collect()
+        };
+        if let Err(error) = index.save() {
+            tracing::debug!("cannot write the hash index: {error}");
+        }
+        (gathered, tags)
+    })
+    .await;
+    let latest = Tag::parse("latest").expect("it is one");
+    let told = tags.into_iter().map(|tag| {
+        tag.unwrap_or_else(|(image, error)| {
+            cx.warn(Diagnostic::warning("build/no-tag", format!("`{image}` is tagged `latest`, as its tagger has no tag")).because_of(&error));
+            latest.clone()
+        })
+    });
+    Ok((gathered, told.collect()))
+}
+
+/// Returns what goes into each image and the key of it all; what is required comes first.
+async fn ingredients(
+    artifacts: &[Arc<Artifact>],
+    references: &[ImageRef],
+    gathered: &[Gathered],
+    levels: &[Vec<usize>],
+    options: &BuildOptions,
+    clients: &Clients,
+    cx: &Cx,
+) -> Result<Vec<(Ingredients, CacheKey)>, BuildError> {
+    let mut done: Vec<Option<(Ingredients, CacheKey)>> = vec![None; artifacts.len()];
+    let bases = join_all(gathered.iter().map(|gathered| newest_bases(gathered, clients, cx))).await;
+    for &at in levels.iter().flatten() {
+        let mut own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, cx)?;
+        for requirement in &artifacts[at].requires {
+            let required = artifacts.iter().position(|artifact| artifact.image == requirement.image).and_then(|required| done[required].as_ref());
+            if let Some((_, key)) = required {
+                own.require(requirement.image.as_str(), *key);
+            }
+        }
+        for (image, digest) in &bases[at] {
+            own.base(image, digest);
+        }
+        let key = own.key(&gathered[at].inputs);
+        done[at] = Some((own, key));
+    }
+    Ok(done.into_iter().flatten().collect())
+}
+
+/// Bases count where the build pulls them; one that cannot be asked about is the builder's to tell.
+async fn newest_bases(gathered: &Gathered, clients: &Clients, cx: &Cx) -> Vec<(String, String)> {
+    let ask = |base: &String| {
+        let base = base.clone();
+        async move {
+            let reference = ImageRef::parse(&base).ok()?;
+            let digest = clients.registry().digest(&reference, cx).await.ok()??;
+            Some((base, digest.to_string()))
+        }
+    };
+    join_all(gathered.pulled_bases.iter().map(ask)).await.into_iter().flatten().collect()
+}
+
+async fn look_up(prepared: Vec<Prepared>, options: &BuildOptions, effects: Effects, clients: &Clients, cx: &Cx) -> Result<Vec<Prepared>, BuildError> {
+    cx.emit(EventKind::CacheCheckStarted);
+    let cache = BuildCache::new(&options.cache_dir);
+    let ask = |mut prepared: Prepared| {
+        let cache = &cache;
+        async move {
+            let Prepared { artifact, reference, key, .. } = &prepared;
+            let answer = Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?;
+            let (outcome, state) = match answer {
+                Answer::Found(outcome, image) => (outcome, PreparedState::Cached(image)),
+                Answer::NotFound { gone_from } => {
+                    let differences = cache.causes(artifact, &prepared.ingredients, &prepared.inputs);
+                    (CacheOutcome::NotFound, PreparedState::ToBuild { causes: lookup::causes(differences, gone_from) })
+                }
+            };
+            prepared.state = state;
+            Ok((outcome, prepared))
+        }
+    };
+    let answers: Vec<Result<(CacheOutcome, Prepared), BuildError>> = cx.unless_cancelled(join_all(prepared.into_iter().map(ask))).await?;
+    let mut all = Vec::with_capacity(answers.len());
+    for answer in answers {
+        let (outcome, prepared) = answer?;
+        let causes = match &prepared.state {
+            PreparedState::ToBuild { causes } => causes.clone(),
+            PreparedState::Cached(_) => Vec::new(),
+        };
+        cx.emit(EventKind::CacheChecked { artifact: prepared.artifact.image.clone(), outcome, causes });
+        all.push(prepared);
+    }
+    Ok(all)
 }

@@ -42,6 +42,7 @@ pub struct GitDir {
     directory: PathBuf,
     /// The directory, relative to the root of the work tree.
     inside: PathBuf,
+    root: PathBuf,
 }
 
 impl GitDir {
@@ -57,7 +58,12 @@ impl GitDir {
         })?;
         let root = repository.workdir().ok_or_else(none)?.canonicalize().map_err(|_| none())?;
         let inside = directory.canonicalize().ok().and_then(|full| full.strip_prefix(&root).map(Path::to_owned).ok()).ok_or_else(none)?;
-        Ok(Self { repository, directory: directory.to_owned(), inside })
+        Ok(Self { repository, directory: directory.to_owned(), inside, root })
+    }
+
+    /// Returns the root of the work tree.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Returns what `git describe --tags --always` prints.

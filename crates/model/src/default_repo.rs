@@ -8,7 +8,8 @@ const MAX_LENGTH: usize = 255;
 
 /// Returns the name under which `image` is pushed when `default_repo` is set: the image keeps its
 /// path below registries that have nested repositories (`multi_level`, and always Google's), and
-/// becomes one path component below others. An image that starts with the default repository stays.
+/// becomes one path component below others. An image that starts with the default repository stays, and
+/// one that is named by its Go program (`ko://`) goes by the program's path.
 ///
 /// The rules and their oddities are Skaffold's (`pkg/skaffold/docker/default_repo.go`), so that both
 /// tools push to the same place.
@@ -16,11 +17,12 @@ const MAX_LENGTH: usize = 255;
 /// # Errors
 /// When the default repository makes a name that is not valid.
 pub fn rewrite(image: &ImageName, default_repo: Option<&str>, multi_level: bool) -> Result<ImageName, ImageNameError> {
-    let Some(repo) = default_repo.filter(|repo| !repo.is_empty()) else { return Ok(image.clone()) };
+    let image = match image.import_path() {
+        Some(path) => ImageName::parse(&path.to_lowercase())?,
+        None => image.clone(),
+    };
     let name = image.as_str();
-    if name.starts_with(repo) {
-        return Ok(image.clone());
-    }
+    let Some(repo) = default_repo.filter(|repo| !repo.is_empty() && !name.starts_with(repo)) else { return Ok(image) };
     let repo_prefix = project_prefix(repo);
     if multi_level || repo_prefix.contains("gcr.io") || repo_prefix.contains("-docker.pkg.dev") {
         let own_prefix = project_prefix(name);
@@ -88,6 +90,9 @@ mod tests {
             ("example.com/cmd/app", "gcr.io/default", false, "gcr.io/default/example.com/cmd/app"),
             ("example.com/cmd/app", "myrepo", false, "myrepo/example_com_cmd_app"),
             ("example.com/cmd/app", "myrepo", true, "myrepo/example.com/cmd/app"),
+            ("ko://example.com/cmd/App", "gcr.io/default", false, "gcr.io/default/example.com/cmd/app"),
+            ("ko://example.com/cmd/app", "myrepo", false, "myrepo/example_com_cmd_app"),
+            ("ko://example.com/cmd/app", "", false, "example.com/cmd/app"),
             ("img", "gcr.io/default", false, "gcr.io/default/img"),
             // A project ID has at least six characters: below that Google's registry is none.
             ("some/app", "gcr.io/short", false, "gcr.io/short/some_app"),

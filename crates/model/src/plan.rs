@@ -264,7 +264,7 @@ pub enum Tagger {
 }
 
 /// `gitCommit.variant`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum GitVariant {
     /// `git describe --tags --always`.
     #[default]
@@ -331,7 +331,7 @@ pub struct DeploySpec {
 }
 
 /// `deploy.kubectl`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KubectlDeploy {
     /// Flags for every kubectl call.
     pub global_flags: Vec<String>,
