@@ -1,9 +1,11 @@
 //! The container daemon: images, builds, pushes, loads, over Docker's engine API.
 
 mod build;
+mod container;
 mod context;
 mod endpoint;
 mod error;
+mod minikube;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -28,6 +30,7 @@ pub(crate) use context::list_entries;
 use endpoint::Endpoint;
 pub(crate) use endpoint::Wire;
 pub use error::DockerError;
+pub use minikube::minikube_env;
 
 /// How long a question that the daemon answers by itself may take.
 const QUESTION: Duration = Duration::from_secs(30);

@@ -13,10 +13,7 @@ use crate::docker::DockerError;
 
 /// Returns the request that builds an image into the daemon itself.
 pub(super) fn solve_request(request: &BuildRequest, session: &str) -> Result<SolveRequest, DockerError> {
-    let imports = request.cache_from.iter().map(|reference| CacheOptionsEntry {
-        r#type: "registry".to_owned(),
-        attrs: HashMap::from([("ref".to_owned(), reference.clone())]),
-    });
+    let imports = request.cache_from.iter().map(|cache| cache_entry(cache));
     let frontend_attrs = attributes(request)?;
     let host_network = frontend_attrs.get("force-network-mode").is_some_and(|mode| mode == "host");
     Ok(SolveRequest {
@@ -67,6 +64,15 @@ fn attributes(request: &BuildRequest) -> Result<HashMap<String, String>, DockerE
     Ok(attributes)
 }
 
+/// Reads an image name, or buildx's `type=registry,ref=name`.
+fn cache_entry(text: &str) -> CacheOptionsEntry {
+    if !text.contains('=') {
+        return CacheOptionsEntry { r#type: "registry".to_owned(), attrs: HashMap::from([("ref".to_owned(), text.to_owned())]) };
+    }
+    let mut attrs: HashMap<String, String> = text.split(',').filter_map(|field| field.split_once('=')).map(|(name, value)| (name.trim().to_lowercase(), value.to_owned())).collect();
+    CacheOptionsEntry { r#type: attrs.remove("type").unwrap_or_else(|| "registry".to_owned()), attrs }
+}
+
 /// Turns `host:ip` or `host=ip` into the frontend's form.
 fn host_entry(entry: &str) -> Result<String, DockerError> {
     let split = entry.split_once('=').or_else(|| entry.split_once(':'));
@@ -93,7 +99,7 @@ mod tests {
         request.pull = true;
         request.add_hosts = vec!["a:1.2.3.4".to_owned(), "b:::1".to_owned()];
         request.network = Some("host".to_owned());
-        request.cache_from = vec!["web:cache".to_owned()];
+        request.cache_from = vec!["web:cache".to_owned(), "type=local,src=/c".to_owned()];
         let solve = solve_request(&request, "s").unwrap();
         let shown: BTreeMap<_, _> = solve.frontend_attrs.into_iter().collect();
         let expected = [
@@ -108,7 +114,9 @@ mod tests {
         ];
         assert_eq!(shown.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
         assert_eq!(solve.entitlements, ["network.host"]);
-        assert_eq!(solve.cache.unwrap().imports[0].attrs["ref"], "web:cache");
+        let imports = solve.cache.unwrap().imports;
+        assert_eq!((imports[0].r#type.as_str(), imports[0].attrs["ref"].as_str()), ("registry", "web:cache"));
+        assert_eq!((imports[1].r#type.as_str(), imports[1].attrs["src"].as_str()), ("local", "/c"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a daemon or a build of it gets wrong, in the user's words.
 
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -164,6 +165,15 @@ impl DockerError {
             Self::TimedOut { .. } => error("docker/timed-out").help("look at the daemon's log; it may need a restart"),
             Self::Cancelled(_) => error("docker/interrupted"),
         }
+    }
+
+    /// Returns what the output of a failed `docker build` means, so that both ways to build tell it alike.
+    pub fn from_build_output(tag: &str, dockerfile: &Path, mut last_lines: Vec<String>) -> Self {
+        while last_lines.last().is_some_and(|line| line.trim().is_empty()) {
+            last_lines.pop();
+        }
+        let message = last_lines.iter().rfind(|line| line.contains("parse error")).cloned().or_else(|| last_lines.pop());
+        super::build::build_error(tag, dockerfile, None, last_lines, message.unwrap_or_else(|| "it said nothing".to_owned()))
     }
 
     /// Returns what the daemon's answer to `what` means.
