@@ -59,3 +59,4 @@ pub use template::MissingKey;
 pub use template::Template;
 pub use template::TemplateError;
 pub use template::Vars;
+pub use template::format_go_time;

@@ -1,5 +1,9 @@
 //! Go templates over text variables, as skaffold.yaml uses them.
 
+mod go_time;
+mod sprig;
+mod tree;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+pub use self::go_time::format as format_go_time;
 use crate::Env;
 
 /// The text of a Go template, known to parse; most have no `{{` at all.
@@ -37,23 +42,30 @@ pub enum MissingKey {
 /// Runs the command of a `{{ cmd "name" "argument" }}` and returns its trimmed standard output.
 pub type CommandRunner = Arc<dyn Fn(&[String]) -> Result<String, String> + Send + Sync>;
 
-/// The variables that a template sees.
+/// The variables and functions that a template sees.
 #[derive(Clone, Default)]
 pub struct Vars {
-    values: BTreeMap<String, String>,
+    values: Arc<BTreeMap<String, String>>,
     commands: Option<CommandRunner>,
+    is_plain: bool,
 }
 
 impl Vars {
-    /// Returns the environment as variables.
+    /// Returns the environment as variables, with its way to run commands.
     pub fn from_env(env: &Env) -> Self {
-        Self { values: env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(), commands: None }
+        let values = env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { values: Arc::new(values), commands: env.commands().cloned(), ..Self::default() }
+    }
+
+    /// Returns no variables, and only the functions of Go itself: neither those of Sprig nor `cmd`, as in `customTemplate`.
+    pub fn plain() -> Self {
+        Self { is_plain: true, ..Self::default() }
     }
 
     /// Sets a variable.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.values.insert(name.into(), value.into());
+        Arc::make_mut(&mut self.values).insert(name.into(), value.into());
         self
     }
 
@@ -85,7 +97,7 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let template = Self(text.to_owned());
         if !template.is_literal() {
-            template.compiled(&Vars::default(), MissingKey::NoValue)?;
+            template.compiled(&Vars::default(), MissingKey::NoValue, &Arc::default())?;
         }
         Ok(template)
     }
@@ -108,26 +120,29 @@ impl Template {
         if self.is_literal() {
             return Ok(self.0.clone());
         }
-        let data = gotmpl::Value::Map(Arc::new(
+        let data: Arc<Data> = Arc::new(
             vars.values.iter().map(|(name, value)| (name.as_str().into(), gotmpl::Value::String(value.as_str().into()))).collect(),
-        ));
-        self.compiled(vars, missing)?.execute_to_string(&data).map_err(|error| self.error(&error))
+        );
+        let template = self.compiled(vars, missing, &data)?;
+        template.execute_template_to_string(NAME, &gotmpl::Value::Map(data)).map_err(|error| self.error(&error))
     }
 
-    fn compiled(&self, vars: &Vars, missing: MissingKey) -> Result<gotmpl::Template, TemplateError> {
-        let commands = vars.commands.clone();
-        gotmpl::Template::new("template")
-            .missing_key(match missing {
-                MissingKey::NoValue => gotmpl::MissingKey::default(),
-                MissingKey::Error => gotmpl::MissingKey::Error,
-            })
-            .func("cmd", move |arguments| {
-                let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-                let run = commands.as_ref().ok_or_else(|| gotmpl::TemplateError::Exec("cmd is not available here".into()))?;
-                run(&arguments).map(|output| gotmpl::Value::String(output.as_str().into())).map_err(|e| gotmpl::TemplateError::Exec(e.into()))
-            })
-            .parse(&self.0)
-            .map_err(|error| self.error(&error))
+    fn compiled(&self, vars: &Vars, missing: MissingKey, data: &Arc<Data>) -> Result<gotmpl::Template, TemplateError> {
+        let mut template = gotmpl::Template::new(NAME).missing_key(match missing {
+            MissingKey::NoValue => gotmpl::MissingKey::default(),
+            MissingKey::Error => gotmpl::MissingKey::Error,
+        });
+        let data = Arc::clone(data);
+        template = template.func("index", move |arguments| index(&data, arguments));
+        if !vars.is_plain {
+            for (name, function) in sprig::functions(&self.0, &vars.values) {
+                template = template.func(name, move |arguments| function(arguments));
+            }
+            let commands = vars.commands.clone();
+            template = template.func("cmd", move |arguments| run(commands.as_ref(), arguments));
+        }
+        let is_known = |name: &str| !vars.is_plain && (name == "cmd" || sprig::has(name));
+        tree::compile(template, NAME, &self.0, &is_known).map_err(|error| self.error(&error))
     }
 
     fn error(&self, error: &gotmpl::TemplateError) -> TemplateError {
@@ -135,8 +150,31 @@ impl Template {
     }
 }
 
+/// What gotmpl calls the data.
+type Data = BTreeMap<Arc<str>, gotmpl::Value>;
+
+/// What the template is called; Go shows it in messages, which name the text itself here.
+const NAME: &str = "template";
+
+/// Go's `index`, to which the data is a mapping of texts, where what is missing is the empty text.
+fn index(data: &Arc<Data>, arguments: &[gotmpl::Value]) -> gotmpl::Result<gotmpl::Value> {
+    let (first, keys) = arguments.split_first().ok_or_else(|| gotmpl::TemplateError::Exec("index needs a value".into()))?;
+    let found = keys.iter().try_fold(first.clone(), |value, key| value.index(key))?;
+    let is_missing = matches!((first, &found), (gotmpl::Value::Map(map), gotmpl::Value::Nil) if Arc::ptr_eq(map, data));
+    Ok(if is_missing { gotmpl::Value::String("".into()) } else { found })
+}
+
+fn run(commands: Option<&CommandRunner>, arguments: &[gotmpl::Value]) -> gotmpl::Result<gotmpl::Value> {
+    let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    let run = commands.ok_or_else(|| gotmpl::TemplateError::Exec("`cmd` is not available here".into()))?;
+    run(&arguments).map(|output| gotmpl::Value::String(output.into())).map_err(gotmpl::TemplateError::Exec)
+}
+
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;
