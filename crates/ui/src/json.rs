@@ -69,7 +69,9 @@ mod tests {
         let out = Shared::default();
         let mut lines = JsonLines::new(Box::new(out.clone()), Redactor::default());
         let events = sample::run_of_two();
-        events.iter().for_each(|event| lines.report(event));
+        for event in &events {
+            lines.report(event);
+        }
         let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
         let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read, events);

@@ -31,6 +31,8 @@ pub(crate) struct Bars {
 struct Row {
     bar: ProgressBar,
     title: String,
+    /// What a builder said last that it does: `[2/3] RUN make`.
+    doing: String,
     /// Parts that move at the same time, such as layers: how far, and the whole.
     bytes: BTreeMap<String, (u64, u64)>,
     /// Objects that are waited for, and how many of how many of each kind are ready.
@@ -59,6 +61,12 @@ impl Bars {
             EventKind::StepProgress { step, label, done, total, bytes } => {
                 if let Some(row) = self.steps.get_mut(step) {
                     row.progress(&redactor.text(label), *done, *total, *bytes);
+                }
+            }
+            EventKind::StepLog { step, line, .. } => {
+                if let (Some(row), Some(doing)) = (self.steps.get_mut(step), vertex(line)) {
+                    row.doing = redactor.text(doing).into_owned();
+                    row.say(&row.doing);
                 }
             }
             EventKind::Readiness { object, ready, message, pending, total } => {
@@ -99,31 +107,32 @@ impl Row {
             bar.enable_steady_tick(TICK);
         }
         bar.tick();
-        Self { bar, title, bytes: BTreeMap::new(), pending: BTreeMap::new() }
+        Self { bar, title, doing: String::new(), bytes: BTreeMap::new(), pending: BTreeMap::new() }
     }
 
     fn progress(&mut self, label: &str, done: u64, total: Option<u64>, bytes: bool) {
         let text = match total {
             Some(total) if bytes => {
                 self.bytes.insert(label.to_owned(), (done, total));
-                self.moved()
+                self.moved(label)
             }
             None if bytes => format!("{label} {}", HumanBytes(done)),
-            Some(total) if total > 0 => format!("{label} ({done}/{total})"),
+            Some(total) if total > 0 && !self.doing.is_empty() => format!("{done}/{total} {}", self.doing),
+            // A label that counts itself needs no second count.
+            Some(total) if total > 0 && !label.starts_with(|c: char| c.is_ascii_digit()) => format!("{label} {done}/{total}"),
             Some(_) | None => label.to_owned(),
         };
         self.say(&text);
     }
 
-    /// Returns all parts together: one that is done still counts, or the whole would shrink.
-    fn moved(&self) -> String {
-        let (done, total) = self.bytes.values().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
-        let label = match self.bytes.keys().next() {
-            Some(label) if self.bytes.len() == 1 => label.clone(),
-            label => format!("{} {} parts", label.and_then(|label| label.split(' ').next()).unwrap_or_default(), self.bytes.len()),
-        };
+    /// Returns how far all parts of one kind are: one that is done still counts, or the whole would shrink.
+    fn moved(&self, label: &str) -> String {
+        let kind = |label: &str| label.split(' ').next().unwrap_or_default().to_owned();
+        let alike: Vec<&(u64, u64)> = self.bytes.iter().filter(|(other, _)| kind(other) == kind(label)).map(|(_, part)| part).collect();
+        let (done, total) = alike.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        let name = if alike.len() == 1 { label.to_owned() } else { format!("{} {} parts", kind(label), alike.len()) };
         let percent = (done * 100).checked_div(total).unwrap_or(0);
-        format!("{label} {percent}% of {}", HumanBytes(total))
+        format!("{name} {percent}% of {}", HumanBytes(total))
     }
 
     fn readiness(&mut self, object: &ObjectKey, ready: bool, message: &str, pending: usize, total: usize) {
@@ -136,6 +145,12 @@ impl Row {
     fn say(&self, text: &str) {
         self.bar.set_message(format!("{} {}", self.title, text.replace(['\n', '\r', '\x1b'], " ")));
     }
+}
+
+/// Returns what `BuildKit` says that it does now: `#7 [2/3] RUN make` without its number.
+fn vertex(line: &str) -> Option<&str> {
+    let (number, doing) = line.strip_prefix('#')?.split_once(' ')?;
+    (number.bytes().all(|b| b.is_ascii_digit()) && doing.starts_with('[')).then_some(doing)
 }
 
 #[cfg(test)]
@@ -188,7 +203,23 @@ mod tests {
     fn a_build_shows_its_step_under_the_lines() {
         insta::assert_snapshot!(drawn(80, vec![started(web()), progress("RUN go build --token hunter2", 3, Some(7), false)]), @r"
         a line
-        ⠁ [registry.example.com/team/web] RUN go build --token *** (3/7)
+        ⠁ [registry.example.com/team/web] RUN go build --token *** 3/7
+        ");
+    }
+
+    #[test]
+    fn the_step_of_buildkit_stands_beside_its_count() {
+        let say = |line: &str| EventKind::StepLog { step: web(), stream: devloop_model::Stream::Stdout, line: line.to_owned() };
+        let facts = vec![
+            started(web()),
+            say("#7 [2/3] RUN make"),
+            say("#7 1.2 compiling"),
+            say("#8 [internal] load hunter2"),
+            progress("build", 3, Some(7), false),
+        ];
+        insta::assert_snapshot!(drawn(80, facts), @r"
+        a line
+        ⠁ [registry.example.com/team/web] 3/7 [internal] load ***
         ");
     }
 

@@ -48,10 +48,12 @@ fn played(settings: ConsoleSettings, events: &[Event]) -> String {
     let progress = (settings.progress != Progress::Nowhere).then_some(out);
     let mut console =
         Console::with(settings, Redactor::new(["hunter2".to_owned()]), progress, Box::new(Channel("stderr: ", tape.clone())), None);
-    events.iter().for_each(|event| console.report(event));
+    for event in events {
+        console.report(event);
+    }
     console.finish();
-    let text = tape.0.lock().unwrap().clone();
-    text
+    drop(console);
+    Arc::into_inner(tape.0).unwrap().into_inner().unwrap()
 }
 
 fn failure() -> Outcome {
@@ -234,7 +236,9 @@ fn a_terminal_shows_whose_line_it_is_and_keeps_no_bars() {
     let settings = ConsoleSettings { terminal: true, bell: true, ..ConsoleSettings::default() };
     let screen = Screen(terminal.clone());
     let mut console = Console::with(settings, Redactor::default(), Some(Box::new(screen.clone())), Box::new(screen), Some(bars));
-    sample::run_of_two().iter().for_each(|event| console.report(event));
+    for event in &sample::run_of_two() {
+        console.report(event);
+    }
     console.finish();
     let text = terminal.contents();
     insta::assert_snapshot!(text.split_once("in parallel\n").unwrap().1.split_once("Tags used").unwrap().0, @r"

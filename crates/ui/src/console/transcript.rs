@@ -44,8 +44,17 @@ pub(crate) struct Transcript {
     loading_into: Option<String>,
     /// What was last said of each object that is waited for.
     readiness: HashMap<ObjectKey, String>,
-    /// Whether a step was said to have failed, or logs are followed.
+    said: Said,
+}
+
+/// What is said once.
+#[derive(Debug, Default)]
+struct Said {
+    /// That builds start.
+    building: bool,
+    /// That a step failed, and why.
     failed: bool,
+    /// That logs are followed.
     attached: bool,
 }
 
@@ -61,8 +70,7 @@ impl Transcript {
             artifacts: 0,
             loading_into: None,
             readiness: HashMap::new(),
-            failed: false,
-            attached: false,
+            said: Said::default(),
         }
     }
 
@@ -127,6 +135,7 @@ impl Transcript {
         }
         let at_once = if concurrency == 0 { artifacts.len() } else { concurrency.min(artifacts.len()) };
         self.parallel = at_once > 1;
+        self.said.building = true;
         let mut lines = vec![Line::main("Starting build...")];
         if self.parallel {
             lines.push(Line::main(format!("Building {at_once} artifacts in parallel")));
@@ -138,14 +147,17 @@ impl Transcript {
         let mut lines = self.info(&format!("{step}: {reason}"));
         match (step.stage, &step.artifact) {
             (Stage::Build, Some(artifact)) => {
-                self.turns.begin(artifact);
+                if !std::mem::replace(&mut self.said.building, true) {
+                    lines.push(Line::main("Starting build..."));
+                }
+                self.parallel |= self.turns.begin(artifact) > 1;
                 lines.extend(self.of_build(artifact, Line::main(format!("Building [{artifact}]..."))));
             }
             (Stage::Deploy, _) => lines.push(Line::main("Starting deploy...")),
             (Stage::StatusCheck, _) => lines.push(Line::main("Waiting for deployments to stabilize...")),
             (Stage::Delete, _) => lines.push(Line::main("Cleaning up...")),
             (Stage::Attach, _) => {
-                self.attached = true;
+                self.said.attached = true;
                 lines.push(Line::new(Paint::Yellow, "Press Ctrl+C to exit"));
             }
             (Stage::Prepare | Stage::Build | Stage::Render, _) => {}
@@ -167,12 +179,10 @@ impl Transcript {
 
     /// Returns a line of a build: with its name on a terminal, in its turn elsewhere.
     fn of_build(&mut self, artifact: &ImageName, line: Line) -> Vec<Line> {
-        if !self.parallel {
-            vec![line]
-        } else if self.settings.terminal {
-            vec![line.after(format!("[{artifact}] "))]
-        } else {
-            self.turns.say(artifact, line).into_iter().collect()
+        match (self.settings.terminal, self.parallel) {
+            (true, true) => vec![line.after(format!("[{artifact}] "))],
+            (true, false) => vec![line],
+            (false, _) => self.turns.say(artifact, line).into_iter().collect(),
         }
     }
 
@@ -187,12 +197,13 @@ impl Transcript {
                 if self.parallel {
                     lines.extend(self.of_build(artifact, Line::new(Paint::Red, format!("Build [{artifact}] failed: {}", diagnostic.what))));
                 }
-                self.failed = true;
-                lines.extend(self.turns.say(artifact, diagnostic::line(diagnostic)));
+                self.said.failed = true;
+                let diagnostic = diagnostic::line(diagnostic);
+                lines.extend(if self.settings.terminal { Some(diagnostic) } else { self.turns.say(artifact, diagnostic) });
                 lines
             }
             (Outcome::Failed { diagnostic }, None) => {
-                self.failed = true;
+                self.said.failed = true;
                 vec![diagnostic::line(diagnostic)]
             }
             (Outcome::Succeeded, None) if step.stage == Stage::StatusCheck => vec![Line::main(format!("Deployments stabilized in {took}"))],
@@ -249,8 +260,8 @@ impl Transcript {
     fn ended(&mut self, outcome: &Outcome, took: &str) -> Vec<Line> {
         let mut lines = self.turns.finish();
         match outcome {
-            Outcome::Failed { diagnostic } if !self.failed => lines.push(diagnostic::line(diagnostic)),
-            Outcome::Succeeded if self.command == "run" && !self.attached => {
+            Outcome::Failed { diagnostic } if !self.said.failed => lines.push(diagnostic::line(diagnostic)),
+            Outcome::Succeeded if self.command == "run" && !self.said.attached => {
                 lines.push(Line::new(Paint::Green, "You can also run [devloop run --tail] to get the logs"));
             }
             Outcome::Succeeded | Outcome::Failed { .. } | Outcome::Cancelled => {}

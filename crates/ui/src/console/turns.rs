@@ -20,9 +20,10 @@ struct Turn {
 }
 
 impl Turns {
-    /// Puts a build at the end of the queue.
-    pub(crate) fn begin(&mut self, artifact: &ImageName) {
+    /// Puts a build at the end of the queue; returns how many are in it.
+    pub(crate) fn begin(&mut self, artifact: &ImageName) -> usize {
         self.queue.push_back(Turn { artifact: artifact.clone(), waiting: Vec::new(), ended: false });
+        self.queue.len()
     }
 
     /// Returns the line if it is its build's turn; keeps it otherwise.
