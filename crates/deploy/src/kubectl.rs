@@ -2,6 +2,7 @@
 
 mod apply;
 mod command;
+mod live;
 
 use std::collections::BTreeMap;
 
@@ -57,7 +58,7 @@ pub async fn deploy(job: &DeployJob, manifests: &ManifestSet, cluster: &Cluster,
     let (wanted, inventory) = tokio::join!(wanted(job, manifests, cluster, cx), Inventory::load(&job.inventory, &namespace, cluster, cx));
     let (wanted, mut inventory) = (wanted?, inventory?);
     let before = inventory.entries.clone();
-    let plan = apply::Plan::of(job, &before);
+    let plan = apply::Plan::of(job, &before, live::Live::of(&wanted, &inventory, cluster, cx).await?);
     let mut done: Vec<Done> = Vec::with_capacity(wanted.len());
     let mut announced = false;
     for rank in Rank::ALL {

@@ -1,5 +1,7 @@
 //! Writing: server-side apply, and what tells a write from none.
 
+use std::borrow::Cow;
+
 use devloop_model::Change;
 use devloop_model::Cx;
 use devloop_model::ObjectKey;
@@ -10,6 +12,7 @@ use super::KubeError;
 use super::cluster::Call;
 use super::read::describe;
 use super::take_over;
+use super::unknown_field;
 
 /// The name under which our fields are kept.
 pub const FIELD_MANAGER: &str = "devloop";
@@ -77,7 +80,17 @@ impl Cluster {
             Some(live) if take_over::is_needed(&live) && !options.dry_run => self.take_over(&api_version, &key, live, cx).await?,
             live => live,
         };
-        let (kind, namespace) = self.place(&api_version, &key, cx).await?;
+        let after = self.patch(&api_version, &key, object, options, cx).await?;
+        let change = match &before {
+            None => Change::Created,
+            Some(before) if same(before, &after) => Change::Unchanged,
+            Some(_) => Change::Configured,
+        };
+        Ok(Applied { object: after, change })
+    }
+
+    async fn patch(&self, api_version: &str, key: &ObjectKey, object: &Value, options: ApplyOptions, cx: &Cx) -> Result<Value, KubeError> {
+        let (kind, namespace) = self.place(api_version, key, cx).await?;
         let validation = match options.validation {
             Validation::Strict => "Strict",
             Validation::Ignore => "Ignore",
@@ -85,15 +98,17 @@ impl Cluster {
         let dry_run = if options.dry_run { "&dryRun=All" } else { "" };
         let path = kind.path(namespace, Some(&key.name));
         let uri = format!("{path}?fieldManager={FIELD_MANAGER}&force={}&fieldValidation={validation}{dry_run}", options.force);
-        let action = format!("patch {}", describe(&key, namespace));
-        let call = Call::with_body(http::Method::PATCH, uri, "application/apply-patch+yaml", bytes(object), action).about(&kind);
-        let after = self.call(call, cx).await?;
-        let change = match &before {
-            None => Change::Created,
-            Some(before) if same(before, &after) => Change::Unchanged,
-            Some(_) => Change::Configured,
-        };
-        Ok(Applied { object: after, change })
+        let mut object = Cow::Borrowed(object);
+        loop {
+            let action = format!("patch {}", describe(key, namespace));
+            let call = Call::with_body(http::Method::PATCH, uri.clone(), "application/apply-patch+yaml", bytes(&object), action).about(&kind);
+            match self.call(call, cx).await {
+                // Each round takes out at least one field, so that there is a last one.
+                Err(KubeError::Rejected { message, .. })
+                    if options.validation == Validation::Ignore && unknown_field::remove(object.to_mut(), &message) => {}
+                answer => return answer,
+            }
+        }
     }
 
     /// Makes the fields of an earlier `kubectl apply` ours and returns the object as it was before that, so that a removed

@@ -30,6 +30,7 @@ struct Inner {
     context: Option<String>,
     server: String,
     namespace: String,
+    is_minikube: bool,
     discovered: Discovered,
 }
 
@@ -87,9 +88,9 @@ impl Call {
 }
 
 impl Cluster {
-    pub(super) fn new(client: kube::Client, context: Option<String>, server: String) -> Self {
+    pub(super) fn new(client: kube::Client, context: Option<String>, server: String, is_minikube: bool) -> Self {
         let namespace = client.default_namespace().to_owned();
-        Self(Arc::new(Inner { client, context, server, namespace, discovered: Discovered::default() }))
+        Self(Arc::new(Inner { client, context, server, namespace, is_minikube, discovered: Discovered::default() }))
     }
 
     /// Returns the name of the context; none inside a pod.
@@ -105,6 +106,11 @@ impl Cluster {
     /// Returns the namespace of the context, `default` where it names none.
     pub fn default_namespace(&self) -> &str {
         &self.0.namespace
+    }
+
+    /// Returns whether the kubeconfig says that minikube made this cluster.
+    pub(super) fn is_minikube(&self) -> bool {
+        self.0.is_minikube
     }
 
     pub(super) fn client(&self) -> &kube::Client {
@@ -156,7 +162,7 @@ impl Cluster {
         }
     }
 
-    /// Returns the stream of lines or events that a call opens.
+    /// Returns what `error` means to the one who made the call.
     pub(super) fn error(&self, error: kube::Error, call: &Call) -> KubeError {
         match error {
             kube::Error::Api(status) => self.refusal(&status, call),

@@ -87,10 +87,10 @@ impl Cluster {
     pub async fn connect(settings: &KubeSettings, cx: &Cx) -> Result<Self, KubeError> {
         // A second call finds the provider installed, which is what is wanted.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let (mut config, context) = match settings.read()? {
+        let (mut config, context, is_minikube) = match settings.read()? {
             Some(kubeconfig) => of_context(kubeconfig, settings.context.as_deref()).await?,
             None if settings.in_pod() && settings.context.is_none() => {
-                (Config::incluster().map_err(|error| KubeError::BadKubeconfig { why: chain(&error).join(": ") })?, None)
+                (Config::incluster().map_err(|error| KubeError::BadKubeconfig { why: chain(&error).join(": ") })?, None, false)
             }
             None => return Err(KubeError::NoKubeconfig { tried: settings.files() }),
         };
@@ -105,11 +105,11 @@ impl Cluster {
             Ok(Err(panic)) => return Err(login(panic.to_string())),
             Err(_) => return Err(KubeError::TimedOut { action: "logging in".to_owned(), limit: LOGIN_LIMIT }),
         };
-        Ok(Self::new(client, context, server))
+        Ok(Self::new(client, context, server, is_minikube))
     }
 }
 
-async fn of_context(kubeconfig: Kubeconfig, wanted: Option<&str>) -> Result<(Config, Option<String>), KubeError> {
+async fn of_context(kubeconfig: Kubeconfig, wanted: Option<&str>) -> Result<(Config, Option<String>, bool), KubeError> {
     let known = names(&kubeconfig);
     let Some(context) = wanted.map(str::to_owned).or_else(|| kubeconfig.current_context.clone()).filter(|name| !name.is_empty()) else {
         return Err(KubeError::NoCurrentContext { known });
@@ -117,10 +117,22 @@ async fn of_context(kubeconfig: Kubeconfig, wanted: Option<&str>) -> Result<(Con
     if !known.contains(&context) {
         return Err(KubeError::UnknownContext { context, known });
     }
+    let is_minikube = is_minikube(&kubeconfig, &context);
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| match error {
         KubeconfigError::LoadContext(_) => KubeError::UnknownContext { context: context.clone(), known },
         error => KubeError::BadKubeconfig { why: chain(&error).join(": ") },
     })?;
-    Ok((config, Some(context)))
+    Ok((config, Some(context), is_minikube))
+}
+
+/// Returns whether minikube wrote the cluster of this context: it leaves an extension, or its certificates lie in its folder.
+fn is_minikube(kubeconfig: &Kubeconfig, context: &str) -> bool {
+    let cluster = kubeconfig.contexts.iter().find(|c| c.name == context).and_then(|c| c.context.as_ref()).map(|c| &c.cluster);
+    let cluster = kubeconfig.clusters.iter().find(|c| Some(&c.name) == cluster).and_then(|c| c.cluster.as_ref());
+    cluster.is_some_and(|cluster| {
+        let extensions = cluster.extensions.iter().flatten();
+        extensions.into_iter().any(|e| e.extension["provider"] == "minikube.sigs.k8s.io")
+            || cluster.certificate_authority.as_ref().is_some_and(|path| path.contains("/.minikube/"))
+    })
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 use devloop_model::Cancelled;
 use devloop_model::Diagnostic;
 
+use super::kinds::groups_of;
+use super::unknown_field;
+
 /// Why a cluster did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -176,9 +179,7 @@ impl KubeError {
             Self::Forbidden { message, .. } => {
                 error.because(message).help("ask an administrator of the cluster for a role that allows it, or deploy to another namespace with `--namespace`")
             }
-            Self::UnknownKind { api_version, .. } => error.help(format!(
-                "add the CustomResourceDefinition of `{api_version}` to the manifests or install its operator first; if it is a kind of Kubernetes, check `apiVersion`"
-            )),
+            Self::UnknownKind { api_version, kind } => error.help(unknown_kind_help(api_version, kind)),
             Self::NamespaceMissing { namespace } => {
                 error.help(format!("create it with `kubectl create namespace {namespace}`, or add a Namespace object to the manifests"))
             }
@@ -244,7 +245,18 @@ fn unreachable_help(how: Unreachable, context: &str) -> Option<String> {
     })
 }
 
+fn unknown_kind_help(api_version: &str, kind: &str) -> String {
+    let groups: Vec<String> = groups_of(kind).map(|group| if group.is_empty() { "the core group".to_owned() } else { format!("`{group}`") }).collect();
+    if groups.is_empty() {
+        return format!("add the CustomResourceDefinition of `{api_version}` to the manifests, or install its operator first");
+    }
+    format!("Kubernetes has `{kind}` in {}: change `apiVersion` to a version of it that this cluster serves (`kubectl api-versions`)", groups.join(" and "))
+}
+
 fn rejected(error: Diagnostic, message: &str, causes: &[(String, String)]) -> Diagnostic {
+    if let Some(unknown) = unknown_field::readable(message) {
+        return error.because(unknown).help("check the spelling of the field and its indentation");
+    }
     if causes.is_empty() {
         return error.because(message);
     }

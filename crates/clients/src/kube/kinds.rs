@@ -147,6 +147,11 @@ pub fn built_in_kind(api_version: &str, kind: &str) -> Option<ResolvedKind> {
     Some(ResolvedKind { group: group.into(), version: version.into(), kind: kind.into(), plural: (*plural).into(), namespaced: *namespaced })
 }
 
+/// Returns the groups in which Kubernetes itself has a kind of that name.
+pub(super) fn groups_of(kind: &str) -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().filter(move |(_, known, ..)| *known == kind).map(|(group, ..)| *group)
+}
+
 impl Cluster {
     /// Returns where a kind is in the API; Kubernetes' own without a request, others by one request per group and version.
     ///

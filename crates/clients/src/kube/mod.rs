@@ -11,6 +11,8 @@ mod kinds;
 mod logs;
 mod read;
 mod take_over;
+pub mod target;
+mod unknown_field;
 mod watch;
 
 pub use apply::Applied;

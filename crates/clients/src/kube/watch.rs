@@ -9,12 +9,14 @@ use futures::StreamExt as _;
 use kube::api::Api;
 use kube::core::ApiResource;
 use kube::core::DynamicObject;
+use kube::core::TypeMeta;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher;
 use serde_json::Value;
 
 use super::Cluster;
 use super::KubeError;
+use super::ResolvedKind;
 use super::Selection;
 use super::cluster::Call;
 
@@ -78,7 +80,7 @@ impl Failing {
         match event {
             Ok(event) => {
                 self.since = None;
-                Some(Ok(translated(event)))
+                Some(Ok(translated(event, self.call.kind.as_ref())))
             }
             Err(error) => {
                 let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
@@ -101,17 +103,21 @@ impl Failing {
     }
 }
 
-fn translated(event: watcher::Event<DynamicObject>) -> WatchEvent {
+fn translated(event: watcher::Event<DynamicObject>, kind: Option<&ResolvedKind>) -> WatchEvent {
     match event {
         watcher::Event::Init => WatchEvent::Listing,
         watcher::Event::InitDone => WatchEvent::Listed,
-        watcher::Event::Apply(object) | watcher::Event::InitApply(object) => WatchEvent::Applied(value(object)),
-        watcher::Event::Delete(object) => WatchEvent::Deleted(value(object)),
+        watcher::Event::Apply(object) | watcher::Event::InitApply(object) => WatchEvent::Applied(value(object, kind)),
+        watcher::Event::Delete(object) => WatchEvent::Deleted(value(object, kind)),
     }
 }
 
-/// Returns the object as JSON, without `managedFields`, which nobody that watches reads.
-fn value(mut object: DynamicObject) -> Value {
+/// Returns the object as JSON, with its kind, which the items of a list leave out, and without `managedFields`, which
+/// nobody that watches reads.
+fn value(mut object: DynamicObject, kind: Option<&ResolvedKind>) -> Value {
     object.metadata.managed_fields = None;
+    if object.types.is_none() {
+        object.types = kind.map(|kind| TypeMeta { api_version: kind.api_version(), kind: kind.kind.clone() });
+    }
     serde_json::to_value(&object).expect("an object that was read from JSON is JSON")
 }

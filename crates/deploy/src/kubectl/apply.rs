@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::Done;
 use super::command;
 use super::each;
+use super::live::Live;
 use crate::DeployError;
 use crate::DeployJob;
 use crate::INVENTORY_LABEL;
@@ -35,11 +36,12 @@ pub(super) struct Plan<'a> {
     job: &'a DeployJob,
     before: &'a BTreeMap<ObjectKey, Entry>,
     flags: Option<command::NativeFlags>,
+    live: Live,
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn of(job: &'a DeployJob, before: &'a BTreeMap<ObjectKey, Entry>) -> Self {
-        Self { job, before, flags: command::native_flags(&job.kubectl) }
+    pub(super) fn of(job: &'a DeployJob, before: &'a BTreeMap<ObjectKey, Entry>, live: Live) -> Self {
+        Self { job, before, live, flags: command::native_flags(&job.kubectl) }
     }
 
     fn force(&self) -> bool {
@@ -68,7 +70,7 @@ pub(super) async fn rank(plan: &Plan<'_>, inventory: &Inventory, objects: &[&Wan
 
 /// Returns what became of one object, in process.
 async fn one(plan: &Plan<'_>, inventory: &Inventory, wanted: &Wanted, cluster: &Cluster, cx: &Cx) -> Result<Done, DeployError> {
-    let live = ready_to_write(plan.job, wanted, cluster, cx).await?;
+    let live = ready_to_write(plan, wanted, cluster, cx).await?;
     let object = marked(wanted, live.as_ref(), inventory);
     let manifest = fingerprint::of_manifest(&object);
     if let Some(live) = &live
@@ -93,29 +95,33 @@ fn is_as_applied(entry: Option<&Entry>, live: &Value, object: &Value, manifest: 
 }
 
 /// Returns the object as the cluster has it; none if it is not there, or no longer.
-async fn ready_to_write(job: &DeployJob, wanted: &Wanted, cluster: &Cluster, cx: &Cx) -> Result<Option<Value>, DeployError> {
-    let get = || async { cluster.get(&wanted.api_version, &wanted.key, cx).await.map_err(|error| wanted.error(error)) };
-    let live = get().await?;
+async fn ready_to_write(plan: &Plan<'_>, wanted: &Wanted, cluster: &Cluster, cx: &Cx) -> Result<Option<Value>, DeployError> {
+    let live = plan.live.get(wanted, cluster, cx).await.map_err(|error| wanted.error(error))?;
     let leaving = live.as_ref().filter(|live| live["metadata"]["deletionTimestamp"].is_string());
-    let Some(leaving) = leaving.filter(|_| job.wait_for_deletions.enabled) else { return Ok(live) };
+    let Some(leaving) = leaving.filter(|_| plan.job.wait_for_deletions.enabled) else { return Ok(live) };
     cx.log(Stream::Stdout, format!("Waiting for {} to be deleted", wanted.key));
-    let limit = job.wait_for_deletions.max;
+    let limit = plan.job.wait_for_deletions.max;
     match cluster.wait_gone(&wanted.api_version, &wanted.key, leaving["metadata"]["uid"].as_str(), limit, cx).await {
-        Ok(()) => get().await,
+        Ok(()) => cluster.get(&wanted.api_version, &wanted.key, cx).await.map_err(|error| wanted.error(error)),
         Err(KubeError::TimedOut { .. }) => Err(DeployError::StillDeleting { object: wanted.key.clone(), limit }),
         Err(error) => Err(wanted.error(error)),
     }
 }
 
-/// Returns the object with the inventory's label, unless somebody else made it.
+/// Returns the object with the label of the inventory that made it: ours, or the one that the live object names. An object
+/// that was there before gets none.
 fn marked(wanted: &Wanted, live: Option<&Value>, inventory: &Inventory) -> Value {
     let mut object = wanted.object.clone();
-    if live.is_none_or(|live| inventory.owns(live)) {
+    let owner = match live {
+        Some(live) if !inventory.owns(live) => live["metadata"]["labels"][INVENTORY_LABEL].as_str(),
+        _ => Some(inventory.id()),
+    };
+    if let Some(owner) = owner {
         let labels = &mut object["metadata"]["labels"];
         if labels.is_null() {
             *labels = Value::Object(serde_json::Map::new());
         }
-        labels[INVENTORY_LABEL] = inventory.id().into();
+        labels[INVENTORY_LABEL] = owner.into();
     }
     object
 }
@@ -139,7 +145,7 @@ async fn anew(plan: &Plan<'_>, inventory: &Inventory, wanted: &Wanted, cluster: 
 
 /// Returns what became of the objects after the real kubectl applied them.
 async fn by_command(plan: &Plan<'_>, inventory: &Inventory, objects: &[&Wanted], cluster: &Cluster, cx: &Cx) -> Result<Vec<Done>, DeployError> {
-    let before = each(objects, |wanted| ready_to_write(plan.job, wanted, cluster, cx)).await?;
+    let before = each(objects, |wanted| ready_to_write(plan, wanted, cluster, cx)).await?;
     let marked: Vec<Value> = objects.iter().zip(&before).map(|(wanted, live)| marked(wanted, live.as_ref(), inventory)).collect();
     for line in command::apply(plan.job, &marked, cx).await? {
         tracing::debug!(line, "kubectl apply");
