@@ -132,16 +132,10 @@ fn quoted<'a>(text: &'a str, quote: char, known: &[(String, String)]) -> Result<
     Ok((value, &text[end + 1..]))
 }
 
-/// Cuts a comment that follows a space; the first one counts.
+/// Cuts a comment that follows a space; the last one counts.
 fn without_comment(line: &str) -> &str {
-    let mut before = None;
-    for (at, c) in line.char_indices() {
-        if c == '#' && before.is_some_and(is_space) {
-            return &line[..at];
-        }
-        before = Some(c);
-    }
-    line
+    let starts_comment = |(at, _): &(usize, &str)| line[..*at].ends_with(is_space);
+    line.rmatch_indices('#').find(starts_comment).map_or(line, |(at, _)| &line[..at])
 }
 
 fn unescape(text: &str) -> String {
@@ -197,10 +191,38 @@ mod tests {
 
     #[test]
     fn faults_name_their_line() {
-        insta::assert_snapshot!(parse("A=1\nB C\nD=2\n", Path::new(ENV_FILE)).unwrap_err(), @"");
-        insta::assert_snapshot!(parse("A=1\n  my-name=2\n", Path::new(ENV_FILE)).unwrap_err(), @"");
-        insta::assert_snapshot!(parse("A=1\nB=\"x\nC=3\n", Path::new(ENV_FILE)).unwrap_err(), @"");
-        insta::assert_snapshot!(parse("# only\nlast", Path::new(ENV_FILE)).unwrap_err(), @"");
+        insta::assert_snapshot!(parse("A=1\nB C\nD=2\n", Path::new(ENV_FILE)).unwrap_err(), @r"
+        error[config/env-file]: this line has no `=`
+         --> skaffold.env:2:4
+          |
+        2 | B C
+          |    ^
+        help: write `NAME=value`, one variable a line; quote values with spaces or `#`
+        ");
+        insta::assert_snapshot!(parse("A=1\n  my-name=2\n", Path::new(ENV_FILE)).unwrap_err(), @r"
+        error[config/env-file]: `-` cannot stand in the name of a variable
+         --> skaffold.env:2:5
+          |
+        2 |   my-name=2
+          |     ^
+        help: write `NAME=value`, one variable a line; quote values with spaces or `#`
+        ");
+        insta::assert_snapshot!(parse("A=1\nB=\"x\nC=3\n", Path::new(ENV_FILE)).unwrap_err(), @r#"
+        error[config/env-file]: this quote is never closed
+         --> skaffold.env:2:3
+          |
+        2 | B="x
+          |   ^
+        help: write `NAME=value`, one variable a line; quote values with spaces or `#`
+        "#);
+        insta::assert_snapshot!(parse("# only\nlast", Path::new(ENV_FILE)).unwrap_err(), @r"
+        error[config/env-file]: this line has no `=`
+         --> skaffold.env:2:1
+          |
+        2 | last
+          | ^
+        help: write `NAME=value`, one variable a line; quote values with spaces or `#`
+        ");
     }
 
     #[test]
