@@ -39,6 +39,9 @@ use self::check::Change;
 use self::check::Check;
 use self::check::Judgement;
 
+/// How long the first judgement is held back for the pods that explain it.
+const PODS_DEADLINE: Duration = Duration::from_secs(2);
+
 /// How a release is waited for.
 #[derive(Debug, Clone)]
 pub struct ReadySpec {
@@ -163,8 +166,9 @@ impl Watches<'_> {
         self.streams.push(stream.map(move |event| (number, event)).boxed());
     }
 
-    fn objects_are_listed(&self) -> bool {
-        self.about.iter().all(|watch| watch.listed || watch.about != About::Objects)
+    /// Whether the lists of objects, or of all that leads to their pods, are complete.
+    fn are_listed(&self, about: About) -> bool {
+        self.about.iter().all(|watch| watch.listed || (about == About::Objects && watch.about != About::Objects))
     }
 
     /// Watches what leads from the objects that are not ready to the reason.
@@ -199,6 +203,7 @@ impl Watches<'_> {
             // Without them there is less to say about a failure; the objects themselves are still watched.
             Err(error) => {
                 tracing::debug!(kind = watch.kind.kind, %error, "not watched");
+                watch.listed = true;
                 Ok(())
             }
         }
@@ -213,21 +218,27 @@ fn is_of(key: &ObjectKey, watch: &Watch) -> bool {
 async fn follow(spec: &ReadySpec, check: &mut Check, watches: &mut Watches<'_>, cx: &Cx) -> Result<(), ReadyError> {
     let end = Instant::now() + spec.deadline;
     let mut failed = Vec::new();
-    let mut looks_at_pods = false;
+    let mut pods_by = None;
     loop {
+        let now = Instant::now();
         let mut wake = end;
         // Before the lists are complete there is nothing to say, unless they never come.
-        if watches.objects_are_listed() || Instant::now() >= end {
-            let judgement = check.judge(Instant::now());
-            wake = judgement.wake.unwrap_or(end);
-            let is_over = judgement.done || spec.fast_fail && !judgement.failures.is_empty();
-            failed.extend(say(judgement, watches.cluster, cx).await);
-            if is_over {
-                return report::together(failed).map_or(Ok(()), |error| Err(ReadyError::Failed(Box::new(error))));
-            }
-            if !looks_at_pods {
-                looks_at_pods = true;
+        if watches.are_listed(About::Objects) || now >= end {
+            if pods_by.is_none() && !check.is_ready(now) {
                 watches.open_pods(check, cx);
+                pods_by = Some(now + PODS_DEADLINE);
+            }
+            // A failure is said with the pod that it comes from.
+            if let Some(pods_by) = pods_by.filter(|by| now < *by && !watches.are_listed(About::Pods)) {
+                wake = end.min(pods_by);
+            } else {
+                let judgement = check.judge(now);
+                wake = judgement.wake.unwrap_or(end);
+                let is_over = judgement.done || spec.fast_fail && !judgement.failures.is_empty();
+                failed.extend(say(judgement, watches.cluster, cx).await);
+                if is_over {
+                    return report::together(failed).map_or(Ok(()), |error| Err(ReadyError::Failed(Box::new(error))));
+                }
             }
         }
         tokio::select! {

@@ -3,5 +3,8 @@
 //! They run with `integration/test`. Without it they are reported as ignored, never as passed.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
 
+mod bad_input;
 mod context;
 mod examples;
+mod logs;
+mod ready;

@@ -229,6 +229,11 @@ impl Check {
         }
     }
 
+    /// Returns whether every object is ready.
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        self.watched.iter().all(|watched| watched.is_ready(now))
+    }
+
     /// Returns what follows from what is known at `now`.
     pub(super) fn judge(&mut self, now: Instant) -> Judgement {
         let mut judgement = Judgement::default();
