@@ -8,6 +8,7 @@ mod containers;
 use devloop_model::Diagnostic;
 
 use crate::loaded::Loaded;
+use crate::schema::PortForwardResource;
 use crate::schema::shape::nearest;
 
 /// Returns every fault, in the order of the modules.
@@ -68,7 +69,15 @@ fn port_forwards(module: &Loaded) -> Vec<Diagnostic> {
     ];
     let forwards = module.config.port_forward.iter().enumerate();
     let wrong = forwards.filter(|(_, forward)| !KINDS.contains(&forward.resource_type.to_lowercase().as_str()));
-    wrong.map(|(index, forward)| not_one_of(module, &format!("/portForward/{index}/resourceType"), &forward.resource_type, &KINDS)).collect()
+    let fault = |(index, forward): (usize, &PortForwardResource)| {
+        let pointer = format!("/portForward/{index}");
+        if forward.resource_type.is_empty() {
+            let what = format!("{} has no `resourceType`", module.subject(&pointer));
+            return module.error("config/missing-field", &pointer, what).help(format!("add one of: {}", KINDS.join(", ")));
+        }
+        not_one_of(module, &format!("{pointer}/resourceType"), &forward.resource_type, &KINDS)
+    };
+    wrong.map(fault).collect()
 }
 
 fn log_prefix(module: &Loaded) -> Option<Diagnostic> {

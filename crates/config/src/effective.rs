@@ -134,3 +134,6 @@ fn resolve(schema: &Json) -> &Json {
     let Some(name) = reference.and_then(|reference| reference.rsplit('/').next()) else { return schema };
     &latest()["definitions"][name]
 }
+
+#[cfg(test)]
+mod tests;

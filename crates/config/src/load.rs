@@ -259,3 +259,6 @@ pub fn load(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Re
     let plan = plan?;
     Ok(Plan { files, warnings: warnings.into_iter().chain(noticed).collect(), ..plan })
 }
+
+#[cfg(test)]
+mod tests;

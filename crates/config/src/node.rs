@@ -20,6 +20,8 @@ pub struct Source {
     pub file: PathBuf,
     /// All of its text.
     pub text: String,
+    /// Where each line starts in it.
+    lines: Vec<usize>,
 }
 
 /// A place in a source.
@@ -77,7 +79,9 @@ pub struct Key {
 impl Source {
     /// Returns `text` as a source called `file`.
     pub fn new(file: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { file: file.into(), text: text.into() })
+        let text = text.into();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Arc::new(Self { file: file.into(), text, lines })
     }
 
     /// Returns a place at `line` and `column`, both from 1.
@@ -86,7 +90,8 @@ impl Source {
     }
 
     fn line(&self, line: usize) -> &str {
-        self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default()
+        let Some(start) = self.lines.get(line.saturating_sub(1)) else { return "" };
+        self.text[*start..].lines().next().unwrap_or_default()
     }
 }
 

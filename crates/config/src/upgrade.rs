@@ -13,9 +13,8 @@ pub(crate) const OLDEST: u32 = 1;
 /// The `v4beta` that the types are.
 pub(crate) const LATEST: u32 = 14;
 
-/// Versions before `v4beta1`, by the parts that their names have before the number.
-const OLDER: [(&str, u32); 8] =
-    [("v1alpha", 5), ("v1beta", 17), ("v1", 0), ("v2alpha", 4), ("v2beta", 29), ("v3alpha", 1), ("v3", 0), ("v2", 0)];
+/// Versions before `v4beta1`: how their names start, and the last number (0 for a name without one).
+const OLDER: [(&str, u32); 7] = [("v1alpha", 5), ("v1beta", 17), ("v1", 0), ("v2alpha", 4), ("v2beta", 29), ("v3alpha", 1), ("v3", 0)];
 
 /// Changes from one version to the next, where there is more than new fields, by the version that they lead to.
 const STEPS: [(u32, fn(&mut Node)); 3] = [(4, to_v4beta4), (5, to_v4beta5), (8, to_v4beta8)];
@@ -92,6 +91,11 @@ fn unreadable(text: &str, node: &Node, document: &Node) -> Diagnostic {
         let help = format!("upgrade the file with `skaffold fix --overwrite`, or write `apiVersion: {}` and see what has changed since {older}", name(LATEST));
         return Diagnostic::error("config/old-api-version", what).at(node.span.location(readable)).help(help);
     }
+    if text.strip_prefix("skaffold/v4beta").and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number > LATEST) {
+        let what = format!("`{text}` is newer than this version of devloop");
+        let error = Diagnostic::error("config/newer-api-version", what).at(node.span.location(readable));
+        return error.help(format!("write `apiVersion: {}` if the file uses nothing newer", name(LATEST)));
+    }
     let what = format!("there is no version `{text}` of this schema");
     let error = Diagnostic::error("config/unknown-api-version", what).at(node.span.location(readable));
     let is_manifest = document.get("kind").is_some_and(|kind| kind.as_text().is_some_and(|kind| kind != "Config"));
@@ -144,6 +148,61 @@ fn to_v4beta8(pipeline: &mut Node) {
     if let Value::Map(entries) = &mut kpt.value {
         for (key, _) in entries.iter_mut().filter(|(key, _)| key.text == "false") {
             "force".clone_into(&mut key.text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Source;
+    use crate::parse_documents;
+
+    fn parse(text: &str) -> Node {
+        parse_documents(&Source::new("skaffold.yaml", text)).unwrap().remove(0)
+    }
+
+    #[test]
+    fn each_step_changes_what_its_version_changed() {
+        let profile = |body: &str| format!("apiVersion: skaffold/v4beta1\n{body}\nprofiles:\n- name: p\n  {body}");
+        for (from, body, expected) in [
+            (3, "verify: [{name: a, container: {name: c, image: i, stdin: true}}]", r#"[{"name":"a","container":{"name":"c","image":"i"}}]"#),
+            (4, "verify: [{name: a, container: {name: c, stdin: true}}]", r#"[{"name":"a","container":{"name":"c","stdin":true}}]"#),
+            (4, "build: {artifacts: [{image: a, kaniko: {noPush: true, force: true}}]}", r#"{"artifacts":[{"image":"a","kaniko":{"force":true}}]}"#),
+            (5, "build: {artifacts: [{image: a, kaniko: {noPush: true}}]}", r#"{"artifacts":[{"image":"a","kaniko":{"noPush":true}}]}"#),
+            (7, "deploy: {kpt: {false: true}}", r#"{"kpt":{"force":true}}"#),
+            (8, "deploy: {kpt: {false: true}}", r#"{"kpt":{"false":true}}"#),
+        ] {
+            let mut document = parse(&profile(body));
+            upgrade(&mut document, from);
+            let json = document.to_json();
+            let field = body.split(':').next().unwrap();
+            assert_eq!(json[field].to_string(), expected, "{body} from {from}");
+            assert_eq!(json["profiles"][0][field].to_string(), expected, "{body} of a profile from {from}");
+            assert_eq!(json["apiVersion"], "skaffold/v4beta14");
+        }
+    }
+
+    #[test]
+    fn versions_are_told_apart() {
+        for (text, code) in [
+            ("skaffold/v4beta1", ""),
+            ("skaffold/v4beta14", ""),
+            ("skaffold/v4beta15", "config/newer-api-version"),
+            ("skaffold/v4beta0", "config/unknown-api-version"),
+            ("skaffold/v4beta01", "config/unknown-api-version"),
+            ("skaffold/v4beta", "config/unknown-api-version"),
+            ("v4beta14", "config/unknown-api-version"),
+            ("skaffold/v1", "config/old-api-version"),
+            ("skaffold/v1alpha5", "config/old-api-version"),
+            ("skaffold/v1beta18", "config/unknown-api-version"),
+            ("skaffold/v2beta29", "config/old-api-version"),
+            ("skaffold/v3", "config/old-api-version"),
+            ("~", "config/no-api-version"),
+            ("[]", "config/wrong-type"),
+        ] {
+            let found = version(&parse(&format!("apiVersion: {text}\n"))).err().map_or(String::new(), |fault| fault.code.into_owned());
+            assert_eq!(found, code, "{text}");
         }
     }
 }

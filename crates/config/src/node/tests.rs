@@ -172,3 +172,20 @@ fn aliases_and_nesting_are_bounded() {
     }
     assert!(fault(&stairs).contains("config/nested-too-deep"));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "[a-c:\\[\\]{},&*<|>'\"#!%@`? \\t\\n-]{0,40}") {
+        for node in parse_documents(&Source::new("f", text)).unwrap_or_default() {
+            drop(node.span.location(None));
+        }
+    }
+
+    #[test]
+    fn what_is_written_as_yaml_reads_the_same(keys in proptest::collection::btree_map("[a-zA-Z0-9 :#~.-]{1,8}", "[a-z0-9 :#'\"{}~.,&*!|>%@`\\n-]{0,12}", 0..5)) {
+        let expected = serde_json::json!({ "top": keys });
+        let text = serde_saphyr::to_string(&expected).unwrap();
+        let read = parse_documents(&Source::new("f", text.clone()));
+        proptest::prop_assert_eq!(read.map(|documents| documents[0].to_json()).map_err(|_| text), Ok(expected));
+    }
+}

@@ -1,0 +1,186 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use devloop_model::Builder;
+use devloop_model::CustomDependencies;
+use devloop_model::Env;
+use devloop_model::LogPrefix;
+use devloop_model::Runtime;
+use devloop_model::SecretSource;
+use devloop_model::Template;
+
+use super::*;
+use crate::ConfigSource;
+use crate::NoFetch;
+use crate::load;
+
+fn load_with(body: &str, options: &Options) -> Plan {
+    let text = format!("apiVersion: skaffold/v4beta14\nkind: Config\n{body}");
+    let root = ConfigSource::Text { name: "skaffold.yaml".into(), text };
+    load(&root, options, &NoFetch).unwrap()
+}
+
+fn options() -> Options {
+    let env = Env::new(BTreeMap::from([("HOME".to_owned(), "/home/me".to_owned()), ("TOKEN".to_owned(), "s3cret".to_owned())]));
+    Options::new("run", "/project", env)
+}
+
+fn plan_of(body: &str) -> Plan {
+    load_with(body, &options())
+}
+
+#[test]
+fn a_configuration_that_says_nothing_has_the_defaults() {
+    let plan = plan_of("build: {artifacts: [{image: web}]}\n");
+    let [artifact] = plan.artifacts.as_slice() else { panic!("{:?}", plan.artifacts) };
+    assert_eq!((artifact.image.as_str(), artifact.context.as_path()), ("web", Path::new("/project")));
+    assert_eq!((artifact.at.line, artifact.at.column), (3, 29));
+    assert!(matches!(&artifact.builder, Builder::Docker(docker) if docker.dockerfile == Path::new("Dockerfile") && docker.build_args.is_empty()));
+    assert!(matches!(&artifact.tagger, Tagger::GitCommit { prefix, ignore_changes: false, .. } if prefix.is_empty()));
+    assert_eq!((artifact.local.push, artifact.local.concurrency, artifact.platforms.len()), (None, None, 0));
+    let [module] = plan.modules.as_slice() else { panic!("{:?}", plan.modules) };
+    assert_eq!((module.name.as_deref(), module.dir.as_path()), (None, Path::new("/project")));
+    let [manifests] = module.render.raw_yaml.as_slice() else { panic!("{:?}", module.render) };
+    assert_eq!((manifests.pattern.source(), manifests.is_default, manifests.at.is_none()), ("k8s/*.yaml", true, true));
+    assert!(module.deploy.kubectl.is_some());
+    assert_eq!(plan.deploy, devloop_model::DeploySettings::default());
+}
+
+#[test]
+fn every_field_of_docker_reaches_the_plan() {
+    let plan = plan_of(
+        r#"
+build:
+  artifacts:
+  - image: web
+    context: ../web/./app
+    runtimeType: nodejs
+    requires: [{image: base, alias: BASE}, {image: tools}]
+    docker:
+      dockerfile: build/Dockerfile
+      target: prod
+      buildArgs: {VERSION: "{{.TOKEN}}", EMPTY: "", FROM_ENV: null, N: 1.10}
+      network: host
+      addHost: ["a:1.2.3.4"]
+      cacheFrom: [web:cache]
+      cliFlags: ["--label={{.TOKEN}}"]
+      pullParent: true
+      noCache: true
+      squash: true
+      ssh: default
+      secrets: [{id: a, src: ~/a}, {id: b, env: B}, {id: TOKEN}, {id: c, src: c}]
+  - image: base
+  - image: tools
+"#,
+    );
+    let web = &plan.artifacts[0];
+    assert_eq!((web.context.as_path(), web.runtime), (Path::new("/web/app"), Some(Runtime::NodeJs)));
+    let requires: Vec<_> = web.requires.iter().map(|one| (one.image.as_str(), one.alias.as_str())).collect();
+    assert_eq!(requires, [("base", "BASE"), ("tools", "tools")]);
+    let Builder::Docker(docker) = &web.builder else { panic!("{:?}", web.builder) };
+    let arguments: Vec<_> = docker.build_args.iter().map(|(name, value)| (name.as_str(), value.as_ref().map(Template::source))).collect();
+    assert_eq!(arguments, [("EMPTY", Some("")), ("FROM_ENV", None), ("N", Some("1.10")), ("VERSION", Some("{{.TOKEN}}"))]);
+    assert_eq!((docker.target.as_deref(), docker.network.as_deref(), docker.ssh.as_deref()), (Some("prod"), Some("host"), Some("default")));
+    assert_eq!((docker.add_hosts.len(), docker.cache_from.len(), docker.cli_flags.len()), (1, 1, 1));
+    assert!(docker.pull_parent && docker.no_cache && docker.squash);
+    let sources: Vec<_> = docker.secrets.iter().map(|secret| secret.source.clone()).collect();
+    assert_eq!(
+        sources,
+        [
+            SecretSource::File("/home/me/a".into()),
+            SecretSource::Env("B".into()),
+            SecretSource::Env("TOKEN".into()),
+            SecretSource::File("/project/c".into())
+        ]
+    );
+}
+
+#[test]
+fn ko_and_custom_reach_the_plan() {
+    let plan = plan_of(
+        r#"
+build:
+  platforms: [linux, linux/arm64]
+  artifacts:
+  - image: ko://example.com/app
+    platforms: [arm64]
+    ko: {fromImage: base, dir: cmd, env: [A=1], flags: [-v], ldflags: [-s], labels: {a: b}, main: ./x, dependencies: {paths: [p], ignore: [i]}}
+  - image: one
+    custom: {buildCommand: ./build.sh}
+  - image: two
+    custom: {buildCommand: ./build.sh, dependencies: {command: ls}}
+  - image: three
+    custom: {buildCommand: ./build.sh, dependencies: {dockerfile: {buildArgs: {A: null}}}}
+"#,
+    );
+    let Builder::Ko(ko) = &plan.artifacts[0].builder else { panic!("{:?}", plan.artifacts) };
+    assert_eq!((ko.from_image.as_deref(), ko.dir.as_deref(), ko.main.as_deref()), (Some("base"), Some(Path::new("cmd")), Some("./x")));
+    assert_eq!((ko.env.len(), ko.flags.len(), ko.ldflags.len(), ko.labels.len()), (1, 1, 1, 1));
+    assert_eq!(ko.dependencies.as_ref().unwrap().ignore, ["i"]);
+    let platforms = |index: usize| plan.artifacts[index].platforms.iter().map(|one| (one.os(), one.arch())).collect::<Vec<_>>();
+    assert_eq!(platforms(0), [("linux", "arm64")]);
+    assert_eq!(platforms(1)[1], ("linux", "arm64"));
+    let dependencies = |index: usize| match &plan.artifacts[index].builder {
+        Builder::Custom(custom) => custom.dependencies.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(dependencies(1), CustomDependencies::Paths(list) if list.paths == ["."]));
+    assert!(matches!(dependencies(2), CustomDependencies::Command(command) if command == "ls"));
+    assert!(matches!(dependencies(3), CustomDependencies::Dockerfile { path, build_args } if path == Path::new("Dockerfile") && build_args["A"].is_none()));
+}
+
+#[test]
+fn every_tag_policy_reaches_the_plan() {
+    let tagger = |policy: &str| plan_of(&format!("build: {{tagPolicy: {policy}, artifacts: [{{image: web}}]}}\n")).artifacts[0].tagger.clone();
+    assert_eq!(tagger("{sha256: {}}"), Tagger::Sha256);
+    assert_eq!(tagger("{inputDigest: {}}"), Tagger::InputDigest);
+    assert_eq!(tagger("{dateTime: {timezone: UTC}}"), Tagger::DateTime { format: None, timezone: Some("UTC".into()) });
+    assert!(matches!(tagger("{envTemplate: {template: '{{.A}}'}}"), Tagger::EnvTemplate(template) if template.source() == "{{.A}}"));
+    let git = tagger("{gitCommit: {variant: TREESHA, prefix: v, ignoreChanges: yes}}");
+    assert_eq!(git, Tagger::GitCommit { variant: devloop_model::GitVariant::TreeSha, prefix: "v".into(), ignore_changes: true });
+    let custom = tagger("{customTemplate: {template: '{{.A}}', components: [{name: A, sha256: {}}]}}");
+    assert!(matches!(custom, Tagger::CustomTemplate { components, .. } if components == [("A".to_owned(), Tagger::Sha256)]));
+    let fixed = Options { tag: Some("v1".into()), ..options() };
+    assert_eq!(load_with("build: {artifacts: [{image: web}]}\n", &fixed).artifacts[0].tagger, Tagger::Fixed("v1".into()));
+}
+
+#[test]
+fn modules_agree_on_what_holds_for_all() {
+    let plan = plan_of(
+        r"
+metadata: {name: one}
+build: {insecureRegistries: [r1, r2], local: {concurrency: 0}}
+deploy: {statusCheckDeadlineSeconds: 30, kubeContext: kind, kubectl: {defaultNamespace: '{{.NS}}', flags: {apply: [--wait], disableValidation: true}, remoteManifests: [a:pod/x]}}
+resourceSelector: {allow: [{groupKind: A.b, image: [.x]}]}
+---
+apiVersion: skaffold/v4beta14
+kind: Config
+metadata: {name: two}
+build: {insecureRegistries: [r2, r3], local: {concurrency: 4}}
+manifests: {rawYaml: [a.yaml, k8s/*.yaml], remoteManifests: [{manifest: pod/y, kubeContext: other}]}
+deploy: {statusCheckDeadlineSeconds: 90, statusCheck: false, tolerateFailuresUntilDeadline: true, logs: {prefix: none, jsonParse: {fields: [msg]}}}
+resourceSelector: {deny: [{groupKind: C.d, labels: [.*]}]}
+---
+apiVersion: skaffold/v4beta14
+kind: Config
+metadata: {name: three}
+build: {local: {concurrency: 2}}
+",
+    );
+    assert_eq!(plan.build.insecure_registries, ["r1", "r2", "r3"]);
+    assert_eq!(plan.build.concurrency, Some(2));
+    let deploy = &plan.deploy;
+    assert_eq!((deploy.kube_context.as_deref(), deploy.status_check, deploy.status_check_deadline), (Some("kind"), Some(false), Some(Duration::from_secs(90))));
+    assert!(deploy.tolerate_failures_until_deadline);
+    assert_eq!((deploy.logs.prefix, deploy.logs.json_fields.len()), (LogPrefix::None, 1));
+    assert_eq!((plan.resource_selector.allow.len(), plan.resource_selector.deny.len()), (1, 1));
+    let [one, two, three] = plan.modules.as_slice() else { panic!("{:?}", plan.modules) };
+    let kubectl = one.deploy.kubectl.as_ref().unwrap();
+    assert_eq!((kubectl.apply_flags.len(), kubectl.disable_validation), (1, true));
+    assert_eq!(kubectl.default_namespace.as_ref().map(Template::source), Some("{{.NS}}"));
+    assert_eq!(one.render.remote_manifests[0].manifest, "a:pod/x");
+    assert_eq!(two.render.remote_manifests[0].kube_context.as_deref(), Some("other"));
+    assert!(two.render.raw_yaml.iter().all(|manifests| !manifests.is_default && manifests.at.is_some()));
+    assert!(two.deploy.kubectl.is_some() && three.deploy.kubectl.is_none(), "manifests imply the deployer");
+}
