@@ -136,3 +136,6 @@ fn is_minikube(kubeconfig: &Kubeconfig, context: &str) -> bool {
             || cluster.certificate_authority.as_ref().is_some_and(|path| path.contains("/.minikube/"))
     })
 }
+
+#[cfg(test)]
+mod tests;

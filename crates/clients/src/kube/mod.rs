@@ -32,3 +32,6 @@ pub use logs::LogOptions;
 pub use read::Detail;
 pub use read::Selection;
 pub use watch::WatchEvent;
+
+#[cfg(test)]
+mod tests;
