@@ -48,7 +48,8 @@ pub(crate) async fn build(job: &BuildJob, options: &BuildOptions, clients: &Clie
         (None, Builder::Ko(spec)) => work.ko(spec).await?,
         (None, Builder::Custom(spec)) => (work.custom(spec).await?, reference.clone()),
     };
-    let image = BuiltImage { artifact: artifact.image.clone(), name: reference.name, tag: reference.tag, identity, runtime: artifact.runtime };
+    let image =
+        BuiltImage { artifact: artifact.image.clone(), name: reference.name, tag: reference.tag, identity, runtime: artifact.runtime };
     if matches!(image.identity, Identity::Id(_)) {
         deliver(&image, &options.target.delivery, clients.docker(cx).await?, cx).await?;
     }

@@ -47,7 +47,9 @@ pub(crate) fn build_args(
     for (name, value) in configured {
         let value = match value {
             Some(template) => Some(template.render(&vars, MissingKey::NoValue).map_err(|error| {
-                BuildError::from(Diagnostic::error("build/template", format!("build argument `{name}` cannot be rendered")).because(error.to_string()))
+                BuildError::from(
+                    Diagnostic::error("build/template", format!("build argument `{name}` cannot be rendered")).because(error.to_string()),
+                )
             })?),
             None => env.get(name).map(str::to_owned),
         };
@@ -81,11 +83,15 @@ mod tests {
 
     fn required() -> Vec<(String, BuiltImage)> {
         let name = ImageName::parse("localhost:5000/base").unwrap();
-        vec![("BASE".to_owned(), BuiltImage { artifact: name.clone(), name, tag: Some("v1".parse().unwrap()), identity: Identity::AsNamed, runtime: None })]
+        vec![(
+            "BASE".to_owned(),
+            BuiltImage { artifact: name.clone(), name, tag: Some("v1".parse().unwrap()), identity: Identity::AsNamed, runtime: None },
+        )]
     }
 
     fn shown(dockerfile: &str, configured: &[(&str, Option<&str>)], mode: &str) -> String {
-        let configured = configured.iter().map(|(name, value)| ((*name).to_owned(), value.map(|text| Template::parse(text).unwrap()))).collect();
+        let configured =
+            configured.iter().map(|(name, value)| ((*name).to_owned(), value.map(|text| Template::parse(text).unwrap()))).collect();
         let reference = ImageRef::parse("gcr.io/p/web:v1").unwrap();
         let arguments = build_args(&configured, dockerfile, &reference, &required(), mode, &env()).unwrap();
         arguments.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
@@ -106,7 +112,12 @@ mod tests {
 
     #[test]
     fn configured_arguments_are_always_given() {
-        let configured = [("A", Some("{{.IMAGE_REPO}} {{.IMAGE_NAME}} {{.IMAGE_TAG}} {{.HOST}} {{.NONE}}")), ("BASE", Some("mine")), ("HOST", None), ("NONE", None)];
+        let configured = [
+            ("A", Some("{{.IMAGE_REPO}} {{.IMAGE_NAME}} {{.IMAGE_TAG}} {{.HOST}} {{.NONE}}")),
+            ("BASE", Some("mine")),
+            ("HOST", None),
+            ("NONE", None),
+        ];
         assert_eq!(shown("ARG BASE\n", &configured, "run"), "A=gcr.io/p web v1 h <no value> BASE=mine HOST=h");
     }
 }

@@ -6,8 +6,8 @@ use devloop_clients::process::ProcessError;
 use devloop_clients::registry::Registry;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
-use devloop_model::Cx;
 use devloop_model::CustomBuild;
+use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Digest;
 use devloop_model::ImageId;
@@ -44,7 +44,9 @@ pub(crate) struct CustomJob<'a> {
 pub(crate) async fn push(spec: &CustomBuild, job: CustomJob<'_>, registry: &Registry, cx: &Cx) -> Result<Digest, BuildError> {
     run(spec, job, cx).await?;
     let found = registry.digest(job.reference, cx).await?;
-    found.ok_or_else(|| no_image(job, "the registry has no such image").help("push the image as `$IMAGE` when `$PUSH_IMAGE` is `true`").into())
+    found.ok_or_else(|| {
+        no_image(job, "the registry has no such image").help("push the image as `$IMAGE` when `$PUSH_IMAGE` is `true`").into()
+    })
 }
 
 /// Runs the command and returns the ID of the image that it put into the daemon.
@@ -54,20 +56,28 @@ pub(crate) async fn push(spec: &CustomBuild, job: CustomJob<'_>, registry: &Regi
 pub(crate) async fn load(spec: &CustomBuild, job: CustomJob<'_>, docker: &Docker, cx: &Cx) -> Result<ImageId, BuildError> {
     run(spec, job, cx).await?;
     let found = docker.image_id(&job.reference.to_string(), cx).await?;
-    found.ok_or_else(|| no_image(job, "the container daemon has no such image").help("name the image `$IMAGE` in the daemon that `docker` speaks to").into())
+    found.ok_or_else(|| {
+        no_image(job, "the container daemon has no such image").help("name the image `$IMAGE` in the daemon that `docker` speaks to").into()
+    })
 }
 
 async fn run(spec: &CustomBuild, job: CustomJob<'_>, cx: &Cx) -> Result<(), BuildError> {
     let vars = Vars::from_env(&cx.env);
     let command = spec.command.render(&vars, MissingKey::NoValue).map_err(|error| {
-        BuildError::from(Diagnostic::error("build/template", format!("the build command of `{}` cannot be rendered", job.artifact.image)).because(error.to_string()))
+        BuildError::from(
+            Diagnostic::error("build/template", format!("the build command of `{}` cannot be rendered", job.artifact.image))
+                .because(error.to_string()),
+        )
     })?;
     let (shell, flag) = if cfg!(windows) { ("cmd.exe", "/C") } else { ("sh", "-c") };
     let process = Command::new(shell).arg(flag).arg(&command).dir(&job.artifact.context);
     let process = variables(job, cx).into_iter().fold(process, |process, (name, value)| process.env(name, value));
     process.run(cx).await.map_err(|error| match error {
         ProcessError::Failed { status, last_lines, .. } => {
-            let fault = Diagnostic::error("build/custom-failed", format!("the build command of `{}` ended with {status}: `{command}`", job.artifact.image));
+            let fault = Diagnostic::error(
+                "build/custom-failed",
+                format!("the build command of `{}` ended with {status}: `{command}`", job.artifact.image),
+            );
             if last_lines.is_empty() { fault.into() } else { fault.because(last_lines.join("\n")).into() }
         }
         other => other.into(),
@@ -93,7 +103,11 @@ fn variables(job: CustomJob<'_>, cx: &Cx) -> Vec<(String, String)> {
 }
 
 fn no_image(job: CustomJob<'_>, why: &str) -> Diagnostic {
-    Diagnostic::error("build/custom-no-image", format!("the build command of `{}` succeeded but made no `{}`", job.artifact.image, job.reference)).because(why)
+    Diagnostic::error(
+        "build/custom-no-image",
+        format!("the build command of `{}` succeeded but made no `{}`", job.artifact.image, job.reference),
+    )
+    .because(why)
 }
 
 #[cfg(test)]

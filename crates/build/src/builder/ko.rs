@@ -23,6 +23,7 @@ use devloop_model::Artifact;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Digest;
+use devloop_model::Env;
 use devloop_model::ImageRef;
 use devloop_model::KoBuild;
 use devloop_model::Platform;
@@ -40,6 +41,30 @@ pub(crate) use self::settings::Settings;
 use crate::BuildError;
 use crate::inputs::ko::Program;
 use crate::inputs::ko::program;
+
+/// Variables of the environment that change what an image is, beside those that templates name.
+const ENVIRONMENT: [&str; 15] = [
+    "CGO_ENABLED",
+    "GOAMD64",
+    "GOARCH",
+    "GOARM",
+    "GOARM64",
+    "GOEXPERIMENT",
+    "GOFIPS140",
+    "GOFLAGS",
+    "GOOS",
+    "GOTOOLCHAIN",
+    "KO_CONFIG_PATH",
+    "KO_DATA_DATE_EPOCH",
+    "KO_DEFAULTBASEIMAGE",
+    "KO_GO_PATH",
+    "SOURCE_DATE_EPOCH",
+];
+
+/// Returns the variables that are set of those that change what an image is: a cache has to count them.
+pub(crate) fn environment(env: &Env) -> impl Iterator<Item = (&'static str, &str)> {
+    ENVIRONMENT.into_iter().filter_map(|name| Some((name, env.get(name)?)))
+}
 
 /// What is built, and with what.
 #[derive(Debug, Clone, Copy)]
@@ -173,7 +198,8 @@ fn is_foreign(media_type: &str) -> bool {
 /// Returns the index over images of several platforms, and its media type.
 fn index(built: &[Built], digests: &[Digest]) -> (Vec<u8>, &'static str) {
     let docker = built.iter().all(|one| one.image.media_type.contains("docker"));
-    let media_type = if docker { "application/vnd.docker.distribution.manifest.list.v2+json" } else { "application/vnd.oci.image.index.v1+json" };
+    let media_type =
+        if docker { "application/vnd.docker.distribution.manifest.list.v2+json" } else { "application/vnd.oci.image.index.v1+json" };
     let manifests = built.iter().zip(digests).map(|(one, digest)| {
         let mut platform = json!({ "architecture": one.platform.arch(), "os": one.platform.os() });
         if let Some(variant) = one.platform.variant() {
@@ -182,7 +208,8 @@ fn index(built: &[Built], digests: &[Digest]) -> (Vec<u8>, &'static str) {
         json!({ "mediaType": one.image.media_type, "size": one.image.manifest.len(), "digest": digest, "platform": platform })
     });
     let manifests: Vec<_> = manifests.collect();
-    let annotations: serde_json::Map<_, _> = built.first().map(|one| image::base_annotations(&one.base_name, one.base.digest.as_str())).into_iter().flatten().collect();
+    let annotations: serde_json::Map<_, _> =
+        built.first().map(|one| image::base_annotations(&one.base_name, one.base.digest.as_str())).into_iter().flatten().collect();
     let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": manifests, "annotations": annotations });
     (index.to_string().into_bytes(), media_type)
 }

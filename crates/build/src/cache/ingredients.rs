@@ -108,6 +108,9 @@ impl Ingredients {
         for (name, value) in &spec.labels {
             self.arguments.insert(format!("label {name}"), digest(&rendered(value)));
         }
+        for (name, value) in builder::ko::environment(&cx.env) {
+            self.arguments.insert(name.to_owned(), digest(value));
+        }
         Ok(())
     }
 

@@ -54,7 +54,9 @@ pub(crate) async fn list(
         let program = program(&settings, platform, cache_dir, cx).await?;
         files.extend(program.files);
         let root = program.dir.join("kodata");
-        for member in kodata::members(&root, cx.env.get("KO_DATA_PATH_ALLOWED_ROOT")).map_err(|source| BuildError::Read { path: root, source })? {
+        for member in
+            kodata::members(&root, cx.env.get("KO_DATA_PATH_ALLOWED_ROOT")).map_err(|source| BuildError::Read { path: root, source })?
+        {
             files.push(member.path);
             if !member.is_directory {
                 files.push(member.source);

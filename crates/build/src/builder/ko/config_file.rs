@@ -87,7 +87,9 @@ impl ConfigFile {
             }
         };
         let text = fs::read_to_string(&path).map_err(|source| BuildError::Read { path: path.clone(), source })?;
-        Self::parse(&text).map_err(|why| Diagnostic::error("build/ko-config", format!("`{}` is not valid", path.display())).because(why).into()).map(|config| Self { path: Some(path), ..config })
+        Self::parse(&text)
+            .map_err(|why| Diagnostic::error("build/ko-config", format!("`{}` is not valid", path.display())).because(why).into())
+            .map(|config| Self { path: Some(path), ..config })
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -115,7 +117,10 @@ mod tests {
         assert_eq!(config.default_base_image.as_deref(), Some("busybox"));
         assert_eq!(config.base_image_overrides["example.com/A"], "alpine");
         let entry = &config.builds[0];
-        assert_eq!((entry.flags.join("|"), entry.ldflags.join("|"), entry.env.join("|")), ("-v|-tags|x".into(), "-s -w".into(), "A=1".into()));
+        assert_eq!(
+            (entry.flags.join("|"), entry.ldflags.join("|"), entry.env.join("|")),
+            ("-v|-tags|x".into(), "-s -w".into(), "A=1".into())
+        );
         assert_eq!(config.builds[1].flags, ["-a"]);
     }
 

@@ -30,7 +30,9 @@ pub(super) fn add(vars: Vars, dir: &Path, texts: &[String]) -> Vars {
     if uses("FullCommit") {
         found.extend(git.commit().ok().map(|commit| ("FullCommit", commit)));
     }
-    if uses("TreeState") && let Ok(dirty) = git.is_dirty() {
+    if uses("TreeState")
+        && let Ok(dirty) = git.is_dirty()
+    {
         found.push(("TreeState", if dirty { "dirty" } else { "clean" }.to_owned()));
     }
     found.into_iter().fold(vars, |vars, (name, value)| vars.with(format!("{}{name}", &GIT[1..]), value))

@@ -59,7 +59,9 @@ fn output(import_path: &str, platform: &Platform, cx: &Cx) -> Result<Output, Bui
 fn failure(error: ProcessError, program: &Program, platform: &Platform) -> BuildError {
     match error {
         ProcessError::Failed { last_lines, .. } => {
-            Diagnostic::error("build/ko-go-build", format!("`go build` of `{}` for {platform} failed", program.import_path)).because(last_lines.join("\n")).into()
+            Diagnostic::error("build/ko-go-build", format!("`go build` of `{}` for {platform} failed", program.import_path))
+                .because(last_lines.join("\n"))
+                .into()
         }
         other => other.into(),
     }

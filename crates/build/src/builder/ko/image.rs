@@ -56,7 +56,8 @@ impl Times {
     pub(super) fn of(env: &Env) -> Result<Self, BuildError> {
         let get = |name: &str| {
             let Some(text) = env.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-            let time = text.parse().ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).filter(|time| time.as_second() >= 0);
+            let time =
+                text.parse().ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).filter(|time| time.as_second() >= 0);
             let fault = || Diagnostic::error("build/ko-time", format!("`{name}` is not a number of seconds since 1970: `{text}`"));
             time.map(Some).ok_or_else(|| BuildError::from(fault()))
         };
@@ -78,7 +79,8 @@ impl Parts<'_> {
     /// # Errors
     /// When the base's manifest or configuration is not an object.
     pub(super) fn image(&self) -> Result<Image, BuildError> {
-        let config = serde_json::to_vec(&self.config().ok_or_else(|| self.strange("configuration"))?).map_err(|_| self.strange("configuration"))?;
+        let config =
+            serde_json::to_vec(&self.config().ok_or_else(|| self.strange("configuration"))?).map_err(|_| self.strange("configuration"))?;
         let manifest = self.manifest(&config).ok_or_else(|| self.strange("manifest"))?;
         let manifest = serde_json::to_vec(&manifest).map_err(|_| self.strange("manifest"))?;
         Ok(Image { manifest: manifest.into(), media_type: self.base.media_type.clone(), config: config.into() })
@@ -157,7 +159,9 @@ impl Parts<'_> {
     }
 
     fn strange(&self, what: &str) -> BuildError {
-        Diagnostic::error("build/ko-base", format!("the {what} of base image `{}` is not an image's", self.base_name)).help("set `ko.fromImage` to another image").into()
+        Diagnostic::error("build/ko-base", format!("the {what} of base image `{}` is not an image's", self.base_name))
+            .help("set `ko.fromImage` to another image")
+            .into()
     }
 }
 

@@ -34,13 +34,22 @@ const CHUNK: usize = 256 << 10;
 /// # Errors
 /// When the settings are wrong, `go build` fails, there are several platforms, or the daemon does
 /// not take the image.
-pub(crate) async fn load(spec: &KoBuild, job: KoJob<'_>, registry: &Registry, docker: &Docker, cx: &Cx) -> Result<(ImageId, ImageRef), BuildError> {
+pub(crate) async fn load(
+    spec: &KoBuild,
+    job: KoJob<'_>,
+    registry: &Registry,
+    docker: &Docker,
+    cx: &Cx,
+) -> Result<(ImageId, ImageRef), BuildError> {
     let reference = ImageRef { name: local_name(&job.reference.name)?, ..job.reference.clone() };
     let built = build_all(spec, job, registry, cx).await?;
     let [only] = built.as_slice() else {
-        return Err(Diagnostic::error("build/ko-platforms", format!("an image for {} platforms cannot be loaded into a container daemon", built.len()))
-            .help("name one platform, or push the image: `build.local.push: true`")
-            .into());
+        return Err(Diagnostic::error(
+            "build/ko-platforms",
+            format!("an image for {} platforms cannot be loaded into a container daemon", built.len()),
+        )
+        .help("name one platform, or push the image: `build.local.push: true`")
+        .into());
     };
     let id = digest_of(&only.image.config).to_string();
     let id = ImageId::parse(&id).expect("a digest has the form of an ID");
@@ -64,7 +73,10 @@ pub(crate) async fn load(spec: &KoBuild, job: KoJob<'_>, registry: &Registry, do
 fn local_name(name: &ImageName) -> Result<ImageName, BuildError> {
     let Some(import_path) = name.import_path() else { return Ok(name.clone()) };
     ImageName::parse(&import_path.to_lowercase()).map_err(|error| {
-        Diagnostic::error("build/ko-name", format!("`{name}` gives no name for an image")).because(error.to_string()).help("set a default repository: `--default-repo`").into()
+        Diagnostic::error("build/ko-name", format!("`{name}` gives no name for an image"))
+            .because(error.to_string())
+            .help("set a default repository: `--default-repo`")
+            .into()
     })
 }
 
@@ -92,7 +104,8 @@ async fn send(built: &Built, reference: &ImageRef, base: &[PathBuf], docker: &Do
         names.iter().cloned().zip(base.iter().cloned()).chain(own.into_iter().map(|(name, file)| (name.to_owned(), file))).collect();
     let config = built.image.config.clone();
     let archive = blocking(move || {
-        archive(&[("manifest.json", manifest.to_string().as_bytes()), ("config.json", &config)], &files).map_err(|source| layer_error("the image", &source))
+        archive(&[("manifest.json", manifest.to_string().as_bytes()), ("config.json", &config)], &files)
+            .map_err(|source| layer_error("the image", &source))
     });
     let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(archive.await?), CHUNK);
     Ok(docker.load(stream, cx).await?)

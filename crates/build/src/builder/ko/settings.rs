@@ -53,7 +53,13 @@ impl Settings {
     ///
     /// # Errors
     /// When a template fails, an `env` entry has no `=`, or `.ko.yaml` is wrong.
-    pub(crate) fn resolve(artifact: &Artifact, spec: &KoBuild, reference: Option<&ImageRef>, mode: &str, env: &Env) -> Result<Self, BuildError> {
+    pub(crate) fn resolve(
+        artifact: &Artifact,
+        spec: &KoBuild,
+        reference: Option<&ImageRef>,
+        mode: &str,
+        env: &Env,
+    ) -> Result<Self, BuildError> {
         let top = artifact.context.join(spec.dir.as_deref().unwrap_or(Path::new("")));
         let config = ConfigFile::find(&top, env)?;
         let package = package_of(artifact, spec, &top);
@@ -126,9 +132,12 @@ impl Settings {
             env.get("PATH").unwrap_or_default().split(':').map(|dir| Path::new(dir).join(wanted)).find(|path| path.is_file())
         };
         found.ok_or_else(|| {
-            Diagnostic::error("build/ko-no-go", format!("`{wanted}` was not found: a ko artifact is built by the Go toolchain of this machine"))
-                .help("install Go (https://go.dev/dl/), put it on PATH, or set `KO_GO_PATH`")
-                .into()
+            Diagnostic::error(
+                "build/ko-no-go",
+                format!("`{wanted}` was not found: a ko artifact is built by the Go toolchain of this machine"),
+            )
+            .help("install Go (https://go.dev/dl/), put it on PATH, or set `KO_GO_PATH`")
+            .into()
         })
     }
 
@@ -161,7 +170,9 @@ impl Settings {
         let go_flags = configured.or_else(|| env.get("GOFLAGS")).unwrap_or_default();
         let mut flags = self.flags.iter().map(String::as_str).chain(go_flags.split_whitespace());
         match flags.find(|flag| matches!(flag.trim_start_matches('-').split('=').next(), Some("toolexec")) && flag.starts_with('-')) {
-            Some(flag) => Err(Diagnostic::error("build/ko-toolexec", format!("`{flag}` is not allowed in a ko build")).help("remove it from the flags and from `GOFLAGS`").into()),
+            Some(flag) => Err(Diagnostic::error("build/ko-toolexec", format!("`{flag}` is not allowed in a ko build"))
+                .help("remove it from the flags and from `GOFLAGS`")
+                .into()),
             None => Ok(()),
         }
     }
@@ -177,7 +188,10 @@ struct Own {
 impl Own {
     fn of(spec: &KoBuild, vars: &Vars) -> Result<Self, BuildError> {
         let all = |templates: &[Template]| {
-            templates.iter().map(|template| render(&parse(&without_env(template.source()))?, vars, MissingKey::NoValue)).collect::<Result<Vec<_>, _>>()
+            templates
+                .iter()
+                .map(|template| render(&parse(&without_env(template.source()))?, vars, MissingKey::NoValue))
+                .collect::<Result<Vec<_>, _>>()
         };
         Ok(Self { env: all(&spec.env)?, flags: all(&spec.flags)?, ldflags: all(&spec.ldflags)? })
     }
@@ -270,7 +284,9 @@ fn pairs(entries: Vec<String>) -> Result<Vec<(String, String)>, BuildError> {
     let pair = |entry: String| match entry.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         // The text may be a secret without its name; it is not repeated.
-        _ => Err(Diagnostic::error("build/ko-env", "an entry of `ko.env` is not `NAME=value`").help("write each entry as `NAME=value`").into()),
+        _ => Err(Diagnostic::error("build/ko-env", "an entry of `ko.env` is not `NAME=value`")
+            .help("write each entry as `NAME=value`")
+            .into()),
     };
     entries.into_iter().map(pair).collect()
 }
@@ -280,7 +296,9 @@ fn go_arm(platform: &Platform, variant: &str) -> Result<Option<String>, BuildErr
     match variant.strip_prefix('v').and_then(|number| number.parse::<u8>().ok()) {
         Some(number @ 5..) => Ok(Some(number.min(7).to_string())),
         Some(_) => Ok(None),
-        None => Err(Diagnostic::error("build/ko-platform", format!("`{platform}` has no variant that Go knows")).help("write it as `linux/arm/v7`").into()),
+        None => Err(Diagnostic::error("build/ko-platform", format!("`{platform}` has no variant that Go knows"))
+            .help("write it as `linux/arm/v7`")
+            .into()),
     }
 }
 

@@ -28,7 +28,9 @@ pub(super) fn directories(text: &str) -> Vec<&str> {
 
 /// Returns the module path that a go.mod declares.
 pub(crate) fn module_path(text: &str) -> Option<&str> {
-    text.lines().find_map(|line| line.trim().strip_prefix("module ")).map(|path| unquote(path.split("//").next().unwrap_or_default().trim()))
+    text.lines()
+        .find_map(|line| line.trim().strip_prefix("module "))
+        .map(|path| unquote(path.split("//").next().unwrap_or_default().trim()))
 }
 
 /// Returns the file `name` in `dir` or the nearest directory above that has one.

@@ -130,7 +130,8 @@ impl<'a> Question<'a> {
     /// program has errors, as what repairs them can be anywhere.
     pub(super) async fn ask(&self, cx: &Cx) -> Result<(Program, Option<Memory>), BuildError> {
         let asked = SystemTime::now();
-        let command = Command::new(self.go).args(["list", "-e", "-deps", FIELDS]).args(&self.settings.flags).args(["--", &self.settings.package]);
+        let command =
+            Command::new(self.go).args(["list", "-e", "-deps", FIELDS]).args(&self.settings.flags).args(["--", &self.settings.package]);
         let command = self.env.iter().fold(command.env_clear(), |command, (name, value)| command.env(name, value));
         let output = command.dir(&self.settings.dir).deadline(DEADLINE).output(cx).await;
         let output = output.map_err(|error| self.refused(error))?;
@@ -181,7 +182,9 @@ impl<'a> Question<'a> {
 
     /// Returns files outside of the program that change what `go` does: itself, and its settings.
     fn watched_by_go(&self) -> Vec<PathBuf> {
-        let get = |wanted: &str| self.env.iter().rev().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| PathBuf::from(value));
+        let get = |wanted: &str| {
+            self.env.iter().rev().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| PathBuf::from(value))
+        };
         let config = get("XDG_CONFIG_HOME").or_else(|| get("HOME").map(|home| home.join(".config")));
         let settings = get("GOENV").or_else(|| config.map(|config| config.join("go/env")));
         // The program itself is large; the version file beside it changes with it.
@@ -220,7 +223,11 @@ impl Found {
             found.package(package);
         }
         found.inputs.extend(Some(main.dir.join("default.pgo")).filter(|profile| profile.is_file()));
-        let modules = packages.iter().filter(|p| p.is_local()).filter_map(|p| p.module.as_ref()).filter_map(|m| m.replace.as_deref().unwrap_or(m).go_mod.clone());
+        let modules = packages
+            .iter()
+            .filter(|p| p.is_local())
+            .filter_map(|p| p.module.as_ref())
+            .filter_map(|m| m.replace.as_deref().unwrap_or(m).go_mod.clone());
         let modules: BTreeSet<PathBuf> = modules.filter(|path| path.is_file()).chain(go_files::nearest(dir, "go.mod")).collect();
         for go_mod in &modules {
             found.module(go_mod);
@@ -253,7 +260,14 @@ impl Found {
         }
         if package.error.is_some() {
             // `go list` may name no files of a package that does not parse.
-            self.inputs.extend(fs::read_dir(&package.dir).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "go")));
+            self.inputs.extend(
+                fs::read_dir(&package.dir)
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .map(|entry| entry.path())
+                    .filter(|path| path.extension().is_some_and(|e| e == "go")),
+            );
         }
         for pattern in &package.embed_patterns {
             self.embedded(&package.dir, pattern.strip_prefix("all:").unwrap_or(pattern));

@@ -197,7 +197,8 @@ fn matters(name: &str, is_directory: bool) -> bool {
     let extension = Path::new(name).extension().and_then(|e| e.to_str()).unwrap_or_default();
     match extension {
         "go" => !name.ends_with("_test.go"),
-        "c" | "cc" | "cpp" | "cxx" | "m" | "h" | "hh" | "hpp" | "hxx" | "f" | "F" | "for" | "f90" | "s" | "S" | "sx" | "swig" | "swigcxx" | "syso" => true,
+        "c" | "cc" | "cpp" | "cxx" | "m" | "h" | "hh" | "hpp" | "hxx" | "f" | "F" | "for" | "f90" | "s" | "S" | "sx" | "swig"
+        | "swigcxx" | "syso" => true,
         _ => matches!(name, "go.mod" | "go.work" | "default.pgo"),
     }
 }
@@ -209,7 +210,9 @@ mod tests {
     fn memory(dir: &Path) -> Memory {
         let files = [(dir.join("main.go"), Part::Shape), (dir.join("go.mod"), Part::Whole), (dir.join("go.work"), Part::Whole)];
         let program = Program { import_path: "example.com/a".into(), dir: dir.into(), files: vec![dir.join("main.go")] };
-        Memory::of(program, files.into(), [(dir.to_owned(), Names::Go)].into(), SystemTime::now() + Duration::from_secs(1)).unwrap().unwrap()
+        Memory::of(program, files.into(), [(dir.to_owned(), Names::Go)].into(), SystemTime::now() + Duration::from_secs(1))
+            .unwrap()
+            .unwrap()
     }
 
     #[test]

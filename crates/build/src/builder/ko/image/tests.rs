@@ -31,7 +31,10 @@ fn base() -> RemoteImage {
 
 /// The layer that ko made, at `index` from the end.
 fn layer(index: usize) -> Layer {
-    let of = |list: &Value| { let list = list.as_array().unwrap().clone(); list[list.len() - index].clone() };
+    let of = |list: &Value| {
+        let list = list.as_array().unwrap().clone();
+        list[list.len() - index].clone()
+    };
     let descriptor = of(&parsed(MANIFEST)["layers"]);
     Layer {
         diff_id: of(&parsed(CONFIG)["rootfs"]["diff_ids"]).as_str().unwrap().parse().unwrap(),
@@ -78,7 +81,11 @@ fn configuration_and_manifest_are_those_of_ko() {
 #[test]
 fn a_bare_base_gets_what_is_missing() {
     let oci = "application/vnd.oci.image.manifest.v1+json";
-    let base = RemoteImage { config: serde_json::json!({ "config": null, "rootfs": { "type": "layers", "diff_ids": null } }), media_type: oci.into(), ..base() };
+    let base = RemoteImage {
+        config: serde_json::json!({ "config": null, "rootfs": { "type": "layers", "diff_ids": null } }),
+        media_type: oci.into(),
+        ..base()
+    };
     let times = Times { program: jiff::Timestamp::from_second(60).ok(), kodata: jiff::Timestamp::from_second(120).ok() };
     let (config, manifest) = image(&base, "linux/arm64", &[], times);
     assert_eq!((&config["os"], &config["architecture"]), (&json!("linux"), &json!("arm64")));

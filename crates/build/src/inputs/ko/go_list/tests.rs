@@ -32,7 +32,8 @@ fn age(path: &Path) {
 }
 
 fn cx(pairs: &[(&str, String)]) -> Cx {
-    let mut env: BTreeMap<String, String> = ["PATH", "HOME", "GOCACHE", "GOPATH"].iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+    let mut env: BTreeMap<String, String> =
+        ["PATH", "HOME", "GOCACHE", "GOPATH"].iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
     env.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     env.entry("GOFLAGS".to_owned()).or_insert_with(|| "-buildvcs=false".to_owned());
     Cx::new(StepId::of(Stage::Build), Env::new(env), EventSink::none(), CancellationToken::new())
@@ -66,7 +67,10 @@ async fn inputs_are_exactly_what_is_compiled() {
     let dir = tree(&[
         ("go.mod", "module example.com/a\n\ngo 1.24\n\nrequire example.com/b v0.0.0\n\nreplace example.com/b => ./b\n"),
         ("go.sum", ""),
-        ("cmd/web/main.go", "package main\n\nimport (\n\t_ \"embed\"\n\n\t_ \"example.com/b\"\n\n\t\"example.com/a/lib\"\n)\n\n//go:embed static\nvar s string\n\n//go:embed all:files *.txt\nvar f embed.FS\n\nfunc main() { lib.F() }\n"),
+        (
+            "cmd/web/main.go",
+            "package main\n\nimport (\n\t_ \"embed\"\n\n\t_ \"example.com/b\"\n\n\t\"example.com/a/lib\"\n)\n\n//go:embed static\nvar s string\n\n//go:embed all:files *.txt\nvar f embed.FS\n\nfunc main() { lib.F() }\n",
+        ),
         ("cmd/web/main_test.go", "package main\n"),
         ("cmd/web/default.pgo", ""),
         ("cmd/web/static", "s"),
@@ -104,7 +108,11 @@ async fn a_workspace_brings_its_modules() {
 #[tokio::test]
 async fn a_program_that_does_not_compile_has_inputs_too() {
     with_go();
-    let dir = tree(&[("go.mod", "module example.com/a\n\ngo 1.24\n"), ("main.go", "package main\n\nimport \"example.com/a/lib\"\n\nfunc main( {\n"), ("lib/lib.go", LIB)]);
+    let dir = tree(&[
+        ("go.mod", "module example.com/a\n\ngo 1.24\n"),
+        ("main.go", "package main\n\nimport \"example.com/a/lib\"\n\nfunc main( {\n"),
+        ("lib/lib.go", LIB),
+    ]);
     let program = list(dir.path(), ".", &cx(&[])).await.unwrap();
     assert!(shown(&program, dir.path()).contains("main.go"), "{program:?}");
 }
@@ -113,7 +121,11 @@ async fn a_program_that_does_not_compile_has_inputs_too() {
 async fn what_is_no_program_is_told() {
     with_go();
     let dir = tree(&[("go.mod", "module example.com/a\n\ngo 1.24\n"), ("lib/lib.go", LIB), ("none/readme.md", "")]);
-    for (package, why) in [("./lib", "`example.com/a/lib` is no program: it is `package lib`, not `package main`"), ("./none", "no Go files in"), ("./gone", "directory not found")] {
+    for (package, why) in [
+        ("./lib", "`example.com/a/lib` is no program: it is `package lib`, not `package main`"),
+        ("./none", "no Go files in"),
+        ("./gone", "directory not found"),
+    ] {
         let error = list(dir.path(), package, &cx(&[])).await.unwrap_err().diagnostic().to_string();
         assert!(error.starts_with("error[build/ko-no-program]: no Go program was found at") && error.contains(why), "{error}");
     }
@@ -132,7 +144,11 @@ fn fake_go(dir: &Path) -> Cx {
 async fn go_is_asked_only_when_its_answer_may_differ() {
     let dir = tree(&[("src/go.mod", "module a\n"), ("src/main.go", "package main\n\nfunc main() {}\n")]);
     let src = dir.path().join("src");
-    fs::write(dir.path().join("answer"), format!("{{\"Dir\":{:?},\"ImportPath\":\"a\",\"Name\":\"main\",\"GoFiles\":[\"main.go\"]}}", src.display().to_string())).unwrap();
+    fs::write(
+        dir.path().join("answer"),
+        format!("{{\"Dir\":{:?},\"ImportPath\":\"a\",\"Name\":\"main\",\"GoFiles\":[\"main.go\"]}}", src.display().to_string()),
+    )
+    .unwrap();
     let cx = fake_go(dir.path());
     let cache = tempfile::tempdir().unwrap();
     let calls = || fs::read_to_string(dir.path().join("calls")).unwrap_or_default().lines().count();
