@@ -5,6 +5,8 @@
 
 mod bad_input;
 mod context;
+mod custom;
 mod examples;
+mod ko;
 mod logs;
 mod ready;
