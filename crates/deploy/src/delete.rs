@@ -56,7 +56,7 @@ pub async fn delete(job: &DeployJob, manifests: &ManifestSet, dry_run: bool, clu
     for rank in Rank::ALL.into_iter().rev() {
         let entries: Vec<&Entry> = candidates.values().filter(|entry| Rank::of(&entry.key) == rank).collect();
         let found = each(entries, |entry| doomed(&inventory, entry, cluster, cx)).await?;
-        let (doomed, kept): (Vec<_>, Vec<_>) = found.into_iter().flatten().partition(|one| one.is_ok());
+        let (doomed, kept): (Vec<_>, Vec<_>) = found.into_iter().flatten().partition(Result::is_ok);
         let doomed: Vec<Doomed> = doomed.into_iter().flatten().collect();
         deletion.kept.extend(kept.into_iter().filter_map(Result::err));
         if !dry_run {
@@ -66,7 +66,11 @@ pub async fn delete(job: &DeployJob, manifests: &ManifestSet, dry_run: bool, clu
     }
     for key in &deletion.kept {
         let what = format!("{key} is kept: this configuration did not create it");
-        cx.warn(Diagnostic::warning("deploy/kept", what).help(format!("delete it with `kubectl delete {} {}`", key.kind.to_lowercase(), key.name)));
+        cx.warn(Diagnostic::warning("deploy/kept", what).help(format!(
+            "delete it with `kubectl delete {} {}`",
+            key.kind.to_lowercase(),
+            key.name
+        )));
     }
     if !dry_run {
         inventory.remove(cluster, cx).await?;
@@ -75,11 +79,18 @@ pub async fn delete(job: &DeployJob, manifests: &ManifestSet, dry_run: bool, clu
 }
 
 /// Returns what may have to be deleted: the inventory's entries, and the manifests' objects in case it was lost.
-async fn candidates(job: &DeployJob, manifests: &ManifestSet, inventory: &Inventory, cluster: &Cluster, cx: &Cx) -> Result<BTreeMap<ObjectKey, Entry>, DeployError> {
+async fn candidates(
+    job: &DeployJob,
+    manifests: &ManifestSet,
+    inventory: &Inventory,
+    cluster: &Cluster,
+    cx: &Cx,
+) -> Result<BTreeMap<ObjectKey, Entry>, DeployError> {
     let mut candidates = inventory.entries.clone();
     let known = ManifestSet { manifests: known_kinds(manifests, cluster, cx).await? };
     for one in wanted(job, &known, cluster, cx).await? {
-        let entry = Entry { key: one.key.clone(), api_version: one.api_version, uid: String::new(), manifest: String::new(), live: String::new() };
+        let entry =
+            Entry { key: one.key.clone(), api_version: one.api_version, uid: String::new(), manifest: String::new(), live: String::new() };
         candidates.entry(one.key).or_insert(entry);
     }
     Ok(candidates)
@@ -101,7 +112,12 @@ async fn known_kinds(manifests: &ManifestSet, cluster: &Cluster, cx: &Cx) -> Res
 }
 
 /// Returns the object if it is ours to delete, its key if it is somebody else's, nothing if it is not there.
-async fn doomed(inventory: &Inventory, entry: &Entry, cluster: &Cluster, cx: &Cx) -> Result<Option<Result<Doomed, ObjectKey>>, DeployError> {
+async fn doomed(
+    inventory: &Inventory,
+    entry: &Entry,
+    cluster: &Cluster,
+    cx: &Cx,
+) -> Result<Option<Result<Doomed, ObjectKey>>, DeployError> {
     let live = match cluster.get(&entry.api_version, &entry.key, cx).await {
         Ok(Some(live)) => live,
         Ok(None) | Err(KubeError::UnknownKind { .. }) => return Ok(None),
@@ -130,7 +146,7 @@ async fn remove(job: &DeployJob, doomed: &[Doomed], cluster: &Cluster, cx: &Cx) 
             let options = DeleteOptions { uid: Some(one.uid.clone()), ..DeleteOptions::default() };
             match cluster.delete(&one.api_version, &one.key, &options, cx).await {
                 Ok(_) | Err(KubeError::Conflict { .. }) => {}
-                Err(error) => return Err(DeployError::Object { key: one.key.clone(), source_of: String::new(), error }),
+                Err(error) => return Err(DeployError::object(&one.key, "", error)),
             }
         }
         gone(job, one, cluster, cx).await
@@ -145,7 +161,7 @@ async fn gone(job: &DeployJob, one: &Doomed, cluster: &Cluster, cx: &Cx) -> Resu
         match cluster.wait_gone(&one.api_version, &one.key, Some(&one.uid), limit, cx).await {
             // Its kind went first.
             Ok(()) | Err(KubeError::UnknownKind { .. }) => {}
-            Err(KubeError::TimedOut { .. }) => return Err(DeployError::StillDeleting { object: one.key.clone(), limit }),
+            Err(KubeError::TimedOut { .. }) => return Err(DeployError::StillDeleting { object: Box::new(one.key.clone()), limit }),
             Err(error) => return Err(error.into()),
         }
     }

@@ -20,11 +20,11 @@ pub enum DeployError {
     #[error("{error}")]
     Object {
         /// The object.
-        key: ObjectKey,
+        key: Box<ObjectKey>,
         /// Where it was read.
         source_of: String,
         /// What the cluster says.
-        error: KubeError,
+        error: Box<KubeError>,
     },
     /// Several objects failed.
     #[error("{} objects could not be applied", .0.len())]
@@ -40,8 +40,8 @@ pub enum DeployError {
     /// Objects that are being deleted do not go.
     #[error("{object} is still being deleted after {} s", limit.as_secs())]
     StillDeleting {
-        /// The first of them.
-        object: ObjectKey,
+        /// The object.
+        object: Box<ObjectKey>,
         /// How long they were waited for.
         limit: Duration,
     },
@@ -77,7 +77,8 @@ impl DeployError {
             Self::Kube(error) => error.diagnostic(),
             Self::Object { key, source_of, error } => object_diagnostic(key, source_of, error),
             Self::Several(errors) => several_diagnostic(errors),
-            Self::NoName { .. } => Diagnostic::error("deploy/no-name", self.to_string()).help("give it a name; `metadata.generateName` cannot be applied twice"),
+            Self::NoName { .. } => Diagnostic::error("deploy/no-name", self.to_string())
+                .help("give it a name; `metadata.generateName` cannot be applied twice"),
             Self::StillDeleting { object, .. } => Diagnostic::error("deploy/still-deleting", self.to_string()).help(format!(
                 "look at its finalizers with `kubectl get {} {} -o yaml`, or wait longer with `--wait-for-deletions-max`",
                 object.kind.to_lowercase(),
@@ -96,11 +97,16 @@ impl DeployError {
         }
     }
 
+    /// Returns an error about an object that was read in `source_of`.
+    pub(crate) fn object(key: &ObjectKey, source_of: &str, error: KubeError) -> Self {
+        Self::Object { key: Box::new(key.clone()), source_of: source_of.to_owned(), error: Box::new(error) }
+    }
+
     /// Returns whether the step was cancelled, so that this is no failure.
     pub fn is_cancelled(&self) -> bool {
         match self {
-            Self::Cancelled | Self::Kube(KubeError::Cancelled) | Self::Object { error: KubeError::Cancelled, .. } => true,
-            Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
+            Self::Cancelled | Self::Kube(KubeError::Cancelled) | Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
+            Self::Object { error, .. } => matches!(**error, KubeError::Cancelled),
             Self::Several(errors) => errors.iter().any(Self::is_cancelled),
             _ => false,
         }

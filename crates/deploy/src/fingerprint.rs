@@ -19,7 +19,8 @@ pub(crate) fn of_live(live: &Value, manifest: &Value) -> String {
         let named = manifest["metadata"][field].as_object().into_iter().flat_map(serde_json::Map::keys);
         named.map(move |key| &live["metadata"][field][key.as_str()])
     });
-    let content = live.as_object().into_iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind"));
+    let content =
+        live.as_object().into_iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind"));
     digest(metadata.chain(content.map(|(_, value)| value)))
 }
 
@@ -56,7 +57,10 @@ mod tests {
         let manifest = json!({"metadata": {"labels": {"a": "1"}}, "spec": {"x": 1}});
         let live = json!({"metadata": {"labels": {"a": "1"}, "resourceVersion": "1"}, "spec": {"x": 1, "y": 2}, "status": {"r": 0}});
         for (other, same) in [
-            (json!({"metadata": {"labels": {"a": "1"}, "resourceVersion": "2", "annotations": {"rev": "1"}}, "spec": {"x": 1, "y": 2}, "status": {"r": 1}}), true),
+            (
+                json!({"metadata": {"labels": {"a": "1"}, "resourceVersion": "2", "annotations": {"rev": "1"}}, "spec": {"x": 1, "y": 2}, "status": {"r": 1}}),
+                true,
+            ),
             (json!({"metadata": {"labels": {"a": "2"}}, "spec": {"x": 1, "y": 2}}), false),
             (json!({"metadata": {}, "spec": {"x": 1, "y": 2}}), false),
             (json!({"metadata": {"labels": {"a": "1"}}, "spec": {"x": 1, "y": 3}}), false),

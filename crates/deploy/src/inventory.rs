@@ -57,7 +57,8 @@ pub(crate) struct Inventory {
 impl Inventory {
     /// Returns the inventory of `configuration` in `namespace` as the cluster has it; empty if it is not there.
     pub(crate) async fn load(configuration: &str, namespace: &Namespace, cluster: &Cluster, cx: &Cx) -> Result<Self, KubeError> {
-        let mut inventory = Self { namespace: namespace.clone(), name: name(configuration, namespace), entries: BTreeMap::new(), writable: true };
+        let mut inventory =
+            Self { namespace: namespace.clone(), name: name(configuration, namespace), entries: BTreeMap::new(), writable: true };
         match cluster.config_map(namespace, &inventory.name, cx).await {
             Ok(data) => inventory.entries = data.and_then(|data| parse(data.get(OBJECTS)?)).unwrap_or_default(),
             Err(error @ KubeError::Forbidden { .. }) => inventory.give_up(&error, cx),
@@ -95,15 +96,21 @@ impl Inventory {
 
     /// Deletes it from the cluster.
     pub(crate) async fn remove(&self, cluster: &Cluster, cx: &Cx) -> Result<(), KubeError> {
-        let key = ObjectKey { group: String::new(), kind: "ConfigMap".into(), namespace: Some(self.namespace.clone()), name: self.name.clone() };
+        let key =
+            ObjectKey { group: String::new(), kind: "ConfigMap".into(), namespace: Some(self.namespace.clone()), name: self.name.clone() };
         cluster.delete("v1", &key, &devloop_clients::kube::DeleteOptions::default(), cx).await.map(drop)
     }
 
     fn give_up(&mut self, error: &KubeError, cx: &Cx) {
         self.writable = false;
-        let warning = Diagnostic::warning("deploy/no-inventory", format!("what is deployed cannot be remembered in namespace `{}`", self.namespace));
+        let warning =
+            Diagnostic::warning("deploy/no-inventory", format!("what is deployed cannot be remembered in namespace `{}`", self.namespace));
         let KubeError::Forbidden { message, .. } = error else { return };
-        cx.warn(warning.because(message).help("objects that leave the manifests will not be pruned; allow get, create and patch on configmaps to change that"));
+        cx.warn(
+            warning
+                .because(message)
+                .help("objects that leave the manifests will not be pruned; allow get, create and patch on configmaps to change that"),
+        );
     }
 
     fn config_map(&self, entries: &BTreeMap<ObjectKey, Entry>) -> Value {
@@ -152,10 +159,16 @@ mod tests {
 
     #[test]
     fn entries_survive_the_config_map() {
-        let key = ObjectKey { group: "apps".into(), kind: "Deployment".into(), namespace: Some(Namespace("shop".into())), name: "web".into() };
+        let key =
+            ObjectKey { group: "apps".into(), kind: "Deployment".into(), namespace: Some(Namespace("shop".into())), name: "web".into() };
         let entry = Entry { key: key.clone(), api_version: "apps/v1".into(), uid: "u".into(), manifest: "m".into(), live: "l".into() };
         let entries = BTreeMap::from([(key, entry)]);
-        let inventory = Inventory { namespace: Namespace("shop".into()), name: name("web", &Namespace("shop".into())), entries: BTreeMap::new(), writable: true };
+        let inventory = Inventory {
+            namespace: Namespace("shop".into()),
+            name: name("web", &Namespace("shop".into())),
+            entries: BTreeMap::new(),
+            writable: true,
+        };
         let object = inventory.config_map(&entries);
         assert_eq!(parse(object["data"][OBJECTS].as_str().unwrap()), Some(entries));
     }

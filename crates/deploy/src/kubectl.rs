@@ -73,7 +73,8 @@ pub async fn deploy(job: &DeployJob, manifests: &ManifestSet, cluster: &Cluster,
             done.extend(apply::rank(&plan, &inventory, &objects, cluster, cx).await?);
         }
     }
-    let kept = if job.prune { prune::prune(&inventory, &before, &wanted, cluster, cx).await? } else { stale(&before, &wanted).cloned().collect() };
+    let kept =
+        if job.prune { prune::prune(&inventory, &before, &wanted, cluster, cx).await? } else { stale(&before, &wanted).cloned().collect() };
     let entries = done.iter().map(|one| &one.entry).chain(&kept).map(|entry| (entry.key.clone(), entry.clone()));
     inventory.save(settled(entries.collect(), &before), cluster, cx).await?;
     Ok(Release { objects: done.into_iter().map(|one| one.released).collect() })
@@ -97,7 +98,9 @@ fn announcement(before: &BTreeMap<ObjectKey, Entry>, wanted: &[Wanted]) -> BTree
 /// Returns what the inventory says after an apply. A digest of the live state that alone differs is no reason to write:
 /// something else in the cluster moves that object, and would again.
 fn settled(entries: BTreeMap<ObjectKey, Entry>, before: &BTreeMap<ObjectKey, Entry>) -> BTreeMap<ObjectKey, Entry> {
-    let same = |(key, entry): (&ObjectKey, &Entry)| before.get(key).is_some_and(|old| Entry { live: String::new(), ..old.clone() } == Entry { live: String::new(), ..entry.clone() });
+    let same = |(key, entry): (&ObjectKey, &Entry)| {
+        before.get(key).is_some_and(|old| Entry { live: String::new(), ..old.clone() } == Entry { live: String::new(), ..entry.clone() })
+    };
     if entries.len() == before.len() && entries.iter().all(same) { before.clone() } else { entries }
 }
 
@@ -108,11 +111,18 @@ pub(crate) fn stale<'a>(before: &'a BTreeMap<ObjectKey, Entry>, wanted: &[Wanted
 }
 
 /// Returns the results of `work` on each item, a bounded number at once, in any order; all errors together if there are any.
-pub(crate) async fn each<T, R, F>(items: impl IntoIterator<Item = T>, work: impl Fn(T) -> F) -> Result<Vec<R>, DeployError>
+pub(crate) fn each<T, R, F>(items: impl IntoIterator<Item = T>, work: impl Fn(T) -> F) -> impl Future<Output = Result<Vec<R>, DeployError>>
 where
     F: Future<Output = Result<R, DeployError>>,
 {
-    let results: Vec<Result<R, DeployError>> = futures::stream::iter(items).map(work).buffered(CONCURRENCY).collect().await;
+    // All futures are made before the first one runs: a closure over references that lives across an await is not
+    // `Send` in the compiler's eyes.
+    let all: Vec<F> = items.into_iter().map(work).collect();
+    async move { gathered(futures::stream::iter(all).buffered(CONCURRENCY).collect().await) }
+}
+
+/// Returns the results, or all errors together.
+fn gathered<R>(results: Vec<Result<R, DeployError>>) -> Result<Vec<R>, DeployError> {
     let (mut done, mut errors) = (Vec::with_capacity(results.len()), Vec::new());
     for result in results {
         match result {

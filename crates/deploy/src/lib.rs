@@ -55,7 +55,7 @@ pub struct WaitForDeletions {
 impl Default for WaitForDeletions {
     /// Skaffold's defaults.
     fn default() -> Self {
-        Self { enabled: true, max: Duration::from_secs(60) }
+        Self { enabled: true, max: Duration::from_mins(1) }
     }
 }
 

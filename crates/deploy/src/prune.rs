@@ -34,7 +34,9 @@ pub(crate) async fn prune(
     let mut kept = Vec::new();
     for rank in Rank::ALL.into_iter().rev() {
         let entries: Vec<&Entry> = stale(before, wanted).filter(|entry| Rank::of(&entry.key) == rank).collect();
-        let outcomes = each(entries, |entry| async move { one(inventory, entry, cluster, cx).await.map(|gone| (!gone).then(|| entry.clone())) }).await?;
+        let outcomes =
+            each(entries, |entry| async move { one(inventory, entry, cluster, cx).await.map(|gone| (!gone).then(|| entry.clone())) })
+                .await?;
         kept.extend(outcomes.into_iter().flatten());
     }
     Ok(kept)
@@ -44,7 +46,7 @@ pub(crate) async fn prune(
 async fn one(inventory: &Inventory, entry: &Entry, cluster: &Cluster, cx: &Cx) -> Result<bool, DeployError> {
     let failed = |error| match error {
         KubeError::Cancelled => DeployError::Cancelled,
-        error => DeployError::Object { key: entry.key.clone(), source_of: String::new(), error },
+        error => DeployError::object(&entry.key, "", error),
     };
     let live = match cluster.get(&entry.api_version, &entry.key, cx).await {
         Ok(Some(live)) if inventory.owns(&live) && is_entry(entry, &live) => live,
@@ -57,7 +59,11 @@ async fn one(inventory: &Inventory, entry: &Entry, cluster: &Cluster, cx: &Cx) -
     }
     if takes_others_along(&entry.key) {
         let what = format!("{} is no longer in the manifests; it is kept, because deleting it would delete what is in it", entry.key);
-        cx.warn(Diagnostic::warning("deploy/kept", what).help(format!("delete it with `kubectl delete {} {}`", entry.key.kind.to_lowercase(), entry.key.name)));
+        cx.warn(Diagnostic::warning("deploy/kept", what).help(format!(
+            "delete it with `kubectl delete {} {}`",
+            entry.key.kind.to_lowercase(),
+            entry.key.name
+        )));
         return Ok(false);
     }
     let options = DeleteOptions { uid: live["metadata"]["uid"].as_str().map(str::to_owned), ..DeleteOptions::default() };

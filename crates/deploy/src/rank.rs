@@ -24,7 +24,8 @@ pub(crate) enum Rank {
 
 impl Rank {
     /// Every rank, first applied first.
-    pub(crate) const ALL: [Self; 6] = [Self::Namespaces, Self::Definitions, Self::Configuration, Self::Bindings, Self::Workloads, Self::Gates];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Namespaces, Self::Definitions, Self::Configuration, Self::Bindings, Self::Workloads, Self::Gates];
 
     /// Returns the rank of an object.
     pub(crate) fn of(key: &ObjectKey) -> Self {
@@ -35,7 +36,10 @@ impl Rank {
             | ("storage.k8s.io", "StorageClass" | "CSIDriver")
             | ("node.k8s.io", "RuntimeClass")
             | ("networking.k8s.io", "IngressClass") => Self::Definitions,
-            ("", "ServiceAccount" | "ConfigMap" | "Secret" | "ResourceQuota" | "LimitRange" | "PersistentVolume" | "PersistentVolumeClaim")
+            (
+                "",
+                "ServiceAccount" | "ConfigMap" | "Secret" | "ResourceQuota" | "LimitRange" | "PersistentVolume" | "PersistentVolumeClaim",
+            )
             | ("rbac.authorization.k8s.io", "Role" | "ClusterRole")
             | ("networking.k8s.io", "NetworkPolicy")
             | ("policy", "PodDisruptionBudget") => Self::Configuration,
@@ -52,7 +56,8 @@ mod tests {
 
     #[test]
     fn what_is_needed_comes_first() {
-        let rank = |group: &str, kind: &str| Rank::of(&ObjectKey { group: group.into(), kind: kind.into(), namespace: None, name: "x".into() });
+        let rank =
+            |group: &str, kind: &str| Rank::of(&ObjectKey { group: group.into(), kind: kind.into(), namespace: None, name: "x".into() });
         for (earlier, later) in [
             (("", "Namespace"), ("apiextensions.k8s.io", "CustomResourceDefinition")),
             (("apiextensions.k8s.io", "CustomResourceDefinition"), ("example.com", "Widget")),

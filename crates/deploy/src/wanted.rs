@@ -40,7 +40,7 @@ impl Wanted {
         match error {
             KubeError::Cancelled => DeployError::Cancelled,
             error @ (KubeError::Unreachable { .. } | KubeError::Unauthorized { .. } | KubeError::Login { .. }) => DeployError::Kube(error),
-            error => DeployError::Object { key: self.key.clone(), source_of: self.source.clone(), error },
+            error => DeployError::object(&self.key, &self.source, error),
         }
     }
 }
@@ -54,16 +54,13 @@ pub(crate) async fn wanted(job: &DeployJob, manifests: &ManifestSet, cluster: &C
     let mut places: HashMap<ObjectKey, usize> = HashMap::with_capacity(manifests.len());
     for manifest in manifests {
         let one = one(manifest, &namespace, &defined, cluster, cx).await?;
-        match places.get(&one.key) {
-            Some(&at) => {
-                let what = format!("{} is in {} and in {}; the last one counts", one.key, wanted[at].source, one.source);
-                cx.warn(Diagnostic::warning("deploy/duplicate-object", what));
-                wanted[at] = one;
-            }
-            None => {
-                places.insert(one.key.clone(), wanted.len());
-                wanted.push(one);
-            }
+        if let Some(&at) = places.get(&one.key) {
+            let what = format!("{} is in {} and in {}; the last one counts", one.key, wanted[at].source, one.source);
+            cx.warn(Diagnostic::warning("deploy/duplicate-object", what));
+            wanted[at] = one;
+        } else {
+            places.insert(one.key.clone(), wanted.len());
+            wanted.push(one);
         }
     }
     wanted.sort_by_key(|one| one.rank);
@@ -121,7 +118,7 @@ async fn one(
         Some(namespaced) => namespaced,
         None => match cluster.resource(&api_version, &key.kind, cx).await {
             Ok(kind) => kind.namespaced,
-            Err(error @ KubeError::UnknownKind { .. }) => return Err(DeployError::Object { key, source_of: manifest.source, error }),
+            Err(error @ KubeError::UnknownKind { .. }) => return Err(DeployError::object(&key, &manifest.source, error)),
             Err(error) => return Err(error.into()),
         },
     };

@@ -91,7 +91,9 @@ impl Deployer {
         let mut lines = Vec::new();
         while let Ok(event) = self.events.try_recv() {
             match event {
-                EventKind::ObjectChanged { object, change } => lines.push(format!("{object} {}", serde_json::to_value(change).unwrap().as_str().unwrap())),
+                EventKind::ObjectChanged { object, change } => {
+                    lines.push(format!("{object} {}", serde_json::to_value(change).unwrap().as_str().unwrap()))
+                }
                 EventKind::Warned { diagnostic } => lines.push(diagnostic.to_string()),
                 _ => {}
             }
@@ -99,7 +101,9 @@ impl Deployer {
         lines.sort();
         let text = lines.join("\n").replace(self.context.namespace(), "[NAMESPACE]");
         match text.split_once("\"devloop-inventory-shop-") {
-            Some((before, after)) => format!("{before}\"devloop-inventory-shop-[DIGEST]{}", after.trim_start_matches(|c: char| c.is_ascii_hexdigit())),
+            Some((before, after)) => {
+                format!("{before}\"devloop-inventory-shop-[DIGEST]{}", after.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+            }
             None => text,
         }
     }
@@ -212,7 +216,8 @@ async fn fields_of_an_earlier_kubectl_apply_are_taken_over() {
 async fn what_left_the_manifests_is_pruned_unless_it_was_there_before() {
     let mut deployer = Deployer::new().await;
     deployer.context.kubectl(&["create", "configmap", "theirs"]);
-    let keep = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept", "annotations": {"helm.sh/resource-policy": "keep"}}});
+    let keep =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept", "annotations": {"helm.sh/resource-policy": "keep"}}});
     let volume = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
         "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "none", "resources": {"requests": {"storage": "1Mi"}}}});
     let all = [config_map("a", json!({})), config_map("b", json!({})), config_map("theirs", json!({"x": "y"})), keep, volume];
@@ -449,5 +454,8 @@ async fn flags_without_an_equivalent_run_kubectl() {
     assert_eq!(deployer.deploy(&objects[..1]).await, "configmap/settings pruned\ndeployment/web unchanged");
     deployer.job.kubectl.apply_flags = vec!["--no-such-flag".to_owned()];
     let refused = deployer.refused(&objects).await;
-    assert!(refused.starts_with("error[deploy/kubectl]: kubectl apply failed\n") && refused.contains("unknown flag: --no-such-flag"), "{refused}");
+    assert!(
+        refused.starts_with("error[deploy/kubectl]: kubectl apply failed\n") && refused.contains("unknown flag: --no-such-flag"),
+        "{refused}"
+    );
 }

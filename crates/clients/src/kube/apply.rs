@@ -101,7 +101,8 @@ impl Cluster {
         let mut object = Cow::Borrowed(object);
         loop {
             let action = format!("patch {}", describe(key, namespace));
-            let call = Call::with_body(http::Method::PATCH, uri.clone(), "application/apply-patch+yaml", bytes(&object), action).about(&kind);
+            let call =
+                Call::with_body(http::Method::PATCH, uri.clone(), "application/apply-patch+yaml", bytes(&object), action).about(&kind);
             match self.call(call, cx).await {
                 // Each round takes out at least one field, so that there is a last one.
                 Err(KubeError::Rejected { message, .. })
@@ -150,8 +151,10 @@ fn same(before: &Value, after: &Value) -> bool {
     let fields = ["uid", "labels", "annotations", "finalizers", "ownerReferences"];
     let content = |object: &Value| -> Vec<(String, Value)> {
         let object = object.as_object().into_iter().flatten();
-        let mut content: Vec<_> =
-            object.filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind")).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let mut content: Vec<_> = object
+            .filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind"))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
         content.sort_by(|(a, _), (b, _)| a.cmp(b));
         content
     };
@@ -172,7 +175,10 @@ mod tests {
     fn what_the_server_writes_by_itself_is_no_change() {
         let before = json!({"metadata": {"uid": "1", "resourceVersion": "5", "managedFields": [1], "labels": {"a": "b"}}, "spec": {"x": 1}, "status": {"ready": 0}});
         for (after, unchanged) in [
-            (json!({"metadata": {"uid": "1", "resourceVersion": "6", "managedFields": [2], "labels": {"a": "b"}}, "spec": {"x": 1}, "status": {"ready": 1}}), true),
+            (
+                json!({"metadata": {"uid": "1", "resourceVersion": "6", "managedFields": [2], "labels": {"a": "b"}}, "spec": {"x": 1}, "status": {"ready": 1}}),
+                true,
+            ),
             (json!({"metadata": {"uid": "1", "labels": {"a": "b"}, "annotations": {}}, "spec": {"x": 1}}), true),
             (json!({"metadata": {"uid": "2", "labels": {"a": "b"}}, "spec": {"x": 1}}), false),
             (json!({"metadata": {"uid": "1", "labels": {"a": "c"}}, "spec": {"x": 1}}), false),

@@ -61,7 +61,16 @@ const JSON: &str = "application/json";
 impl Call {
     /// Returns a GET of `uri`.
     pub(super) fn get(uri: String, action: String) -> Self {
-        Self { method: http::Method::GET, uri, content_type: JSON, accept: JSON, body: Vec::new(), action, kind: None, limit: REQUEST_LIMIT }
+        Self {
+            method: http::Method::GET,
+            uri,
+            content_type: JSON,
+            accept: JSON,
+            body: Vec::new(),
+            action,
+            kind: None,
+            limit: REQUEST_LIMIT,
+        }
     }
 
     /// Returns a call with a body.
@@ -157,7 +166,9 @@ impl Cluster {
             Ok(Ok(text)) if text.is_empty() => Ok(Ok(Value::Null)),
             Ok(Ok(text)) => Ok(serde_json::from_str(&text).map_err(kube::Error::SerdeError)),
             Ok(Err(error)) => Ok(Err(error)),
-            Err(_) if call.uri == "/version" => Err(self.unreachable(Unreachable::Silent, format!("no answer within {} s", call.limit.as_secs()))),
+            Err(_) if call.uri == "/version" => {
+                Err(self.unreachable(Unreachable::Silent, format!("no answer within {} s", call.limit.as_secs())))
+            }
             Err(_) => Err(KubeError::TimedOut { action: call.action.clone(), limit: call.limit }),
         }
     }
@@ -169,7 +180,9 @@ impl Cluster {
             kube::Error::Auth(error) => {
                 KubeError::Login { context: self.context().unwrap_or("in-cluster").to_owned(), why: chain(&error).join(": ") }
             }
-            kube::Error::SerdeError(error) => KubeError::Server { action: call.action.clone(), status: 0, message: format!("its answer is no JSON: {error}") },
+            kube::Error::SerdeError(error) => {
+                KubeError::Server { action: call.action.clone(), status: 0, message: format!("its answer is no JSON: {error}") }
+            }
             error => self.no_answer(&error),
         }
     }
@@ -186,7 +199,9 @@ impl Cluster {
         match status.code {
             401 => KubeError::Unauthorized { server: self.server().to_owned(), context: self.context().unwrap_or("in-cluster").to_owned() },
             // Admission (quotas, pod security) answers 403 as well; only RBAC names the user and the verb.
-            403 if message.contains(" cannot ") && message.contains("User \"") => KubeError::Forbidden { action: call.action.clone(), message },
+            403 if message.contains(" cannot ") && message.contains("User \"") => {
+                KubeError::Forbidden { action: call.action.clone(), message }
+            }
             400 | 403 | 413 | 422 => rejected(),
             404 => match details {
                 Some(d) if d.kind == "namespaces" && call.kind.as_ref().is_none_or(|k| k.namespaced) => {
@@ -247,7 +262,15 @@ fn retry_after(error: &kube::Error, method: &http::Method) -> Option<Duration> {
         // Applying twice is applying once; creating twice is not.
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) if method != http::Method::POST => {
             let text = chain(error).join(": ");
-            let passing = ["Connection reset", "connection closed", "Broken pipe", "connection was not ready", "unexpected end of file", "IncompleteMessage", "channel closed"];
+            let passing = [
+                "Connection reset",
+                "connection closed",
+                "Broken pipe",
+                "connection was not ready",
+                "unexpected end of file",
+                "IncompleteMessage",
+                "channel closed",
+            ];
             passing.iter().any(|known| text.contains(known)).then_some(Duration::ZERO)
         }
         _ => None,

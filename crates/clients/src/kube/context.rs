@@ -15,7 +15,7 @@ use super::KubeError;
 use super::cluster::chain;
 
 /// How long a login plugin may take: it may wait for a person.
-const LOGIN_LIMIT: Duration = Duration::from_secs(120);
+const LOGIN_LIMIT: Duration = Duration::from_mins(2);
 
 /// What the command line and the environment say about the cluster.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +55,8 @@ impl KubeSettings {
         if there.is_empty() {
             return Ok(None);
         }
-        let merged = there.iter().try_fold(Kubeconfig::default(), |merged, path| Kubeconfig::read_from(path).and_then(|next| merged.merge(next)));
+        let merged =
+            there.iter().try_fold(Kubeconfig::default(), |merged, path| Kubeconfig::read_from(path).and_then(|next| merged.merge(next)));
         merged.map(Some).map_err(|error| KubeError::BadKubeconfig { why: chain(&error).join(": ") })
     }
 

@@ -85,7 +85,14 @@ impl Cluster {
     ///
     /// # Errors
     /// [`KubeError::TimedOut`] after `limit`, or when it cannot be watched.
-    pub async fn wait_gone(&self, api_version: &str, key: &ObjectKey, uid: Option<&str>, limit: Duration, cx: &Cx) -> Result<(), KubeError> {
+    pub async fn wait_gone(
+        &self,
+        api_version: &str,
+        key: &ObjectKey,
+        uid: Option<&str>,
+        limit: Duration,
+        cx: &Cx,
+    ) -> Result<(), KubeError> {
         let (kind, namespace) = self.place(api_version, key, cx).await?;
         let namespace = namespace.map(str::to_owned);
         let selection = Selection::of(kind, namespace.clone().map(Namespace)).fields(format!("metadata.name={}", key.name));
@@ -124,7 +131,12 @@ impl Cluster {
         Ok(())
     }
 
-    async fn watch_until<S: Default>(&self, selection: &Selection, cx: &Cx, mut done: impl FnMut(&WatchEvent, &mut S) -> bool) -> Result<(), KubeError> {
+    async fn watch_until<S: Default>(
+        &self,
+        selection: &Selection,
+        cx: &Cx,
+        mut done: impl FnMut(&WatchEvent, &mut S) -> bool,
+    ) -> Result<(), KubeError> {
         let mut events = self.watch(selection, cx);
         let mut state = S::default();
         while let Some(event) = events.next().await {

@@ -167,7 +167,9 @@ impl KubeError {
                 .help("set `KUBECONFIG` or `--kubeconfig`, or start a local cluster with minikube, kind or k3d"),
             Self::BadKubeconfig { why } => error.because(why),
             Self::UnknownContext { known, .. } | Self::NoCurrentContext { known } => error.help(contexts_help(known)),
-            Self::Login { why, .. } => error.because(why).help("log in again with the tool that wrote this context, then run `kubectl get namespaces` to check"),
+            Self::Login { why, .. } => {
+                error.because(why).help("log in again with the tool that wrote this context, then run `kubectl get namespaces` to check")
+            }
             Self::Unreachable { how, why, context, .. } => {
                 let error = error.because(why);
                 match unreachable_help(*how, context) {
@@ -175,10 +177,12 @@ impl KubeError {
                     None => error,
                 }
             }
-            Self::Unauthorized { .. } => error.help("the login may have expired: log in again, or choose another context with `--kube-context`"),
-            Self::Forbidden { message, .. } => {
-                error.because(message).help("ask an administrator of the cluster for a role that allows it, or deploy to another namespace with `--namespace`")
+            Self::Unauthorized { .. } => {
+                error.help("the login may have expired: log in again, or choose another context with `--kube-context`")
             }
+            Self::Forbidden { message, .. } => error
+                .because(message)
+                .help("ask an administrator of the cluster for a role that allows it, or deploy to another namespace with `--namespace`"),
             Self::UnknownKind { api_version, kind } => error.help(unknown_kind_help(api_version, kind)),
             Self::NamespaceMissing { namespace } => {
                 error.help(format!("create it with `kubectl create namespace {namespace}`, or add a Namespace object to the manifests"))
@@ -219,7 +223,10 @@ impl KubeError {
     pub fn is_immutable_field(&self) -> bool {
         let Self::Rejected { message, causes, .. } = self else { return false };
         let says = |text: &str| {
-            text.contains("field is immutable") || text.contains("may not change once set") || text.contains("updates to statefulset spec for fields other than") || text.contains("pod updates may not change fields other than")
+            text.contains("field is immutable")
+                || text.contains("may not change once set")
+                || text.contains("updates to statefulset spec for fields other than")
+                || text.contains("pod updates may not change fields other than")
         };
         says(message) || causes.iter().any(|(_, text)| says(text))
     }
@@ -239,18 +246,24 @@ fn unreachable_help(how: Unreachable, context: &str) -> Option<String> {
         Unreachable::UnknownHost => "check the network and the VPN, or choose another cluster with `--kube-context`".to_owned(),
         Unreachable::Silent => "check the network, the VPN and firewalls, or choose another cluster with `--kube-context`".to_owned(),
         Unreachable::Certificate => {
-            format!("the cluster may have been created anew: fetch its kubeconfig again, so that `certificate-authority-data` of context `{context}` fits")
+            format!(
+                "the cluster may have been created anew: fetch its kubeconfig again, so that `certificate-authority-data` of context `{context}` fits"
+            )
         }
         Unreachable::Other => return None,
     })
 }
 
 fn unknown_kind_help(api_version: &str, kind: &str) -> String {
-    let groups: Vec<String> = groups_of(kind).map(|group| if group.is_empty() { "the core group".to_owned() } else { format!("`{group}`") }).collect();
+    let groups: Vec<String> =
+        groups_of(kind).map(|group| if group.is_empty() { "the core group".to_owned() } else { format!("`{group}`") }).collect();
     if groups.is_empty() {
         return format!("add the CustomResourceDefinition of `{api_version}` to the manifests, or install its operator first");
     }
-    format!("Kubernetes has `{kind}` in {}: change `apiVersion` to a version of it that this cluster serves (`kubectl api-versions`)", groups.join(" and "))
+    format!(
+        "Kubernetes has `{kind}` in {}: change `apiVersion` to a version of it that this cluster serves (`kubectl api-versions`)",
+        groups.join(" and ")
+    )
 }
 
 fn rejected(error: Diagnostic, message: &str, causes: &[(String, String)]) -> Diagnostic {

@@ -34,7 +34,8 @@ impl ResolvedKind {
 
     /// Returns the path of all objects, those of a namespace, or one of them.
     pub(super) fn path(&self, namespace: Option<&str>, name: Option<&str>) -> String {
-        let mut path = if self.group.is_empty() { format!("/api/{}", self.version) } else { format!("/apis/{}/{}", self.group, self.version) };
+        let mut path =
+            if self.group.is_empty() { format!("/api/{}", self.version) } else { format!("/apis/{}/{}", self.group, self.version) };
         if let Some(namespace) = namespace.filter(|_| self.namespaced) {
             path.push_str("/namespaces/");
             path.push_str(&encoded(namespace));
@@ -144,7 +145,13 @@ fn split(api_version: &str) -> (&str, &str) {
 pub fn built_in_kind(api_version: &str, kind: &str) -> Option<ResolvedKind> {
     let (group, version) = split(api_version);
     let (_, _, plural, namespaced) = BUILT_IN.iter().find(|(g, k, ..)| *g == group && *k == kind)?;
-    Some(ResolvedKind { group: group.into(), version: version.into(), kind: kind.into(), plural: (*plural).into(), namespaced: *namespaced })
+    Some(ResolvedKind {
+        group: group.into(),
+        version: version.into(),
+        kind: kind.into(),
+        plural: (*plural).into(),
+        namespaced: *namespaced,
+    })
 }
 
 /// Returns the groups in which Kubernetes itself has a kind of that name.
@@ -176,7 +183,8 @@ impl Cluster {
 
     async fn discover(&self, api_version: &str, cx: &Cx) -> Result<Arc<Vec<ResolvedKind>>, KubeError> {
         let (group, version) = split(api_version);
-        let path = if group.is_empty() { format!("/api/{}", encoded(version)) } else { format!("/apis/{}/{}", encoded(group), encoded(version)) };
+        let path =
+            if group.is_empty() { format!("/api/{}", encoded(version)) } else { format!("/apis/{}/{}", encoded(group), encoded(version)) };
         let answer = match self.call(Call::get(path, format!("ask for the kinds of {api_version}")), cx).await {
             Err(KubeError::NotFound { .. } | KubeError::UnknownKind { .. }) => Value::Null,
             other => other?,
@@ -218,7 +226,13 @@ mod tests {
             ("v1", "Pod", None, None, "/api/v1/pods"),
             ("v1", "Namespace", Some("ignored"), Some("shop"), "/api/v1/namespaces/shop"),
             ("apps/v1", "Deployment", Some("shop"), None, "/apis/apps/v1/namespaces/shop/deployments"),
-            ("rbac.authorization.k8s.io/v1", "ClusterRole", None, Some("system:a b"), "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Aa%20b"),
+            (
+                "rbac.authorization.k8s.io/v1",
+                "ClusterRole",
+                None,
+                Some("system:a b"),
+                "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Aa%20b",
+            ),
         ] {
             assert_eq!(built_in_kind(api_version, kind).unwrap().path(namespace, name), path);
         }

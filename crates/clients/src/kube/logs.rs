@@ -37,13 +37,13 @@ impl LogOptions {
     fn query(&self) -> String {
         let mut query = format!("follow={}&timestamps={}&previous={}", self.follow, self.timestamps, self.previous);
         if let Some(container) = &self.container {
-            query.push_str(&format!("&container={}", encoded(container)));
+            query += &["&container=", &encoded(container)].concat();
         }
         if let Some(since) = &self.since {
-            query.push_str(&format!("&sinceTime={}", encoded(since)));
+            query += &["&sinceTime=", &encoded(since)].concat();
         }
         if let Some(tail) = self.tail {
-            query.push_str(&format!("&tailLines={tail}"));
+            query += &["&tailLines=", &tail.to_string()].concat();
         }
         query
     }
@@ -120,7 +120,17 @@ mod tests {
 
     #[test]
     fn options_become_a_query() {
-        let options = LogOptions { container: Some("app".into()), follow: true, timestamps: true, since: Some("2026-01-02T03:04:05Z".into()), tail: Some(3), previous: false };
-        assert_eq!(options.query(), "follow=true&timestamps=true&previous=false&container=app&sinceTime=2026-01-02T03%3A04%3A05Z&tailLines=3");
+        let options = LogOptions {
+            container: Some("app".into()),
+            follow: true,
+            timestamps: true,
+            since: Some("2026-01-02T03:04:05Z".into()),
+            tail: Some(3),
+            previous: false,
+        };
+        assert_eq!(
+            options.query(),
+            "follow=true&timestamps=true&previous=false&container=app&sinceTime=2026-01-02T03%3A04%3A05Z&tailLines=3"
+        );
     }
 }

@@ -77,7 +77,12 @@ pub(super) fn describe(key: &ObjectKey, namespace: Option<&str>) -> String {
 
 impl Cluster {
     /// Returns where an object is: its kind, and its namespace if its kind has one.
-    pub(super) async fn place<'a>(&'a self, api_version: &str, key: &'a ObjectKey, cx: &Cx) -> Result<(ResolvedKind, Option<&'a str>), KubeError> {
+    pub(super) async fn place<'a>(
+        &'a self,
+        api_version: &str,
+        key: &'a ObjectKey,
+        cx: &Cx,
+    ) -> Result<(ResolvedKind, Option<&'a str>), KubeError> {
         let kind = self.resource(api_version, &key.kind, cx).await?;
         let namespace = kind.namespaced.then(|| key.namespace.as_ref().map_or(self.default_namespace(), Namespace::as_str));
         Ok((kind, namespace))
@@ -108,11 +113,11 @@ impl Cluster {
             let mut uri = format!("{}?limit={PAGE}", selection.kind.path(selection.namespace.as_ref().map(Namespace::as_str), None));
             for (name, value) in [("labelSelector", &selection.labels), ("fieldSelector", &selection.fields)] {
                 if let Some(value) = value {
-                    uri.push_str(&format!("&{name}={}", encoded(value)));
+                    uri += &["&", name, "=", &encoded(value)].concat();
                 }
             }
             if !more.is_empty() {
-                uri.push_str(&format!("&continue={}", encoded(&more)));
+                uri += &["&continue=", &encoded(&more)].concat();
             }
             let mut call = Call::get(uri, format!("list {}", selection.describe())).about(&selection.kind);
             if detail == Detail::Metadata {
@@ -149,7 +154,12 @@ impl Cluster {
         let selection = Selection::of(kind, Some(namespace.clone())).fields(format!("involvedObject.uid={uid}"));
         let mut events = self.list(&selection, Detail::Full, cx).await?;
         let time = |event: &Value| {
-            let texts = [&event["series"]["lastObservedTime"], &event["lastTimestamp"], &event["eventTime"], &event["metadata"]["creationTimestamp"]];
+            let texts = [
+                &event["series"]["lastObservedTime"],
+                &event["lastTimestamp"],
+                &event["eventTime"],
+                &event["metadata"]["creationTimestamp"],
+            ];
             texts.into_iter().find_map(Value::as_str).unwrap_or_default().to_owned()
         };
         events.sort_by_key(time);

@@ -16,7 +16,9 @@ fn entries(live: &Value) -> &[Value] {
 }
 
 fn is_client_side(entry: &Value) -> bool {
-    entry["operation"] == "Update" && entry["subresource"].as_str().unwrap_or_default().is_empty() && entry["manager"].as_str().is_some_and(|m| CLIENT_SIDE.contains(&m))
+    entry["operation"] == "Update"
+        && entry["subresource"].as_str().unwrap_or_default().is_empty()
+        && entry["manager"].as_str().is_some_and(|m| CLIENT_SIDE.contains(&m))
 }
 
 fn is_ours(entry: &Value) -> bool {
@@ -32,14 +34,13 @@ pub(super) fn is_needed(live: &Value) -> bool {
 pub(super) fn patch(live: &Value) -> Value {
     let mut ours: Option<Value> = entries(live).iter().find(|entry| is_ours(entry)).cloned();
     for entry in entries(live).iter().filter(|entry| is_client_side(entry)) {
-        match &mut ours {
-            Some(ours) => unite(&mut ours["fieldsV1"], &entry["fieldsV1"]),
-            None => {
-                let mut entry = entry.clone();
-                entry["manager"] = FIELD_MANAGER.into();
-                entry["operation"] = "Apply".into();
-                ours = Some(entry);
-            }
+        if let Some(ours) = &mut ours {
+            unite(&mut ours["fieldsV1"], &entry["fieldsV1"]);
+        } else {
+            let mut entry = entry.clone();
+            entry["manager"] = FIELD_MANAGER.into();
+            entry["operation"] = "Apply".into();
+            ours = Some(entry);
         }
     }
     let others = entries(live).iter().filter(|entry| !is_client_side(entry) && !is_ours(entry)).cloned();
@@ -73,7 +74,7 @@ fn unite_below(fields: &mut Value, other: &Value) {
 mod tests {
     use super::*;
 
-    fn live(managed: Value) -> Value {
+    fn live(managed: &Value) -> Value {
         json!({"metadata": {"resourceVersion": "7", "managedFields": managed}})
     }
 
@@ -87,13 +88,13 @@ mod tests {
             ("devloop", "Apply", "", false),
         ] {
             let entry = json!({"manager": manager, "operation": operation, "subresource": subresource, "fieldsV1": {}});
-            assert_eq!(is_needed(&live(json!([entry]))), needed, "{manager} {operation} {subresource}");
+            assert_eq!(is_needed(&live(&json!([entry]))), needed, "{manager} {operation} {subresource}");
         }
     }
 
     #[test]
     fn its_fields_are_united_with_ours_and_others_keep_theirs() {
-        let patch = patch(&live(json!([
+        let patch = patch(&live(&json!([
             {"manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": {"f:data": {".": {}, "f:a": {}}}},
             {"manager": "hpa", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
             {"manager": "devloop", "operation": "Apply", "fieldsV1": {"f:data": {"f:b": {}}}},

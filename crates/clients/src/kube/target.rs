@@ -20,6 +20,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// What the command line, the environment and the machine's settings say about the target; none is "not said".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag or setting of its own")]
 pub struct TargetInput {
     /// `--namespace`.
     pub namespace: Option<String>,
@@ -71,7 +72,8 @@ pub async fn resolve(input: &TargetInput, cluster: Option<&Cluster>, cx: &Cx) ->
     };
     let named = input.default_repo.as_ref().or(input.settings_default_repo.as_ref()).map(|repo| repo.trim_end_matches('/').to_owned());
     let ask_registry = named.is_none() && input.local_cluster != Some(false);
-    let (registry, node_platforms) = tokio::join!(registry(cluster.filter(|_| ask_registry), cx), platforms(cluster.filter(|_| input.ask_platforms), cx));
+    let (registry, node_platforms) =
+        tokio::join!(registry(cluster.filter(|_| ask_registry), cx), platforms(cluster.filter(|_| input.ask_platforms), cx));
     let registry = registry?;
     let delivery = delivery(input, &place, registry.is_some());
     let forced = input.namespace.clone().filter(|namespace| !namespace.is_empty());
@@ -99,7 +101,8 @@ fn place(input: &TargetInput, context: &str, is_minikube: bool) -> Place {
             }
         }
     };
-    let is_local = input.minikube_profile.is_some() || input.local_cluster.unwrap_or(by_name != Place::Remote || (input.detect_minikube && is_minikube));
+    let is_local = input.minikube_profile.is_some()
+        || input.local_cluster.unwrap_or(by_name != Place::Remote || (input.detect_minikube && is_minikube));
     match by_name {
         _ if !is_local => Place::Remote,
         Place::Remote => Place::Daemon,

@@ -1,4 +1,5 @@
 //! Requests as the API server gets them, and what its answers become.
+#![expect(clippy::needless_pass_by_value, reason = "a `json!` handed over reads best")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -57,7 +58,10 @@ fn cx() -> Cx {
 }
 
 fn failure(code: u16, reason: &str, message: &str, details: Value) -> (u16, Value) {
-    (code, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details}))
+    (
+        code,
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details}),
+    )
 }
 
 fn not_found() -> (u16, Value) {
@@ -111,7 +115,8 @@ async fn a_client_side_apply_is_taken_over_even_when_somebody_writes_meanwhile()
 #[tokio::test(start_paused = true)]
 async fn what_passes_is_tried_again_and_what_lasts_is_told() {
     let busy = || failure(429, "TooManyRequests", "slow down", json!({"retryAfterSeconds": 1}));
-    let (cluster, server) = Server::with(vec![busy(), failure(503, "ServiceUnavailable", "starting", json!({})), (200, live("1", json!({}), json!([])))]);
+    let (cluster, server) =
+        Server::with(vec![busy(), failure(503, "ServiceUnavailable", "starting", json!({})), (200, live("1", json!({}), json!([])))]);
     assert!(cluster.get("v1", &key(), &cx()).await.unwrap().is_some());
     assert_eq!(server.requests().lines().count(), 3);
 
@@ -157,7 +162,12 @@ async fn lists_come_in_pages() {
 #[tokio::test]
 async fn a_delete_is_for_one_object_and_says_how() {
     let (cluster, server) = Server::with(vec![(200, json!({"kind": "Status"})), not_found()]);
-    let options = DeleteOptions { propagation: Propagation::Foreground, grace: Some(std::time::Duration::ZERO), uid: Some("u".into()), dry_run: false };
+    let options = DeleteOptions {
+        propagation: Propagation::Foreground,
+        grace: Some(std::time::Duration::ZERO),
+        uid: Some("u".into()),
+        dry_run: false,
+    };
     assert!(cluster.delete("v1", &key(), &options, &cx()).await.unwrap());
     assert!(!cluster.delete("v1", &key(), &DeleteOptions::default(), &cx()).await.unwrap());
     insta::assert_snapshot!(server.requests(), @r#"
@@ -174,7 +184,10 @@ async fn refusals_are_told_apart() {
         (failure(403, "Forbidden", "exceeded quota: small", about.clone()), "kube/rejected"),
         (failure(401, "Unauthorized", "Unauthorized", json!({})), "kube/unauthorized"),
         (failure(422, "Invalid", "is invalid", about.clone()), "kube/rejected"),
-        (failure(404, "NotFound", "namespaces \"shop\" not found", json!({"name": "shop", "kind": "namespaces"})), "kube/namespace-missing"),
+        (
+            failure(404, "NotFound", "namespaces \"shop\" not found", json!({"name": "shop", "kind": "namespaces"})),
+            "kube/namespace-missing",
+        ),
         (failure(404, "NotFound", "the server could not find the requested resource", json!({})), "kube/unknown-kind"),
         (failure(409, "Conflict", "modified", about), "kube/conflict"),
     ] {
@@ -186,7 +199,8 @@ async fn refusals_are_told_apart() {
 
 #[tokio::test]
 async fn a_watch_lists_and_ends_when_it_is_forbidden() {
-    let (cluster, _server) = Server::with(vec![failure(403, "Forbidden", "User \"me\" cannot list resource \"pods\"", json!({"kind": "pods"}))]);
+    let (cluster, _server) =
+        Server::with(vec![failure(403, "Forbidden", "User \"me\" cannot list resource \"pods\"", json!({"kind": "pods"}))]);
     let selection = Selection::of(built_in_kind("v1", "Pod").unwrap(), Some(Namespace("shop".into())));
     let events: Vec<_> = cluster.watch(&selection, &cx()).collect().await;
     let error = events.into_iter().find_map(Result::err).unwrap();

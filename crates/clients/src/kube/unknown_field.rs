@@ -66,7 +66,10 @@ fn below<'a>(value: &'a mut Value, step: &Step<'_>) -> Option<&'a mut Value> {
         Step::Field(name) => value.get_mut(*name),
         Step::Index(at) => value.get_mut(*at),
         // A key that the manifest leaves out has its default.
-        Step::Keys(keys) => value.as_array_mut()?.iter_mut().find(|item| keys.iter().all(|(key, wanted)| item.get(*key).is_none_or(|there| there == wanted))),
+        Step::Keys(keys) => value
+            .as_array_mut()?
+            .iter_mut()
+            .find(|item| keys.iter().all(|(key, wanted)| item.get(*key).is_none_or(|there| there == wanted))),
     }
 }
 
@@ -86,7 +89,10 @@ mod tests {
         spec.template.spec.containers[name="app"].ports[containerPort=80,protocol="TCP"].z: there is no such field
         "#);
         assert!(remove(&mut object, message));
-        assert_eq!(object, json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "x": 1}, {"name": "app", "ports": [{"containerPort": 80}]}]}}}}));
+        assert_eq!(
+            object,
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "x": 1}, {"name": "app", "ports": [{"containerPort": 80}]}]}}}})
+        );
         assert!(!remove(&mut object, message));
     }
 

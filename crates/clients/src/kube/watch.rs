@@ -21,7 +21,7 @@ use super::Selection;
 use super::cluster::Call;
 
 /// How long a watch may fail in a row before it is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a watch says.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +53,16 @@ impl Cluster {
             Some(namespace) => Api::namespaced_with(client, Namespace::as_str(namespace), &resource),
             None => Api::all_with(client, &resource),
         };
-        let config = watcher::Config { label_selector: selection.labels.clone(), field_selector: selection.fields.clone(), ..watcher::Config::default() };
-        let mut failing = Failing { cluster: self.clone(), call: Call::get(String::new(), format!("watch {}", selection.describe())).about(&selection.kind), since: None };
+        let config = watcher::Config {
+            label_selector: selection.labels.clone(),
+            field_selector: selection.fields.clone(),
+            ..watcher::Config::default()
+        };
+        let mut failing = Failing {
+            cluster: self.clone(),
+            call: Call::get(String::new(), format!("watch {}", selection.describe())).about(&selection.kind),
+            since: None,
+        };
         watcher::watcher(api, config)
             .default_backoff()
             .filter_map(move |event| futures::future::ready(failing.judge(event)))
@@ -85,7 +93,10 @@ impl Failing {
             Err(error) => {
                 let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
                 let error = self.translated(error)?;
-                let lasting = matches!(error, KubeError::Forbidden { .. } | KubeError::Unauthorized { .. } | KubeError::UnknownKind { .. } | KubeError::Login { .. });
+                let lasting = matches!(
+                    error,
+                    KubeError::Forbidden { .. } | KubeError::Unauthorized { .. } | KubeError::UnknownKind { .. } | KubeError::Login { .. }
+                );
                 tracing::debug!(action = self.call.action, %error, "watch interrupted");
                 (lasting || since.elapsed() > PATIENCE).then_some(Err(error))
             }

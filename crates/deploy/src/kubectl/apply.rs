@@ -55,7 +55,13 @@ impl<'a> Plan<'a> {
 }
 
 /// Returns what became of the objects of one rank.
-pub(super) async fn rank(plan: &Plan<'_>, inventory: &Inventory, objects: &[&Wanted], cluster: &Cluster, cx: &Cx) -> Result<Vec<Done>, DeployError> {
+pub(super) async fn rank(
+    plan: &Plan<'_>,
+    inventory: &Inventory,
+    objects: &[&Wanted],
+    cluster: &Cluster,
+    cx: &Cx,
+) -> Result<Vec<Done>, DeployError> {
     let done = if plan.flags.is_some() {
         each(objects, |wanted| one(plan, inventory, wanted, cluster, cx)).await?
     } else {
@@ -63,7 +69,10 @@ pub(super) async fn rank(plan: &Plan<'_>, inventory: &Inventory, objects: &[&Wan
     };
     if objects.first().is_some_and(|one| one.rank == Rank::Definitions) {
         let definitions = objects.iter().filter(|one| one.key.kind == "CustomResourceDefinition");
-        each(definitions, |one| async { cluster.wait_established(&one.key.name, ESTABLISH_LIMIT, cx).await.map_err(|error| one.error(error)) }).await?;
+        each(definitions, |one| async {
+            cluster.wait_established(&one.key.name, ESTABLISH_LIMIT, cx).await.map_err(|error| one.error(error))
+        })
+        .await?;
     }
     Ok(done)
 }
@@ -91,7 +100,9 @@ async fn one(plan: &Plan<'_>, inventory: &Inventory, wanted: &Wanted, cluster: &
 
 /// Returns whether `live` is still what the last apply of this same manifest made.
 fn is_as_applied(entry: Option<&Entry>, live: &Value, object: &Value, manifest: &str) -> bool {
-    entry.is_some_and(|entry| entry.manifest == manifest && live["metadata"]["uid"] == *entry.uid && entry.live == fingerprint::of_live(live, object))
+    entry.is_some_and(|entry| {
+        entry.manifest == manifest && live["metadata"]["uid"] == *entry.uid && entry.live == fingerprint::of_live(live, object)
+    })
 }
 
 /// Returns the object as the cluster has it; none if it is not there, or no longer.
@@ -103,7 +114,7 @@ async fn ready_to_write(plan: &Plan<'_>, wanted: &Wanted, cluster: &Cluster, cx:
     let limit = plan.job.wait_for_deletions.max;
     match cluster.wait_gone(&wanted.api_version, &wanted.key, leaving["metadata"]["uid"].as_str(), limit, cx).await {
         Ok(()) => cluster.get(&wanted.api_version, &wanted.key, cx).await.map_err(|error| wanted.error(error)),
-        Err(KubeError::TimedOut { .. }) => Err(DeployError::StillDeleting { object: wanted.key.clone(), limit }),
+        Err(KubeError::TimedOut { .. }) => Err(DeployError::StillDeleting { object: Box::new(wanted.key.clone()), limit }),
         Err(error) => Err(wanted.error(error)),
     }
 }
@@ -144,18 +155,29 @@ async fn anew(plan: &Plan<'_>, inventory: &Inventory, wanted: &Wanted, cluster: 
 }
 
 /// Returns what became of the objects after the real kubectl applied them.
-async fn by_command(plan: &Plan<'_>, inventory: &Inventory, objects: &[&Wanted], cluster: &Cluster, cx: &Cx) -> Result<Vec<Done>, DeployError> {
+async fn by_command(
+    plan: &Plan<'_>,
+    inventory: &Inventory,
+    objects: &[&Wanted],
+    cluster: &Cluster,
+    cx: &Cx,
+) -> Result<Vec<Done>, DeployError> {
     let before = each(objects, |wanted| ready_to_write(plan, wanted, cluster, cx)).await?;
     let marked: Vec<Value> = objects.iter().zip(&before).map(|(wanted, live)| marked(wanted, live.as_ref(), inventory)).collect();
     for line in command::apply(plan.job, &marked, cx).await? {
         tracing::debug!(line, "kubectl apply");
     }
-    let after = each(objects, |wanted| async { cluster.get(&wanted.api_version, &wanted.key, cx).await.map_err(|error| wanted.error(error)) }).await?;
+    let after =
+        each(objects, |wanted| async { cluster.get(&wanted.api_version, &wanted.key, cx).await.map_err(|error| wanted.error(error)) })
+            .await?;
     let mut done = Vec::with_capacity(objects.len());
     for (((wanted, before), after), object) in objects.iter().zip(before).zip(after).zip(&marked) {
         // `--dry-run` and `--prune` among the flags: nothing is there, and there is nothing to remember.
         let Some(after) = after else { continue };
-        let same = |before: &Value| before["metadata"]["uid"] == after["metadata"]["uid"] && fingerprint::of_live(before, object) == fingerprint::of_live(&after, object);
+        let same = |before: &Value| {
+            before["metadata"]["uid"] == after["metadata"]["uid"]
+                && fingerprint::of_live(before, object) == fingerprint::of_live(&after, object)
+        };
         let change = match &before {
             None => Change::Created,
             Some(before) if same(before) => Change::Unchanged,

@@ -27,8 +27,17 @@ pub(super) fn native_flags(settings: &KubectlDeploy) -> Option<NativeFlags> {
     let mut native = NativeFlags::default();
     for flag in &settings.apply_flags {
         match flag.as_str() {
-            "--server-side" | "--server-side=true" | "--force-conflicts" | "--force-conflicts=true" | "--wait=false" | "--overwrite" | "--overwrite=true" => {}
-            "--validate" | "--validate=true" | "--validate=strict" | "--force=false" => {}
+            "--server-side"
+            | "--server-side=true"
+            | "--force-conflicts"
+            | "--force-conflicts=true"
+            | "--wait=false"
+            | "--overwrite"
+            | "--overwrite=true"
+            | "--validate"
+            | "--validate=true"
+            | "--validate=strict"
+            | "--force=false" => {}
             "--force" | "--force=true" => native.force = true,
             "--validate=false" | "--validate=ignore" => native.no_validation = true,
             _ => return None,
@@ -39,7 +48,9 @@ pub(super) fn native_flags(settings: &KubectlDeploy) -> Option<NativeFlags> {
 
 /// Returns whether a delete has to be done by the real kubectl.
 pub(crate) fn flags_need_command(settings: &KubectlDeploy) -> bool {
-    let known = |flag: &String| matches!(flag.as_str(), "--ignore-not-found" | "--ignore-not-found=true" | "--wait" | "--wait=true" | "--wait=false");
+    let known = |flag: &String| {
+        matches!(flag.as_str(), "--ignore-not-found" | "--ignore-not-found=true" | "--wait" | "--wait=true" | "--wait=false")
+    };
     !settings.global_flags.is_empty() || !settings.delete_flags.iter().all(known)
 }
 

@@ -64,7 +64,11 @@ async fn no_kubeconfig_is_told_with_where_it_was_looked_for() {
     help: it has no contexts at all: set `KUBECONFIG` or `--kubeconfig` to the right file
     ");
     std::fs::write(folder.path().join("bad"), "clusters: 3\n").unwrap();
-    assert!(refused(&settings(folder.path(), &["bad"]), folder.path()).await.starts_with("error[kube/bad-kubeconfig]: the kubeconfig cannot be used\n  "));
+    assert!(
+        refused(&settings(folder.path(), &["bad"]), folder.path())
+            .await
+            .starts_with("error[kube/bad-kubeconfig]: the kubeconfig cannot be used\n  ")
+    );
 }
 
 #[tokio::test]
