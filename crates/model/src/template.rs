@@ -146,7 +146,14 @@ impl Template {
     }
 
     fn error(&self, error: &gotmpl::TemplateError) -> TemplateError {
-        TemplateError { template: self.0.clone(), why: error.to_string() }
+        let why = match error {
+            gotmpl::TemplateError::Exec(why) => why.clone(),
+            gotmpl::TemplateError::Parse { line, col, message, .. } | gotmpl::TemplateError::Lex { line, col, message, .. } => {
+                format!("{message} (line {line}, column {col})")
+            }
+            other => other.to_string(),
+        };
+        TemplateError { template: self.0.clone(), why }
     }
 }
 

@@ -137,7 +137,7 @@ impl Element {
             Self::Month { long } => text.push_str(name(MONTHS[(time.month() as usize - 1) % 12], long)),
             Self::Weekday { long } => text.push_str(name(WEEKDAYS[time.weekday().to_monday_zero_offset() as usize % 7], long)),
             Self::Number { field, pad } => text.push_str(&pad.pad(field.of(time))),
-            Self::ShortYear => text.push_str(&format!("{:02}", time.year().rem_euclid(100))),
+            Self::ShortYear => text.push_str(&Pad::Zero(2).pad(i64::from(time.year().rem_euclid(100)))),
             Self::HalfOfDay { capital } => text.push_str(match (time.hour() >= 12, capital) {
                 (true, true) => "PM",
                 (true, false) => "pm",
@@ -303,9 +303,8 @@ impl Read {
             Field::Month => self.month = number as i8,
             Field::Day => self.day = number as i8,
             Field::YearDay => self.year_day = Some(number as i16),
-            Field::Hour => self.hour = number as i8,
             Field::HalfHour if number > 12 => return None,
-            Field::HalfHour => self.hour = number as i8,
+            Field::Hour | Field::HalfHour => self.hour = number as i8,
             Field::Minute => self.minute = number as i8,
             Field::Second => {
                 self.second = number as i8;
@@ -335,7 +334,7 @@ impl Read {
                 rest = rest.strip_prefix(':')?;
             }
             let (number, after) = digits(rest, 2, 2)?;
-            seconds += number as i32 * [3600, 60, 1][usize::from(part)];
+            seconds += number * [3600, 60, 1][usize::from(part)];
             rest = after;
         }
         self.offset = Some(Offset::from_seconds(if text.starts_with('-') { -seconds } else { seconds }).ok()?);
@@ -376,7 +375,7 @@ fn named<'a>(names: &[&str], long: bool, text: &'a str) -> Option<(usize, &'a st
     })
 }
 
-fn digits(text: &str, least: usize, most: usize) -> Option<(u32, &str)> {
+fn digits(text: &str, least: usize, most: usize) -> Option<(i32, &str)> {
     let end = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
     if end < least { None } else { Some((text[..end].parse().ok()?, &text[end..])) }
 }

@@ -103,7 +103,7 @@ impl<'a> Call<'a> {
     fn int(&self, at: usize) -> std::result::Result<i64, TemplateError> {
         match self.get(at) {
             Value::Int(number) => Ok(*number),
-            Value::Uint(number) => Ok(*number as i64),
+            Value::Uint(number) => Ok(number.cast_signed()),
             _ => Err(self.wrong_type(at, "int")),
         }
     }

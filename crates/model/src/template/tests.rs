@@ -64,17 +64,20 @@ fn every_template_renders_as_in_go() {
 #[test]
 fn faults_are_told_in_the_words_of_go() {
     let fault = |text: &str| Template::parse(text).map(|t| t.render(&vars(""), MissingKey::Error)).unwrap_or_else(Err).unwrap_err();
-    insta::assert_snapshot!(fault("{{ .NAME"), @"");
-    insta::assert_snapshot!(fault("a\n {{ if .NAME }}x"), @"");
-    insta::assert_snapshot!(fault("x{{ end }}"), @"");
-    insta::assert_snapshot!(fault("{{ else }}"), @"");
-    insta::assert_snapshot!(fault("{{ nofunction }}"), @"");
-    insta::assert_snapshot!(fault("{{ .MISSING }}"), @"");
-    insta::assert_snapshot!(fault("{{ upper 1 }}"), @"");
-    insta::assert_snapshot!(fault("{{ fail \"stop here\" }}"), @"");
-    insta::assert_snapshot!(fault("{{ genCA \"x\" 365 }}"), @"");
-    insta::assert_snapshot!(fault("{{ cmd \"date\" }}"), @"");
-    insta::assert_snapshot!(fault("{{ div 1 0 }}"), @"");
+    insta::assert_snapshot!(fault("{{ .NAME"), @"template `{{ .NAME`: unclosed action (line 1, column 9)");
+    insta::assert_snapshot!(fault("a\n {{ if .NAME }}x"), @"
+    template `a
+     {{ if .NAME }}x`: this block has no {{end}} (line 2, column 2)
+    ");
+    insta::assert_snapshot!(fault("x{{ end }}"), @"template `x{{ end }}`: unexpected {{end}} (line 1, column 2)");
+    insta::assert_snapshot!(fault("{{ else }}"), @"template `{{ else }}`: unexpected {{else}} (line 1, column 1)");
+    insta::assert_snapshot!(fault("{{ nofunction }}"), @"template `{{ nofunction }}`: undefined function: nofunction");
+    insta::assert_snapshot!(fault("{{ .MISSING }}"), @"template `{{ .MISSING }}`: map has no entry for key: MISSING");
+    insta::assert_snapshot!(fault("{{ upper 1 }}"), @"template `{{ upper 1 }}`: error calling upper: wrong type for value; expected string; got int");
+    insta::assert_snapshot!(fault("{{ fail \"stop here\" }}"), @r#"template `{{ fail "stop here" }}`: error calling fail: stop here"#);
+    insta::assert_snapshot!(fault("{{ genCA \"x\" 365 }}"), @r#"template `{{ genCA "x" 365 }}`: error calling genCA: this version does not have this function of Sprig; compute the value outside and pass it as a variable"#);
+    insta::assert_snapshot!(fault("{{ cmd \"date\" }}"), @r#"template `{{ cmd "date" }}`: `cmd` is not available here"#);
+    insta::assert_snapshot!(fault("{{ div 1 0 }}"), @"template `{{ div 1 0 }}`: error calling div: integer divide by zero, or a result beyond 64 bits");
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn commands_run_through_the_runner_they_are_given() {
     let vars = vars("").with_commands(echo);
     let render = |text: &str| Template::parse(text).and_then(|template| template.render(&vars, MissingKey::NoValue));
     assert_eq!(render("{{ cmd \"echo\" .NAME \"b\" | upper }}").as_deref(), Ok("WEB+B"));
-    insta::assert_snapshot!(render("{{ cmd \"nope\" }}").unwrap_err(), @"");
+    insta::assert_snapshot!(render("{{ cmd \"nope\" }}").unwrap_err(), @r#"template `{{ cmd "nope" }}`: no such program"#);
 }
 
 proptest::proptest! {

@@ -1,18 +1,16 @@
 //! Functions that choose between values, look at their types, and turn them into JSON and back.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use gotmpl::Value;
 
 use super::Call;
 use super::Function;
-use super::Result;
 use super::go;
 use super::text;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    ("default", 1, None, default),
+    ("default", 1, None, |c| Ok(default(c))),
     ("empty", 1, Some(1), |c| Ok(Value::Bool(go::is_empty(c.get(0))))),
     ("coalesce", 0, None, |c| Ok(c.arguments.iter().find(|value| !go::is_empty(value)).cloned().unwrap_or(Value::Nil))),
     ("all", 0, None, |c| Ok(Value::Bool(!c.arguments.iter().any(go::is_empty)))),
@@ -35,9 +33,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ("mustToRawJson", 1, Some(1), |c| text(to_json(c.get(0), None))),
 ];
 
-fn default(call: &Call<'_>) -> Result {
+fn default(call: &Call<'_>) -> Value {
     let given = call.get(1);
-    Ok(if go::is_empty(given) { call.get(0).clone() } else { given.clone() })
+    if go::is_empty(given) { call.get(0).clone() } else { given.clone() }
 }
 
 /// Every number becomes a float, as `encoding/json` makes it.
@@ -101,9 +99,7 @@ fn json_text(text: &str) -> String {
             '\n' => json.push_str("\\n"),
             '\r' => json.push_str("\\r"),
             '\t' => json.push_str("\\t"),
-            c if (c as u32) < 0x20 || c == '\u{2028}' || c == '\u{2029}' => {
-                write!(json, "\\u{:04x}", c as u32).expect("a string takes all text")
-            }
+            c if (c as u32) < 0x20 || c == '\u{2028}' || c == '\u{2029}' => json.push_str(&go::unicode_escape(c)),
             c => json.push(c),
         }
     }

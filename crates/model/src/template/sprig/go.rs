@@ -1,7 +1,5 @@
 //! What Go would print, and call, a value.
 
-use std::fmt::Write;
-
 use gotmpl::Value;
 
 /// Returns what `%v` prints.
@@ -74,13 +72,18 @@ pub(super) fn quote(text: &str) -> String {
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
             '\u{b}' => quoted.push_str("\\v"),
-            c if c.is_ascii_control() => write!(quoted, "\\x{:02x}", c as u32).expect("a string takes all text"),
-            c if !is_printable(c) => write!(quoted, "\\u{:04x}", c as u32).expect("a string takes all text"),
+            c if c.is_ascii_control() => quoted.extend(["\\x", &format!("{:02x}", c as u32)]),
+            c if !is_printable(c) => quoted.push_str(&unicode_escape(c)),
             c => quoted.push(c),
         }
     }
     quoted.push('"');
     quoted
+}
+
+/// Returns a character as JSON and Go escape it.
+pub(super) fn unicode_escape(c: char) -> String {
+    format!("\\u{:04x}", c as u32)
 }
 
 /// Returns whether Go prints a character as it is: no control, no space but the plain one, nothing invisible.
@@ -98,7 +101,7 @@ pub(super) fn is_empty(value: &Value) -> bool {
 pub(super) fn to_int(value: &Value) -> i64 {
     match value {
         Value::Int(number) => *number,
-        Value::Uint(number) => *number as i64,
+        Value::Uint(number) => number.cast_signed(),
         Value::Float(number) => *number as i64,
         Value::Bool(value) => i64::from(*value),
         Value::String(text) => parse_int(text).unwrap_or(0),

@@ -87,7 +87,7 @@ fn slice(call: &Call<'_>) -> Result {
         return Ok(Value::Nil);
     }
     let start = if call.len() > 1 { go::to_int(call.get(1)) } else { 0 };
-    let end = if call.len() > 2 { go::to_int(call.get(2)) } else { items.len() as i64 };
+    let end = if call.len() > 2 { go::to_int(call.get(2)) } else { items.len().cast_signed() as i64 };
     if start < 0 || start > end || end as usize > items.len() {
         return Err(call.fault(format!("slice index out of bounds [{start}:{end}] with length {}", items.len())));
     }

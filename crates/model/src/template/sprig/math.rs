@@ -18,15 +18,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ("int", 1, Some(1), |c| Ok(Value::Int(to_int(c.get(0))))),
     ("float64", 1, Some(1), |c| Ok(Value::Float(to_float(c.get(0))))),
     ("toDecimal", 1, Some(1), |c| Ok(Value::Int(i64::from_str_radix(&go::show(c.get(0)), 8).unwrap_or(0)))),
-    ("add1", 1, Some(1), |c| fold(c, Value::Int(1), i64::checked_add)),
-    ("add", 0, None, |c| fold(c, Value::Int(0), i64::checked_add)),
-    ("sub", 2, Some(2), |c| fold(c, Value::Nil, i64::checked_sub)),
-    ("mul", 1, None, |c| fold(c, Value::Int(1), i64::checked_mul)),
-    ("div", 2, Some(2), |c| fold(c, Value::Nil, i64::checked_div)),
-    ("mod", 2, Some(2), |c| fold(c, Value::Nil, i64::checked_rem)),
-    ("biggest", 1, None, |c| fold(c, Value::Nil, |a, b| Some(a.max(b)))),
-    ("max", 1, None, |c| fold(c, Value::Nil, |a, b| Some(a.max(b)))),
-    ("min", 1, None, |c| fold(c, Value::Nil, |a, b| Some(a.min(b)))),
+    ("add1", 1, Some(1), |c| fold(c, Some(1), i64::checked_add)),
+    ("add", 0, None, |c| fold(c, Some(0), i64::checked_add)),
+    ("sub", 2, Some(2), |c| fold(c, None, i64::checked_sub)),
+    ("mul", 1, None, |c| fold(c, Some(1), i64::checked_mul)),
+    ("div", 2, Some(2), |c| fold(c, None, i64::checked_div)),
+    ("mod", 2, Some(2), |c| fold(c, None, i64::checked_rem)),
+    ("biggest", 1, None, |c| fold(c, None, |a, b| Some(a.max(b)))),
+    ("max", 1, None, |c| fold(c, None, |a, b| Some(a.max(b)))),
+    ("min", 1, None, |c| fold(c, None, |a, b| Some(a.min(b)))),
     ("maxf", 1, None, |c| Ok(Value::Float(floats(c).fold(f64::NEG_INFINITY, f64::max)))),
     ("minf", 1, None, |c| Ok(Value::Float(floats(c).fold(f64::INFINITY, f64::min)))),
     ("add1f", 1, Some(1), |c| decimals(c, Some(1.0), Decimal::add)),
@@ -47,8 +47,7 @@ fn floats<'a>(call: &'a Call<'_>) -> impl Iterator<Item = f64> + 'a {
 }
 
 /// Joins all arguments by `join`, after `first` where that is a number.
-fn fold(call: &Call<'_>, first: Value, join: fn(i64, i64) -> Option<i64>) -> Result {
-    let first = if let Value::Int(first) = first { Some(first) } else { None };
+fn fold(call: &Call<'_>, first: Option<i64>, join: fn(i64, i64) -> Option<i64>) -> Result {
     let mut numbers = first.into_iter().chain(call.arguments.iter().map(to_int));
     let start = numbers.next().unwrap_or(0);
     let joined = numbers.try_fold(start, join);

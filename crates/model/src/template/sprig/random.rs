@@ -75,7 +75,7 @@ fn random_int(call: &Call<'_>) -> Result {
     let (least, limit) = (call.int(0)?, call.int(1)?);
     let width =
         limit.checked_sub(least).filter(|width| *width > 0).ok_or_else(|| call.fault("the second number must be above the first"))?;
-    Ok(Value::Int(least + below(width as u64) as i64))
+    Ok(Value::Int(least + below(width as u64).cast_signed()))
 }
 
 fn shuffle(call: &Call<'_>) -> Result {

@@ -30,7 +30,7 @@ struct Version {
 fn semver(call: &Call<'_>) -> Result {
     let original = call.text(0)?;
     let version = Version::parse(original).ok_or_else(|| call.fault("invalid semantic version"))?;
-    let [major, minor, patch] = version.numbers.map(|number| Value::Int(number as i64));
+    let [major, minor, patch] = version.numbers.map(|number| Value::Int(number.cast_signed()));
     dict([
         ("Major".into(), major),
         ("Minor".into(), minor),

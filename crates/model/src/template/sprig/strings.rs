@@ -78,7 +78,7 @@ fn truncate(width: i64, text: &str) -> String {
 
 fn substring(call: &Call<'_>) -> Result {
     let (start, end, whole) = (call.int(0)?, call.int(1)?, call.text(2)?);
-    let end = if start >= 0 && (end < 0 || end as usize > whole.len()) { whole.len() as i64 } else { end };
+    let end = if start >= 0 && (end < 0 || end as usize > whole.len()) { whole.len().cast_signed() as i64 } else { end };
     let start = start.max(0);
     if start > end || end as usize > whole.len() {
         return Err(call.fault(format!("slice bounds out of range [{start}:{end}] with length {}", whole.len())));

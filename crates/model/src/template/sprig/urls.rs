@@ -65,7 +65,7 @@ fn join(call: &Call<'_>) -> Result {
                 url.push_str("//");
             }
             if !userinfo.is_empty() {
-                url.push_str(&format!("{userinfo}@"));
+                url.extend([userinfo, "@"]);
             }
             url.push_str(host);
         }
@@ -77,10 +77,10 @@ fn join(call: &Call<'_>) -> Result {
         url.push_str(opaque);
     }
     if !query.is_empty() {
-        url.push_str(&format!("?{query}"));
+        url.extend(["?", query]);
     }
     if !fragment.is_empty() {
-        url.push_str(&format!("#{}", encode(fragment, b"$&+,/:;=?@-_.~!*'()")));
+        url.extend(["#", &encode(fragment, b"$&+,/:;=?@-_.~!*'()")]);
     }
     text(url)
 }
