@@ -28,7 +28,6 @@ use crate::BuildError;
 use crate::BuildJob;
 use crate::BuildOptions;
 use crate::deliver::deliver;
-use crate::deliver::import_missing;
 
 /// Returns the image of `job`, built by its builder and brought to where the cluster runs it from.
 ///
@@ -38,15 +37,10 @@ pub(crate) async fn build(job: &BuildJob, options: &BuildOptions, clients: &Clie
     let artifact = &*job.prepared.artifact;
     let work = Work { job, artifact, options, clients, cx };
     let reference = &job.prepared.reference;
-    let found = match artifact.local.try_import_missing {
-        true => import_missing(reference, options.platforms_of(artifact).first(), options.pushes(artifact), clients, cx).await?,
-        false => None,
-    };
-    let (identity, reference) = match (found, &artifact.builder) {
-        (Some(identity), _) => (identity, reference.clone()),
-        (None, Builder::Docker(spec)) => (work.docker(spec).await?, reference.clone()),
-        (None, Builder::Ko(spec)) => work.ko(spec).await?,
-        (None, Builder::Custom(spec)) => (work.custom(spec).await?, reference.clone()),
+    let (identity, reference) = match &artifact.builder {
+        Builder::Docker(spec) => (work.docker(spec).await?, reference.clone()),
+        Builder::Ko(spec) => work.ko(spec).await?,
+        Builder::Custom(spec) => (work.custom(spec).await?, reference.clone()),
     };
     let image =
         BuiltImage { artifact: artifact.image.clone(), name: reference.name, tag: reference.tag, identity, runtime: artifact.runtime };
@@ -68,10 +62,15 @@ struct Work<'a> {
 impl Work<'_> {
     async fn docker(&self, spec: &DockerBuild) -> Result<Identity, BuildError> {
         let prepared = &self.job.prepared;
+        let inputs = &prepared.inputs;
+        let own = inputs.dockerfile.as_deref();
+        // One outside of the context lies where devloop was started.
+        let dockerfile = if own.is_some_and(|path| path.starts_with("..")) { self.options.working_dir.join(&spec.dockerfile) } else { spec.dockerfile.clone() };
+        let spec = &DockerBuild { dockerfile, ..spec.clone() };
         // One that is not there is the builder's to tell.
         let text = std::fs::read_to_string(self.artifact.context.join(&spec.dockerfile)).unwrap_or_default();
         let arguments = build_args(&spec.build_args, &text, &prepared.reference, &self.job.required, &self.options.mode, &self.cx.env)?;
-        let files: Vec<PathBuf> = prepared.inputs.paths().map(Path::to_owned).collect();
+        let files: Vec<PathBuf> = inputs.paths().filter(|path| inputs.dockerfile_is_copied || Some(*path) != own).map(Path::to_owned).collect();
         let job = DockerJob {
             artifact: &self.artifact.image,
             context: &self.artifact.context,

@@ -27,14 +27,31 @@ pub(crate) async fn deliver(image: &BuiltImage, delivery: &Delivery, docker: &Do
     let Identity::Id(id) = &image.identity else { return Ok(()) };
     let name: ImageRef = image.deployed().parse().map_err(|error| DockerError::Answer { what: format!("name image `{}`", image.deployed()), message: format!("{error}") })?;
     docker.tag(id.as_str(), &name, cx).await?;
+    load(image, &name, delivery, docker, cx).await
+}
+
+/// Puts an image that was built before onto the nodes of a local cluster (`--load-images`); nothing to do where nodes
+/// have the daemon's images, or pull from a registry.
+///
+/// # Errors
+/// When the daemon does not have the image, or a node does not take it.
+pub async fn load_named(image: &BuiltImage, delivery: &Delivery, clients: &Clients, cx: &Cx) -> Result<(), BuildError> {
+    if matches!(delivery, Delivery::Push | Delivery::Load(LoadInto::Daemon)) {
+        return Ok(());
+    }
+    let name = ImageRef { name: image.name.clone(), tag: image.tag.clone(), digest: None };
+    load(image, &name, delivery, clients.docker(cx).await?, cx).await
+}
+
+async fn load(image: &BuiltImage, name: &ImageRef, delivery: &Delivery, docker: &Docker, cx: &Cx) -> Result<(), BuildError> {
     let into = match delivery {
         Delivery::Push | Delivery::Load(LoadInto::Daemon) => return Ok(()),
         Delivery::Load(LoadInto::Kind { cluster }) => {
-            nodes::load(&name, nodes::kind(cluster), docker, cx).await?;
+            nodes::load(name, nodes::kind(cluster), docker, cx).await?;
             cluster
         }
         Delivery::Load(LoadInto::K3d { cluster }) => {
-            nodes::load(&name, nodes::k3d(cluster), docker, cx).await?;
+            nodes::load(name, nodes::k3d(cluster), docker, cx).await?;
             cluster
         }
     };

@@ -57,3 +57,35 @@ fn circle(artifacts: &[Arc<Artifact>], requires: &[Vec<usize>], done: &[bool]) -
     let at = path.first().map(|&first| Box::new(artifacts[first].at.clone()));
     BuildError::Circle { images: path.into_iter().map(|at| artifacts[at].image.clone()).collect(), at }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use devloop_model::Requirement;
+
+    use super::*;
+    use crate::testing;
+
+    fn ordered(artifacts: &[(&str, &[&str])]) -> String {
+        let artifact = |(image, requires): &(&str, &[&str])| {
+            let requirement = |image: &&str| Requirement { image: ImageName::parse(image).unwrap(), alias: "X".to_owned() };
+            Arc::new(Artifact { requires: requires.iter().map(requirement).collect(), ..testing::docker(image, Path::new("/")) })
+        };
+        let artifacts: Vec<_> = artifacts.iter().map(artifact).collect();
+        order(&artifacts).map_or_else(|error| error.to_string(), |levels| format!("{levels:?}"))
+    }
+
+    #[test]
+    fn what_is_required_comes_first() {
+        for (artifacts, expected) in [
+            (&[("a", &[][..]), ("b", &[])][..], "[[0, 1]]"),
+            (&[("a", &["b"]), ("b", &["c"]), ("c", &[]), ("d", &["c"])], "[[2], [1, 3], [0]]"),
+            (&[], "[]"),
+            (&[("x", &["a"]), ("a", &["b"]), ("b", &["c"]), ("c", &["a"])], "artifacts require one another in a circle: `a` -> `b` -> `c` -> `a`"),
+            (&[("a", &["z"])], "artifact `a` requires `z`, which is no artifact"),
+        ] {
+            assert_eq!(ordered(artifacts), expected);
+        }
+    }
+}

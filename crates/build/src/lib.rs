@@ -19,6 +19,7 @@ mod testing;
 
 pub use cache::CacheKey;
 pub use cache::ingredients::Ingredients;
+pub use deliver::load_named;
 pub use error::BuildError;
 pub use explain::ListedInputs;
 pub use explain::explain;

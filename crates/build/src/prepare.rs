@@ -263,3 +263,6 @@ async fn look_up(prepared: Vec<Prepared>, options: &BuildOptions, effects: Effec
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,3 +92,6 @@ impl Tagging<'_> {
         Ok(format_go_time(format, &zoned))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,13 @@
 mod bad_input;
 mod context;
 mod custom;
+mod docker;
+mod dockerignore;
+mod deploy;
 mod examples;
+mod load;
 mod ko;
 mod logs;
 mod ready;
+mod registry;
+mod render;

@@ -178,3 +178,6 @@ pub(crate) fn relative(from: &Path, to: &Path) -> String {
     let up = from.map(|_| Component::ParentDir);
     up.chain(to).collect::<PathBuf>().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests;

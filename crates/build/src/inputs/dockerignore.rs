@@ -261,3 +261,6 @@ fn from_go(go: &str) -> String {
     }
     rust
 }
+
+#[cfg(test)]
+mod tests;
