@@ -55,18 +55,8 @@ fn import_of_sha256(module: &Loaded) -> Option<Diagnostic> {
 }
 
 fn port_forwards(module: &Loaded) -> Vec<Diagnostic> {
-    const KINDS: [&str; 10] = [
-        "container",
-        "pod",
-        "deployment",
-        "service",
-        "replicaset",
-        "replicationcontroller",
-        "statefulset",
-        "daemonset",
-        "cronjob",
-        "job",
-    ];
+    const KINDS: [&str; 10] =
+        ["container", "pod", "deployment", "service", "replicaset", "replicationcontroller", "statefulset", "daemonset", "cronjob", "job"];
     let forwards = module.config.port_forward.iter().enumerate();
     let wrong = forwards.filter(|(_, forward)| !KINDS.contains(&forward.resource_type.to_lowercase().as_str()));
     let fault = |(index, forward): (usize, &PortForwardResource)| {
@@ -98,10 +88,8 @@ fn one_context(modules: &[Loaded]) -> Option<Diagnostic> {
     let mut named = modules.iter().filter(|module| !module.config.deploy.kube_context.is_empty());
     let first = named.next()?;
     let other = named.find(|module| module.config.deploy.kube_context != first.config.deploy.kube_context)?;
-    let what = format!(
-        "modules name two Kubernetes contexts: `{}` and `{}`",
-        first.config.deploy.kube_context, other.config.deploy.kube_context
-    );
+    let what =
+        format!("modules name two Kubernetes contexts: `{}` and `{}`", first.config.deploy.kube_context, other.config.deploy.kube_context);
     let error = other.error("config/two-contexts", "/deploy/kubeContext", what);
     Some(error.help("name one, or give it with `--kube-context` and none in the files"))
 }

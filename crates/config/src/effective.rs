@@ -21,12 +21,7 @@ use crate::schema::latest;
 ///
 /// # Errors
 /// Everything wrong with the configuration, or the first template that fails. A field that this version does not act on is no fault here.
-pub fn effective_yaml(
-    root: &ConfigSource,
-    options: &Options,
-    fetch: &dyn FetchRepo,
-    vars: Option<&Vars>,
-) -> Result<String, ConfigError> {
+pub fn effective_yaml(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo, vars: Option<&Vars>) -> Result<String, ConfigError> {
     let loaded = load::modules(root, options, fetch)?;
     let mut text = String::new();
     for module in &loaded.modules {

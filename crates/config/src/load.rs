@@ -49,6 +49,7 @@ pub enum ConfigSource {
 
 /// What the command line and the environment say about the configuration.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are flags of the command line")]
 pub struct Options {
     /// The command that is run: `run`, `build`; profiles are activated by it.
     pub command: String,
@@ -141,7 +142,8 @@ pub(crate) fn read(file: &Path, cwd: &Path) -> Result<Arc<Source>, Diagnostic> {
         _ => fault("config/unreadable", "cannot read").because(error.to_string()),
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        let before = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = before.matches('\n').count() + 1;
         fault("config/not-utf8", "this is not UTF-8 text:").because(format!("line {line} has a byte that UTF-8 does not allow"))
     })?;
     Ok(Source::new(file, text.strip_prefix('\u{feff}').unwrap_or(&text)))
@@ -191,7 +193,7 @@ fn split(diagnostics: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Vec<Diagnostic
 }
 
 /// All modules, with profiles and defaults worked in.
-pub(crate) struct Modules {
+pub(crate) struct Configuration {
     pub(crate) modules: Vec<Loaded>,
     pub(crate) files: Vec<PathBuf>,
     pub(crate) warnings: Vec<Diagnostic>,
@@ -201,7 +203,7 @@ pub(crate) struct Modules {
 ///
 /// # Errors
 /// Everything wrong with their files, syntax, versions, shapes, profiles and requirements.
-pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Result<Modules, Vec<Diagnostic>> {
+pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Result<Configuration, Vec<Diagnostic>> {
     let source = read_root(root, &options.cwd).map_err(|error| vec![error])?;
     let noticed = RefCell::new((Vec::new(), Vec::new()));
     let understand = |source: &Arc<Source>| {
@@ -236,7 +238,7 @@ pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchR
     }
     warnings.extend(shape_warnings);
     warnings.dedup();
-    Ok(Modules { modules: loaded, files, warnings })
+    Ok(Configuration { modules: loaded, files, warnings })
 }
 
 /// Returns the plan of a configuration: what `options.command` is to do.
@@ -244,7 +246,7 @@ pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchR
 /// # Errors
 /// Everything wrong with it that can be told without building or deploying, a field that this version does not act on included.
 pub fn load(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Result<Plan, ConfigError> {
-    let Modules { modules, files, warnings } = modules(root, options, fetch)?;
+    let Configuration { modules, files, warnings } = modules(root, options, fetch)?;
     let mut diagnostics = check::faults(&modules);
     for module in &modules {
         diagnostics.extend(unsupported::diagnostics(module, &options.command, options.skip_tests));

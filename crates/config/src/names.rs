@@ -86,7 +86,10 @@ mod tests {
         write("cart/skaffold.yaml", "metadata: {name: cart}\nrequires: [{path: ..}]\nbuild: {artifacts: [{image: cart}]}\n");
         let names = names(&ConfigSource::Search, dir.path());
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        assert_eq!(names, Names { profiles: set(&["prod"]), modules: set(&["cart", "shop"]), artifacts: set(&["cart", "web", "web-prod"]) });
+        assert_eq!(
+            names,
+            Names { profiles: set(&["prod"]), modules: set(&["cart", "shop"]), artifacts: set(&["cart", "web", "web-prod"]) }
+        );
         assert_eq!(super::names(&ConfigSource::File("gone".into()), dir.path()), Names::default());
     }
 }

@@ -64,7 +64,7 @@ fn build_settings(modules: &[Loaded]) -> BuildSettings {
         }
         let asked = module.config.build.local.as_ref().and_then(|local| local.concurrency).map(|limit| limit.max(0) as usize);
         settings.concurrency = match (settings.concurrency, asked) {
-            (Some(0), Some(limit)) | (Some(limit), Some(0) | None) | (None, Some(limit)) => Some(limit),
+            (Some(0) | None, Some(limit)) | (Some(limit), Some(0) | None) => Some(limit),
             (Some(one), Some(other)) => Some(one.min(other)),
             (None, None) => None,
         };

@@ -7,6 +7,7 @@ use crate::schema::HostHooks;
 
 /// Which stages a command runs: what concerns another stage is no matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "every command runs a set of its own")]
 struct Stages {
     builds: bool,
     tests: bool,

@@ -16,8 +16,11 @@ pub(crate) const LATEST: u32 = 14;
 /// Versions before `v4beta1`: how their names start, and the last number (0 for a name without one).
 const OLDER: [(&str, u32); 7] = [("v1alpha", 5), ("v1beta", 17), ("v1", 0), ("v2alpha", 4), ("v2beta", 29), ("v3alpha", 1), ("v3", 0)];
 
+/// Changes one pipeline: a document, or a profile of it.
+type Step = fn(&mut Node);
+
 /// Changes from one version to the next, where there is more than new fields, by the version that they lead to.
-const STEPS: [(u32, fn(&mut Node)); 3] = [(4, to_v4beta4), (5, to_v4beta5), (8, to_v4beta8)];
+const STEPS: [(u32, Step); 3] = [(4, to_v4beta4), (5, to_v4beta5), (8, to_v4beta8)];
 
 /// Returns the full name of a version.
 pub(crate) fn name(version: u32) -> String {
@@ -88,7 +91,10 @@ fn unreadable(text: &str, node: &Node, document: &Node) -> Diagnostic {
     let readable = format!("this version of devloop reads {} to v4beta{LATEST}", name(OLDEST));
     if let Some(older) = text.strip_prefix("skaffold/").filter(|older| is_older(older)) {
         let what = format!("`{text}` is too old");
-        let help = format!("upgrade the file with `skaffold fix --overwrite`, or write `apiVersion: {}` and see what has changed since {older}", name(LATEST));
+        let help = format!(
+            "upgrade the file with `skaffold fix --overwrite`, or write `apiVersion: {}` and see what has changed since {older}",
+            name(LATEST)
+        );
         return Diagnostic::error("config/old-api-version", what).at(node.span.location(readable)).help(help);
     }
     if text.strip_prefix("skaffold/v4beta").and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number > LATEST) {
@@ -116,7 +122,7 @@ fn is_older(version: &str) -> bool {
     })
 }
 
-fn for_each_pipeline(document: &mut Node, step: fn(&mut Node)) {
+fn for_each_pipeline(document: &mut Node, step: Step) {
     step(document);
     if let Some(Value::List(profiles)) = document.get_mut("profiles").map(|profiles| &mut profiles.value) {
         profiles.iter_mut().for_each(step);
@@ -166,9 +172,17 @@ mod tests {
     fn each_step_changes_what_its_version_changed() {
         let profile = |body: &str| format!("apiVersion: skaffold/v4beta1\n{body}\nprofiles:\n- name: p\n  {body}");
         for (from, body, expected) in [
-            (3, "verify: [{name: a, container: {name: c, image: i, stdin: true}}]", r#"[{"name":"a","container":{"name":"c","image":"i"}}]"#),
+            (
+                3,
+                "verify: [{name: a, container: {name: c, image: i, stdin: true}}]",
+                r#"[{"name":"a","container":{"name":"c","image":"i"}}]"#,
+            ),
             (4, "verify: [{name: a, container: {name: c, stdin: true}}]", r#"[{"name":"a","container":{"name":"c","stdin":true}}]"#),
-            (4, "build: {artifacts: [{image: a, kaniko: {noPush: true, force: true}}]}", r#"{"artifacts":[{"image":"a","kaniko":{"force":true}}]}"#),
+            (
+                4,
+                "build: {artifacts: [{image: a, kaniko: {noPush: true, force: true}}]}",
+                r#"{"artifacts":[{"image":"a","kaniko":{"force":true}}]}"#,
+            ),
             (5, "build: {artifacts: [{image: a, kaniko: {noPush: true}}]}", r#"{"artifacts":[{"image":"a","kaniko":{"noPush":true}}]}"#),
             (7, "deploy: {kpt: {false: true}}", r#"{"kpt":{"force":true}}"#),
             (8, "deploy: {kpt: {false: true}}", r#"{"kpt":{"false":true}}"#),

@@ -135,7 +135,7 @@ fn builder_words(placed: &Placed<'_>) -> Vec<Diagnostic> {
         faults.push(not_one_of(placed.module, &placed.pointer("jib/type"), &jib.kind, &["maven", "gradle"]));
     }
     if let Some(bazel) = &placed.artifact.bazel
-        && !bazel.target.ends_with(".tar")
+        && bazel.target.strip_suffix(".tar").is_none()
     {
         let pointer = placed.pointer("bazel/target");
         let what = format!("{} has to end with `.tar`: a target that makes an archive of an image", placed.module.subject(&pointer));

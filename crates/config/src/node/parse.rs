@@ -247,7 +247,9 @@ fn syntax_error(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
         info if info.contains("mapping values are not allowed") => {
             ("a `:` cannot stand here", "check the indentation of this line and the one before, or put the value in quotes")
         }
-        info if info.contains("unknown anchor") => ("this alias names an anchor that is not above it", "write `&name` before the value that `*name` repeats"),
+        info if info.contains("unknown anchor") => {
+            ("this alias names an anchor that is not above it", "write `&name` before the value that `*name` repeats")
+        }
         info if info.contains("recursion") => return too_deep(&span),
         info => return Diagnostic::error("config/invalid-yaml", "this is not YAML").at(span.location(info.to_owned())),
     };

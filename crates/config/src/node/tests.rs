@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 
 fn parse(text: &str) -> Node {
@@ -161,14 +163,14 @@ fn aliases_and_nesting_are_bounded() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {
         let before = format!("*a{},", level - 1).repeat(9);
-        bomb.push_str(&format!("a{level}: &a{level} [{before}]\n"));
+        writeln!(bomb, "a{level}: &a{level} [{before}]").unwrap();
     }
     assert!(fault(&bomb).contains("config/too-many-aliases"));
     assert!(fault(&"[".repeat(5000)).contains("config/nested-too-deep"));
     assert!(fault(&format!("a: {}{}", "[".repeat(150), "]".repeat(150))).contains("config/nested-too-deep"));
     let mut stairs = "a0: &a0 [x]\n".to_owned();
     for level in 1..200 {
-        stairs.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+        writeln!(stairs, "a{level}: &a{level} [*a{}]", level - 1).unwrap();
     }
     assert!(fault(&stairs).contains("config/nested-too-deep"));
 }

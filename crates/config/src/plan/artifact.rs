@@ -137,7 +137,10 @@ impl Converter<'_> {
         let dependencies = custom.dependencies.clone().unwrap_or_default();
         let dependencies = if let Some(dockerfile) = &dependencies.dockerfile {
             let build_args = self.build_args(&format!("{pointer}/dependencies/dockerfile/buildArgs"), &dockerfile.build_args);
-            CustomDependencies::Dockerfile { path: PathBuf::from(set(&dockerfile.path).unwrap_or_else(|| "Dockerfile".to_owned())), build_args }
+            CustomDependencies::Dockerfile {
+                path: PathBuf::from(set(&dockerfile.path).unwrap_or_else(|| "Dockerfile".to_owned())),
+                build_args,
+            }
         } else if !dependencies.command.is_empty() {
             CustomDependencies::Command(dependencies.command)
         } else {

@@ -98,7 +98,13 @@ fn log_settings(logs: &schema::LogsConfig) -> LogSettings {
 pub(super) fn resource_selector(modules: &[Loaded]) -> ResourceSelector {
     let rules = |pick: fn(&schema::ResourceSelectorConfig) -> &[schema::ResourceFilter]| {
         let filters = modules.iter().flat_map(|module| pick(&module.config.resource_selector));
-        filters.map(|filter| ResourceRule { group_kind: filter.group_kind.clone(), image: filter.image.clone(), labels: filter.labels.clone() }).collect()
+        filters
+            .map(|filter| ResourceRule {
+                group_kind: filter.group_kind.clone(),
+                image: filter.image.clone(),
+                labels: filter.labels.clone(),
+            })
+            .collect()
     };
     ResourceSelector { allow: rules(|selector| &selector.allow), deny: rules(|selector| &selector.deny) }
 }

@@ -36,7 +36,9 @@ fn a_configuration_that_says_nothing_has_the_defaults() {
     let [artifact] = plan.artifacts.as_slice() else { panic!("{:?}", plan.artifacts) };
     assert_eq!((artifact.image.as_str(), artifact.context.as_path()), ("web", Path::new("/project")));
     assert_eq!((artifact.at.line, artifact.at.column), (3, 29));
-    assert!(matches!(&artifact.builder, Builder::Docker(docker) if docker.dockerfile == Path::new("Dockerfile") && docker.build_args.is_empty()));
+    assert!(
+        matches!(&artifact.builder, Builder::Docker(docker) if docker.dockerfile == Path::new("Dockerfile") && docker.build_args.is_empty())
+    );
     assert!(matches!(&artifact.tagger, Tagger::GitCommit { prefix, ignore_changes: false, .. } if prefix.is_empty()));
     assert_eq!((artifact.local.push, artifact.local.concurrency, artifact.platforms.len()), (None, None, 0));
     let [module] = plan.modules.as_slice() else { panic!("{:?}", plan.modules) };
@@ -99,7 +101,7 @@ build:
 #[test]
 fn ko_and_custom_reach_the_plan() {
     let plan = plan_of(
-        r#"
+        r"
 build:
   platforms: [linux, linux/arm64]
   artifacts:
@@ -112,7 +114,7 @@ build:
     custom: {buildCommand: ./build.sh, dependencies: {command: ls}}
   - image: three
     custom: {buildCommand: ./build.sh, dependencies: {dockerfile: {buildArgs: {A: null}}}}
-"#,
+",
     );
     let Builder::Ko(ko) = &plan.artifacts[0].builder else { panic!("{:?}", plan.artifacts) };
     assert_eq!((ko.from_image.as_deref(), ko.dir.as_deref(), ko.main.as_deref()), (Some("base"), Some(Path::new("cmd")), Some("./x")));
@@ -127,12 +129,15 @@ build:
     };
     assert!(matches!(dependencies(1), CustomDependencies::Paths(list) if list.paths == ["."]));
     assert!(matches!(dependencies(2), CustomDependencies::Command(command) if command == "ls"));
-    assert!(matches!(dependencies(3), CustomDependencies::Dockerfile { path, build_args } if path == Path::new("Dockerfile") && build_args["A"].is_none()));
+    assert!(
+        matches!(dependencies(3), CustomDependencies::Dockerfile { path, build_args } if path == Path::new("Dockerfile") && build_args["A"].is_none())
+    );
 }
 
 #[test]
 fn every_tag_policy_reaches_the_plan() {
-    let tagger = |policy: &str| plan_of(&format!("build: {{tagPolicy: {policy}, artifacts: [{{image: web}}]}}\n")).artifacts[0].tagger.clone();
+    let tagger =
+        |policy: &str| plan_of(&format!("build: {{tagPolicy: {policy}, artifacts: [{{image: web}}]}}\n")).artifacts[0].tagger.clone();
     assert_eq!(tagger("{sha256: {}}"), Tagger::Sha256);
     assert_eq!(tagger("{inputDigest: {}}"), Tagger::InputDigest);
     assert_eq!(tagger("{dateTime: {timezone: UTC}}"), Tagger::DateTime { format: None, timezone: Some("UTC".into()) });
@@ -171,7 +176,10 @@ build: {local: {concurrency: 2}}
     assert_eq!(plan.build.insecure_registries, ["r1", "r2", "r3"]);
     assert_eq!(plan.build.concurrency, Some(2));
     let deploy = &plan.deploy;
-    assert_eq!((deploy.kube_context.as_deref(), deploy.status_check, deploy.status_check_deadline), (Some("kind"), Some(false), Some(Duration::from_secs(90))));
+    assert_eq!(
+        (deploy.kube_context.as_deref(), deploy.status_check, deploy.status_check_deadline),
+        (Some("kind"), Some(false), Some(Duration::from_secs(90)))
+    );
     assert!(deploy.tolerate_failures_until_deadline);
     assert_eq!((deploy.logs.prefix, deploy.logs.json_fields.len()), (LogPrefix::None, 1));
     assert_eq!((plan.resource_selector.allow.len(), plan.resource_selector.deny.len()), (1, 1));

@@ -11,7 +11,8 @@ use crate::upgrade;
 
 /// Returns the schema of the types, with the keywords of our own.
 pub(crate) fn latest() -> &'static Value {
-    static SCHEMA: LazyLock<Value> = LazyLock::new(|| SchemaSettings::draft07().into_generator().into_root_schema_for::<Config>().to_value());
+    static SCHEMA: LazyLock<Value> =
+        LazyLock::new(|| SchemaSettings::draft07().into_generator().into_root_schema_for::<Config>().to_value());
     &SCHEMA
 }
 
@@ -38,7 +39,8 @@ fn publish(schema: &mut Value, version: u32) {
             if let Some(Value::Object(properties)) = fields.get_mut("properties") {
                 properties.retain(|_, property| property["x-since"].as_u64().is_none_or(|since| since <= u64::from(version)));
             }
-            for own in ["x-since", "x-template", "x-path"] {
+            // What a field that is not set means is in its description: the types only know that it is empty.
+            for own in ["x-since", "x-template", "x-path", "default"] {
                 fields.remove(own);
             }
             if let Some(Value::Object(groups)) = fields.remove("x-one-of") {

@@ -25,7 +25,8 @@ pub(crate) enum Completeness {
 /// `version` is the number of the `v4beta` that the file was written for: fields that came later are faults as well.
 pub(crate) fn faults(document: &Node, version: u32, completeness: Completeness) -> Vec<Diagnostic> {
     let schema = latest();
-    let mut walk = Walk { definitions: schema["definitions"].as_object(), version, completeness, trail: Trail::default(), faults: Vec::new() };
+    let mut walk =
+        Walk { definitions: schema["definitions"].as_object(), version, completeness, trail: Trail::default(), faults: Vec::new() };
     walk.value(document, schema);
     walk.faults
 }
@@ -85,7 +86,10 @@ impl<'s> Walk<'s> {
                     self.trail.leave();
                 }
             } else if schema["additionalProperties"] == Json::Bool(false) {
-                entries.iter().for_each(|(key, _)| self.unknown_field(key, schema, &Map::new()));
+                let none = Map::new();
+                for (key, _) in entries {
+                    self.unknown_field(key, schema, &none);
+                }
             }
             return;
         };
@@ -222,6 +226,8 @@ pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let lower = word.to_lowercase();
     let distance = |candidate: &str| strsim::damerau_levenshtein(&candidate.to_lowercase(), &lower);
     let (distance, candidate) = known.iter().map(|candidate| (distance(candidate), *candidate)).min_by_key(|(distance, _)| *distance)?;
-    let is_part = candidate.len() > 3 && lower.len() > 3 && (lower.starts_with(&candidate.to_lowercase()) || candidate.to_lowercase().starts_with(&lower));
+    let is_part = candidate.len() > 3
+        && lower.len() > 3
+        && (lower.starts_with(&candidate.to_lowercase()) || candidate.to_lowercase().starts_with(&lower));
     (distance <= word.chars().count().max(3) / 3 || is_part).then_some(candidate)
 }

@@ -23,12 +23,11 @@ impl Trail {
         let mut node = Some(document);
         for part in pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")) {
             let item = node.and_then(Node::as_list).zip(part.parse::<usize>().ok());
-            node = match item {
-                Some((items, index)) => items.get(index).inspect(|item| trail.enter_item(index, item)),
-                None => {
-                    trail.enter_field(&part);
-                    node.and_then(|node| node.get(&part))
-                }
+            node = if let Some((items, index)) = item {
+                items.get(index).inspect(|item| trail.enter_item(index, item))
+            } else {
+                trail.enter_field(&part);
+                node.and_then(|node| node.get(&part))
             };
         }
         trail
@@ -39,10 +38,7 @@ impl Trail {
     }
 
     pub(crate) fn enter_item(&mut self, index: usize, item: &Node) {
-        let list = match self.0.last() {
-            Some(Part::Field(field)) => field.as_str(),
-            _ => "",
-        };
+        let list = if let Some(Part::Field(field)) = self.0.last() { field.as_str() } else { "" };
         let called = noun(list).and_then(|(noun, key)| {
             let name = item.get(key)?.as_text().filter(|name| !name.is_empty())?;
             Some(format!("{noun} `{name}`"))
@@ -81,7 +77,11 @@ fn written(parts: &[Part]) -> String {
                 path.push('.');
                 path.push_str(field);
             }
-            Part::Item { index, .. } => path.push_str(&format!("[{index}]")),
+            Part::Item { index, .. } => {
+                path.push('[');
+                path.push_str(&index.to_string());
+                path.push(']');
+            }
         }
     }
     path

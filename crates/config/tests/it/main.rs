@@ -13,9 +13,14 @@ use devloop_config::load;
 use devloop_model::Env;
 
 fn cases(kind: &str) -> (PathBuf, Vec<String>) {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/cases").join(kind).canonicalize().unwrap();
-    let names = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".yaml")).collect();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../schemas/cases")
+        .join(kind)
+        .canonicalize()
+        .expect("the cases are in the repository");
+    let paths = fs::read_dir(&dir).expect("the directory can be read").map(|entry| entry.expect("its entries can be read").path());
+    let cases = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let mut names: Vec<String> = cases.map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
     names.sort();
     assert!(names.len() > 10, "cases of {} are missing", dir.display());
     (dir, names)
@@ -35,7 +40,7 @@ fn what_is_valid_makes_a_plan() {
     for name in names {
         let text = fs::read_to_string(dir.join(&name)).unwrap();
         match load(&ConfigSource::File(name.clone().into()), &options(&dir, &text), &NoFetch) {
-            Ok(plan) if plan.warnings.is_empty() == !text.contains("# warns") => {}
+            Ok(plan) if plan.warnings.is_empty() != text.contains("# warns") => {}
             Ok(plan) => writeln!(faults, "{name}: {:#?}", plan.warnings).unwrap(),
             Err(error) => writeln!(faults, "{name}:\n{error}\n").unwrap(),
         }
