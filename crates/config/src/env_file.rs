@@ -115,13 +115,11 @@ fn key(text: &str) -> Result<(&str, &str), Fault> {
 
 /// Returns the value at the start of `text` and what follows it.
 fn value<'a>(text: &'a str, known: &[(String, String)]) -> Result<(String, &'a str), Fault> {
-    match text.chars().next() {
-        Some(quote @ ('"' | '\'')) => quoted(text, quote, known),
-        _ => {
-            let (line, rest) = text.split_at(text.find(['\n', '\r']).unwrap_or(text.len()));
-            Ok((expand(without_comment(line).trim_matches(is_space), known), rest))
-        }
+    if let Some(quote @ ('"' | '\'')) = text.chars().next() {
+        return quoted(text, quote, known);
     }
+    let (line, rest) = text.split_at(text.find(['\n', '\r']).unwrap_or(text.len()));
+    Ok((expand(without_comment(line).trim_matches(is_space), known), rest))
 }
 
 fn quoted<'a>(text: &'a str, quote: char, known: &[(String, String)]) -> Result<(String, &'a str), Fault> {
