@@ -35,7 +35,8 @@ impl Project {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
         let suffix = folder.path().file_name().unwrap().to_string_lossy().to_lowercase().replace('.', "");
-        let variables: BTreeMap<String, String> = cluster_environment().into_iter().chain([("TOKEN".to_owned(), "t0p-s3cret".to_owned())]).collect();
+        let variables: BTreeMap<String, String> =
+            cluster_environment().into_iter().chain([("TOKEN".to_owned(), "t0p-s3cret".to_owned())]).collect();
         Self { folder, name: ImageName::parse(&format!("localhost:5000/it/{name}-{suffix}")).unwrap(), env: Env::new(variables) }
     }
 
@@ -157,7 +158,11 @@ async fn a_changed_file_alone_is_sent_again() {
 async fn the_classic_builder_serves_a_daemon_without_buildkit() {
     let project = Project::new("classic", "").with("a", "content of a\n");
     let elsewhere = tempfile::tempdir().unwrap();
-    std::fs::write(elsewhere.path().join("Other.dockerfile"), "FROM localhost:5000/busybox\nARG GREETING\nCOPY a /a\nRUN cat /a && echo $GREETING\n").unwrap();
+    std::fs::write(
+        elsewhere.path().join("Other.dockerfile"),
+        "FROM localhost:5000/busybox\nARG GREETING\nCOPY a /a\nRUN cat /a && echo $GREETING\n",
+    )
+    .unwrap();
     let docker = project.docker().await;
     let mut request = project.request(&["a"]);
     request.dockerfile = elsewhere.path().join("Other.dockerfile");
@@ -185,7 +190,8 @@ async fn a_failing_step_shows_its_last_lines() {
         let docker = project.docker().await;
         let mut request = project.request(&[]);
         request.use_buildkit = Some(use_buildkit);
-        let error = docker.build(request, &project.cx().0).await.unwrap_err().diagnostic().to_string().replace(project.name.as_str(), "NAME");
+        let error =
+            docker.build(request, &project.cx().0).await.unwrap_err().diagnostic().to_string().replace(project.name.as_str(), "NAME");
         assert!(error.starts_with("error[docker/build-failed]: build of `NAME:v1` failed at `"), "{error}");
         for expected in ["RUN echo compiling", "\n  compiling\n", "\n  x.c:1: oops\n"] {
             assert!(error.contains(expected), "`{expected}` is not in\n{error}");
@@ -202,7 +208,13 @@ async fn a_dockerfile_that_does_not_parse_shows_its_line() {
         let docker = project.docker().await;
         let mut request = project.request(&[]);
         request.use_buildkit = Some(use_buildkit);
-        let error = docker.build(request, &project.cx().0).await.unwrap_err().diagnostic().to_string().replace(&project.path().display().to_string(), "DIR");
+        let error = docker
+            .build(request, &project.cx().0)
+            .await
+            .unwrap_err()
+            .diagnostic()
+            .to_string()
+            .replace(&project.path().display().to_string(), "DIR");
         insta::allow_duplicates! { insta::assert_snapshot!(error, @r"
         error[docker/dockerfile]: `DIR/Dockerfile` is not a valid Dockerfile
          --> DIR/Dockerfile:2:1
@@ -225,7 +237,8 @@ async fn a_missing_file_of_the_context_is_named() {
 #[tokio::test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run `integration/test`")]
 async fn an_image_is_pushed_saved_loaded_and_pulled() {
-    let project = Project::new("pushed", "FROM localhost:5000/busybox\nLABEL unique=pushed\nCOPY a /a\n").with("a", &format!("{:?}", std::time::SystemTime::now()));
+    let project = Project::new("pushed", "FROM localhost:5000/busybox\nLABEL unique=pushed\nCOPY a /a\n")
+        .with("a", &format!("{:?}", std::time::SystemTime::now()));
     let (docker, cx) = (project.docker().await, project.cx().0);
     let id = docker.build(project.request(&["a"]), &cx).await.unwrap();
     let reference = ImageRef::tagged(project.name.clone(), "v1".parse().unwrap());
