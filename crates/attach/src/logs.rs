@@ -47,7 +47,8 @@ pub struct LogSpec {
 /// When the pods cannot be watched.
 pub async fn follow_logs(spec: &LogSpec, release: &Release, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
     let mut streams = watches(release, cluster, cx);
-    let mut following = Following { spec, cluster, cx, family: Family::new(release, &spec.images), containers: HashMap::new(), tasks: JoinSet::new() };
+    let mut following =
+        Following { spec, cluster, cx, family: Family::new(release, &spec.images), containers: HashMap::new(), tasks: JoinSet::new() };
     loop {
         tokio::select! {
             biased;

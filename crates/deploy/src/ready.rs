@@ -59,7 +59,7 @@ pub struct ReadySpec {
 impl Default for ReadySpec {
     fn default() -> Self {
         Self {
-            deadline: Duration::from_secs(600),
+            deadline: Duration::from_mins(10),
             tolerate_failures_until_deadline: false,
             fast_fail: true,
             unschedulable_grace: Duration::from_secs(30),

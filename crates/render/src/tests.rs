@@ -29,7 +29,8 @@ fn built(artifact: &str) -> BuiltImage {
 }
 
 fn entry(pattern: &str) -> RawManifests {
-    let at = Location { file: "skaffold.yaml".into(), line: 9, column: 7, text: format!("    - {pattern}"), width: pattern.len(), label: None };
+    let at =
+        Location { file: "skaffold.yaml".into(), line: 9, column: 7, text: format!("    - {pattern}"), width: pattern.len(), label: None };
     RawManifests { pattern: Template::parse(pattern).unwrap(), is_default: false, at: Some(at) }
 }
 
@@ -123,15 +124,28 @@ async fn images_and_labels_go_where_they_belong() {
 
 #[tokio::test]
 async fn every_kind_is_treated_as_the_table_says() {
-    let image = |kind: &str, version: &str, body: &str| format!("---\napiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n{body}\n");
+    let image =
+        |kind: &str, version: &str, body: &str| format!("---\napiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n{body}\n");
     let files = [
         image("CronJob", "batch/v1", "spec: {jobTemplate: {spec: {template: {spec: {containers: [{image: web}]}}}}}"),
         image("ConfigMap", "v1", "data: {image: web}"),
-        image("Kafka", "platform.confluent.io/v1beta1", "spec: {image: {application: web, init: web, other: web}, podTemplate: {image: web}}"),
-        image("Kafka", "kafka.strimzi.io/v1beta2", "spec: {kafka: {image: web}, entityOperator: {topicOperator: {image: web}}, image: web}"),
+        image(
+            "Kafka",
+            "platform.confluent.io/v1beta1",
+            "spec: {image: {application: web, init: web, other: web}, podTemplate: {image: web}}",
+        ),
+        image(
+            "Kafka",
+            "kafka.strimzi.io/v1beta2",
+            "spec: {kafka: {image: web}, entityOperator: {topicOperator: {image: web}}, image: web}",
+        ),
         image("SQLInstance", "sql.cnrm.cloud.google.com/v1beta1", "spec: {image: web}"),
         image("Widget", "example.com/v1", "spec: {image: web, parts: [{imageName: web}]}"),
-        image("Service", "serving.knative.dev/v1", "spec: {template: {metadata: {}, spec: {containers: [{image: 'ko://example.com/Shop/cmd'}]}}}"),
+        image(
+            "Service",
+            "serving.knative.dev/v1",
+            "spec: {template: {metadata: {}, spec: {containers: [{image: 'ko://example.com/Shop/cmd'}]}}}",
+        ),
         image("StatefulSet", "apps/v1", "spec: {volumeClaimTemplates: [{metadata: {name: v}}], template: {metadata: {}}}"),
         image("Job", "batch/v1", "spec: {template: {metadata: {labels: {a: b}}}}"),
         image("ReplicaSet", "apps/v1", "spec: {image: web}"),
@@ -144,8 +158,13 @@ async fn every_kind_is_treated_as_the_table_says() {
             image.identity = Identity::AsNamed;
         }
         job.labels = [("l".to_owned(), "1".to_owned())].into();
-        job.resource_selector.allow = vec![ResourceRule { group_kind: "Widget.example.com".into(), image: vec!["$.spec.parts[*].imageName".into()], labels: vec![".metadata.labels".into()] }];
-        job.resource_selector.deny = vec![ResourceRule { group_kind: "ReplicaSet.apps".into(), image: vec![".*".into()], labels: vec![".*".into()] }];
+        job.resource_selector.allow = vec![ResourceRule {
+            group_kind: "Widget.example.com".into(),
+            image: vec!["$.spec.parts[*].imageName".into()],
+            labels: vec![".metadata.labels".into()],
+        }];
+        job.resource_selector.deny =
+            vec![ResourceRule { group_kind: "ReplicaSet.apps".into(), image: vec![".*".into()], labels: vec![".*".into()] }];
     })
     .await
     .unwrap();
@@ -373,7 +392,8 @@ async fn what_is_not_there_is_said() {
       |       ^^^^^^^^^^
       unclosed character class; missing ']'
     ");
-    let (text, warnings) = rendered(&[("a.txt", "")], &["*.yaml"], |job| job.images = vec![built("web"), built("api"), built("base")]).await.unwrap();
+    let (text, warnings) =
+        rendered(&[("a.txt", "")], &["*.yaml"], |job| job.images = vec![built("web"), built("api"), built("base")]).await.unwrap();
     assert_eq!(text, "");
     insta::assert_snapshot!(warnings.join("\n"), @r"
     warning[render/no-match]: `*.yaml` matches no manifest

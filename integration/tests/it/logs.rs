@@ -41,7 +41,15 @@ async fn every_line_comes_once_over_restarts_and_rollouts() {
             assert_eq!(line(&mut events).await.1, format!("first {number}"), "run {run}");
         }
     }
-    applied(&context, &workload("Deployment", "web", "", &format!("{}, env: [{{name: A, value: b}}]", counts("second", 10).replace("exit 1", "sleep 1000"))));
+    applied(
+        &context,
+        &workload(
+            "Deployment",
+            "web",
+            "",
+            &format!("{}, env: [{{name: A, value: b}}]", counts("second", 10).replace("exit 1", "sleep 1000")),
+        ),
+    );
     let mut pods = Vec::new();
     let mut number = 1;
     while number <= 10 {

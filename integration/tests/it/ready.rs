@@ -62,8 +62,13 @@ pub(crate) fn applied(context: &TestContext, objects: &str) -> Release {
 pub(crate) fn workload(kind: &str, name: &str, spec: &str, container: &str) -> String {
     let version = if kind == "Job" { "batch/v1" } else { "apps/v1" };
     let labels = if kind == "Job" { String::new() } else { format!("selector: {{matchLabels: {{app: {name}}}}}, ") };
-    let pod = format!("{{terminationGracePeriodSeconds: 0, {}containers: [{{name: app, image: localhost:5000/busybox, {container}}}]}}", if kind == "Job" { "restartPolicy: Never, " } else { "" });
-    format!("---\napiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{labels}{spec}template: {{metadata: {{labels: {{app: {name}}}}}, spec: {pod}}}}}\n")
+    let pod = format!(
+        "{{terminationGracePeriodSeconds: 0, {}containers: [{{name: app, image: localhost:5000/busybox, {container}}}]}}",
+        if kind == "Job" { "restartPolicy: Never, " } else { "" }
+    );
+    format!(
+        "---\napiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{labels}{spec}template: {{metadata: {{labels: {{app: {name}}}}}, spec: {pod}}}}}\n"
+    )
 }
 
 const SLEEP: &str = "command: [sleep, '1000']";
@@ -103,7 +108,9 @@ async fn what_runs_becomes_ready_and_stays_so() {
         workload("StatefulSet", "db", "serviceName: db, ", SLEEP),
         workload("DaemonSet", "agent", "", SLEEP),
         workload("Job", "migrate", "", "command: ['true']"),
-        format!("---\napiVersion: v1\nkind: Pod\nmetadata: {{name: bare}}\nspec: {{terminationGracePeriodSeconds: 0, containers: [{{name: app, image: localhost:5000/busybox, {SLEEP}}}]}}\n"),
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: bare}}\nspec: {{terminationGracePeriodSeconds: 0, containers: [{{name: app, image: localhost:5000/busybox, {SLEEP}}}]}}\n"
+        ),
         "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n".to_owned(),
     ];
     let release = applied(&context, &objects.concat());
@@ -147,7 +154,11 @@ async fn a_probe_that_fails_is_waited_for_until_the_deadline() {
     let probe = format!("{SLEEP}, readinessProbe: {{periodSeconds: 1, exec: {{command: [sh, -c, 'echo not yet; exit 1']}}}}");
     let spec = ReadySpec { deadline: Duration::from_secs(8), ..ReadySpec::default() };
     let error = failure(&workload("Deployment", "web", "", &probe), &spec).await;
-    has(&error, "deploy/not-ready-in-time", &["deployment/web is not ready after 8 s", "0 of 1 new replicas are available", "Readiness probe failed", "not yet"]);
+    has(
+        &error,
+        "deploy/not-ready-in-time",
+        &["deployment/web is not ready after 8 s", "0 of 1 new replicas are available", "Readiness probe failed", "not yet"],
+    );
 }
 
 #[tokio::test]
@@ -164,14 +175,17 @@ async fn a_missing_config_map_is_named() {
     let variable = format!("{SLEEP}, envFrom: [{{configMapRef: {{name: nowhere}}}}]");
     has(&failure(&workload("Deployment", "web", "", &variable), &ReadySpec::default()).await, "deploy/container-config", &["nowhere"]);
     let mounted = workload("Deployment", "web", "", &format!("{SLEEP}, volumeMounts: [{{name: v, mountPath: /v}}]"));
-    let mounted = mounted.replace("terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 0, volumes: [{name: v, configMap: {name: nowhere}}]");
+    let mounted = mounted
+        .replace("terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 0, volumes: [{name: v, configMap: {name: nowhere}}]");
     has(&failure(&mounted, &ReadySpec::default()).await, "deploy/volume", &["nowhere", "not found"]);
 }
 
 #[tokio::test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 async fn a_job_that_gives_up_fails() {
-    let error = failure(&workload("Job", "migrate", "backoffLimit: 0, ", "command: [sh, -c, 'echo no table; exit 5']"), &ReadySpec::default()).await;
+    let error =
+        failure(&workload("Job", "migrate", "backoffLimit: 0, ", "command: [sh, -c, 'echo no table; exit 5']"), &ReadySpec::default())
+            .await;
     has(&error, "deploy/crash", &["job/migrate", "BackoffLimitExceeded", "exit code 5", "no table"]);
 }
 
@@ -193,7 +207,8 @@ async fn a_failing_pod_of_the_last_release_counts_for_nothing() {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 async fn waiting_ends_with_the_step() {
     let context = TestContext::new();
-    let release = applied(&context, &workload("Deployment", "web", "", &format!("{SLEEP}, readinessProbe: {{exec: {{command: ['false']}}}}")));
+    let release =
+        applied(&context, &workload("Deployment", "web", "", &format!("{SLEEP}, readinessProbe: {{exec: {{command: ['false']}}}}")));
     let (cluster, cx, mut events) = connected(Stage::StatusCheck).await;
     let cancel = cx.cancel.clone();
     let work = tokio::spawn(async move { wait_until_ready(&ReadySpec::default(), &release, &cluster, &cx).await });

@@ -52,7 +52,11 @@ impl Follower {
         let mut finished = -1;
         let mut opened = 0;
         loop {
-            let Ok(state) = states.wait_for(|state| state.started && (state.running || state.restarts > finished)).await.map(|state| state.clone()) else { return };
+            let Ok(state) =
+                states.wait_for(|state| state.started && (state.running || state.restarts > finished)).await.map(|state| state.clone())
+            else {
+                return;
+            };
             // A run that came and went between two looks has its log with the one before.
             if state.restarts > opened {
                 self.read(&mut seen, true, &mut states).await;

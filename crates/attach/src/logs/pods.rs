@@ -69,7 +69,9 @@ impl Family {
             return self.take_pod(uid, object).into_iter().collect();
         }
         match owner(metadata) {
-            Some(owner) if self.owners.get(uid).is_none_or(|known| known != owner) => drop(self.owners.insert(uid.to_owned(), owner.to_owned())),
+            Some(owner) if self.owners.get(uid).is_none_or(|known| known != owner) => {
+                self.owners.insert(uid.to_owned(), owner.to_owned());
+            }
             _ => return Vec::new(),
         }
         let waiting: Vec<Value> = self.unclear.values().filter(|pod| owner_is(&pod["metadata"], uid)).cloned().collect();
@@ -99,7 +101,9 @@ impl Family {
     /// Keeps a pod whose replica set or job was not seen yet.
     fn remember_unclear(&mut self, uid: &str, pod: &Value) {
         match owner(&pod["metadata"]) {
-            Some(owner) if !self.owners.contains_key(owner) && !pod["metadata"]["deletionTimestamp"].is_string() => drop(self.unclear.insert(uid.to_owned(), pod.clone())),
+            Some(owner) if !self.owners.contains_key(owner) && !pod["metadata"]["deletionTimestamp"].is_string() => {
+                self.unclear.insert(uid.to_owned(), pod.clone());
+            }
             _ => drop(self.unclear.remove(uid)),
         }
     }
@@ -148,7 +152,8 @@ fn specs(pod: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn containers(pod: &Value) -> Vec<(String, ContainerState)> {
-    let statuses: Vec<&Value> = list(&pod["status"], "initContainerStatuses").iter().chain(list(&pod["status"], "containerStatuses")).collect();
+    let statuses: Vec<&Value> =
+        list(&pod["status"], "initContainerStatuses").iter().chain(list(&pod["status"], "containerStatuses")).collect();
     let state = |spec: &Value| {
         let name = spec["name"].as_str()?;
         let status = statuses.iter().find(|status| status["name"] == name).copied().unwrap_or(&Value::Null);
@@ -178,7 +183,8 @@ mod tests {
     use super::*;
 
     fn family(uid: &str) -> Family {
-        let key = ObjectKey { group: "apps".into(), kind: "Deployment".into(), namespace: Some(Namespace("shop".into())), name: "web".into() };
+        let key =
+            ObjectKey { group: "apps".into(), kind: "Deployment".into(), namespace: Some(Namespace("shop".into())), name: "web".into() };
         let object = ReleasedObject { key, api_version: "apps/v1".into(), uid: uid.into(), generation: None };
         Family::new(&Release { objects: vec![object] }, &[])
     }

@@ -95,6 +95,12 @@ mod tests {
     #[test]
     fn lines_of_the_kubelet_have_no_time() {
         let mut seen = Seen::default();
-        assert_eq!(lines(&mut seen, &["unable to retrieve container logs for containerd://1", "2026-01-02T03:04:05Z ", "2026-01-02T03:04:05.5Z", ""]), ["", ""]);
+        assert_eq!(
+            lines(
+                &mut seen,
+                &["unable to retrieve container logs for containerd://1", "2026-01-02T03:04:05Z ", "2026-01-02T03:04:05.5Z", ""]
+            ),
+            ["", ""]
+        );
     }
 }

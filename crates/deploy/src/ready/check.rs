@@ -15,6 +15,7 @@ use super::fault::Fault;
 use super::fault::Weight;
 use super::note::Notes;
 use super::pod::PodView;
+use super::pod::Trust;
 use super::pod::controller;
 use super::workload::ReadyState;
 use super::workload::state;
@@ -23,6 +24,10 @@ use super::workload::state;
 const DOUBT_GRACE: Duration = Duration::from_secs(10);
 /// How long the pods of a job have to run to be believed; most that fail do so at once.
 const JOB_SETTLES: Duration = Duration::from_secs(10);
+/// How long a pod without a probe has to run to be believed: the kubelet looks once a second whether it still does.
+const START_SETTLES: Duration = Duration::from_millis(1200);
+/// How long a pod has to run that crashed before: longer than the first pauses between restarts.
+const RESTART_SETTLES: Duration = Duration::from_secs(10);
 /// What a Deployment's controller needs to say by itself that its deadline is over.
 const CONTROLLER_SLACK: Duration = Duration::from_secs(5);
 /// `progressDeadlineSeconds` of a Deployment that names none.
@@ -53,6 +58,10 @@ pub(super) struct Watched {
     /// What labels or annotations its newest pods carry.
     revision: Option<String>,
     state: ReadyState,
+    /// Whether it was seen not to be ready; what was ready from the start has proven itself.
+    pended: bool,
+    /// When its pods have run long enough to be believed.
+    proven_at: Option<Instant>,
     deadline: Instant,
     limit: Duration,
     doubt: Option<(Cause, Instant)>,
@@ -111,6 +120,8 @@ pub(super) struct Check {
     watched: Vec<Watched>,
     /// Pods by UID, with the watch that told of them.
     pods: HashMap<String, (usize, PodView)>,
+    /// Since when a pod is settled, with its restarts by then.
+    settled: HashMap<String, (i64, Instant)>,
     /// Owner and revision of replica sets, by UID.
     sets: HashMap<String, (usize, Option<String>, Option<String>)>,
     notes: Notes,
@@ -126,6 +137,7 @@ impl Check {
         Self {
             watched: Vec::new(),
             pods: HashMap::new(),
+            settled: HashMap::new(),
             sets: HashMap::new(),
             notes: Notes::default(),
             listing: HashMap::new(),
@@ -144,6 +156,8 @@ impl Check {
             uid: None,
             revision: None,
             state: ReadyState::Pending("its state is being asked for".to_owned()),
+            pended: false,
+            proven_at: None,
             deadline: now + limit,
             limit,
             doubt: None,
@@ -199,27 +213,34 @@ impl Check {
                 let revision = metadata["annotations"][REVISION].as_str().map(str::to_owned);
                 self.sets.insert(uid, (watch, controller(metadata).map(str::to_owned), revision));
             }
-            About::Pods => self.take_pod(watch, uid, object),
+            About::Pods => self.take_pod(watch, uid, object, now),
             About::Objects => {
                 let Some(watched) = self.watched.iter_mut().find(|w| is_it(&w.key, object)) else { return };
                 watched.update(object, now);
                 if watched.built_in && watched.key.kind == "Pod" {
-                    self.take_pod(watch, uid, object);
+                    self.take_pod(watch, uid, object, now);
                 }
             }
         }
     }
 
-    fn take_pod(&mut self, watch: usize, uid: String, object: &Value) {
-        match PodView::of(object) {
-            Some(view) => drop(self.pods.insert(uid, (watch, view))),
-            None => drop(self.pods.remove(&uid)),
+    fn take_pod(&mut self, watch: usize, uid: String, object: &Value, now: Instant) {
+        let Some(view) = PodView::of(object) else {
+            self.pods.remove(&uid);
+            return;
+        };
+        match self.settled.get(&uid) {
+            Some((restarts, _)) if view.settled && *restarts == view.restarts => {}
+            _ if view.settled => drop(self.settled.insert(uid.clone(), (view.restarts, now))),
+            _ => drop(self.settled.remove(&uid)),
         }
+        self.pods.insert(uid, (watch, view));
     }
 
     fn forget(&mut self, about: About, object: &Value) {
         let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
         self.pods.remove(uid);
+        self.settled.remove(uid);
         self.sets.remove(uid);
         if about == About::Objects
             && let Some(watched) = self.watched.iter_mut().find(|w| is_it(&w.key, object) && w.uid.as_deref() == Some(uid))
@@ -240,6 +261,8 @@ impl Check {
         let pods = self.pods_by_owner();
         let worst: Vec<Option<FaultyPod>> = self.watched.iter().map(|w| self.worst_pod(w, &pods)).collect();
         let waits: Vec<Option<String>> = self.watched.iter().map(|w| self.waiting(w, &pods)).collect();
+        let proofs: Vec<Option<Instant>> = self.watched.iter().map(|w| self.proven_at(w, &pods)).collect();
+        self.watched.iter_mut().zip(proofs).for_each(|(watched, proof)| watched.proven_at = proof);
         for (index, (worst, wait)) in worst.into_iter().zip(waits).enumerate() {
             self.judge_one(index, worst, wait, now, &mut judgement);
         }
@@ -266,18 +289,13 @@ impl Check {
         }
         let failure = watched.failure(worst, self.unschedulable_grace, now);
         match failure {
-            Some((failure, true)) => {
+            Some((failure, is_late)) if is_late || !self.tolerant || !watched.may_recover() => {
                 watched.failed = true;
                 judgement.failures.push(failure);
             }
-            Some((failure, false)) if self.tolerant && watched.may_recover() => {
-                if self.tolerated.insert((index, failure.pod.as_ref().map_or("status", |pod| pod.fault.code()))) {
-                    judgement.tolerated.push(failure);
-                }
-            }
-            Some((failure, false)) => {
-                watched.failed = true;
-                judgement.failures.push(failure);
+            Some((failure, _)) => {
+                let fault = failure.pod.as_ref().map_or("status", |pod| pod.fault.code());
+                judgement.tolerated.extend(self.tolerated.insert((index, fault)).then_some(failure));
             }
             None => {}
         }
@@ -297,7 +315,9 @@ impl Check {
         for (uid, (_, pod)) in &self.pods {
             by_owner.entry(pod.owner.as_deref().unwrap_or(uid)).or_default().push((uid, pod));
         }
-        by_owner.values_mut().for_each(|pods| pods.sort_by(|a, b| a.1.name.cmp(&b.1.name)));
+        for pods in by_owner.values_mut() {
+            pods.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+        }
         by_owner
     }
 
@@ -322,6 +342,26 @@ impl Check {
             Some(FaultyPod { uid: uid.to_owned(), name: pod.name.clone(), namespace: pod.namespace.clone(), fault })
         });
         faulty.reduce(|worst, next| if next.fault.weight > worst.fault.weight { next } else { worst })
+    }
+
+    /// Returns when the newest pods of an object that was not ready before have run long enough to be believed.
+    fn proven_at(&self, watched: &Watched, pods: &HashMap<&str, Vec<(&str, &PodView)>>) -> Option<Instant> {
+        if !watched.pended || watched.key.kind == "Job" {
+            return None;
+        }
+        let settles = |(uid, pod): (&str, &PodView)| {
+            // The workload's status may still say what was true before the crash.
+            if pod.fault.as_ref().is_some_and(|fault| matches!(fault.cause, Cause::Crash { .. } | Cause::OutOfMemory | Cause::Start)) {
+                return Some(watched.deadline);
+            }
+            let (_, since) = self.settled.get(uid)?;
+            match pod.trust {
+                Trust::Proven => None,
+                Trust::Started => Some(*since + START_SETTLES),
+                Trust::Restarted => Some(*since + RESTART_SETTLES),
+            }
+        };
+        self.newest_pods(watched, pods).into_iter().filter_map(settles).max()
     }
 
     fn waiting(&self, watched: &Watched, pods: &HashMap<&str, Vec<(&str, &PodView)>>) -> Option<String> {
@@ -349,12 +389,14 @@ impl Watched {
             "DaemonSet" => text(&annotations["deprecated.daemonset.template.generation"]),
             _ => None,
         };
-        if let Some(seconds) = object["spec"]["progressDeadlineSeconds"].as_u64().filter(|s| self.built_in && *s != USUAL_PROGRESS_DEADLINE) {
+        if let Some(seconds) = object["spec"]["progressDeadlineSeconds"].as_u64().filter(|s| self.built_in && *s != USUAL_PROGRESS_DEADLINE)
+        {
             let start = self.deadline - self.limit;
             self.limit = Duration::from_secs(seconds) + CONTROLLER_SLACK;
             self.deadline = start + self.limit;
         }
         self.state = state(&self.key.kind, self.built_in, object, self.generation);
+        self.pended |= self.state != ReadyState::Ready;
         self.settling = match self.state {
             ReadyState::Settling(_) => self.settling.or(Some(now)),
             _ => None,
@@ -362,12 +404,13 @@ impl Watched {
     }
 
     fn is_ready(&self, now: Instant) -> bool {
-        self.state == ReadyState::Ready || self.settling.is_some_and(|since| now >= since + JOB_SETTLES)
+        let is_believed = self.proven_at.is_none_or(|at| now >= at);
+        (self.state == ReadyState::Ready && is_believed) || self.settling.is_some_and(|since| now >= since + JOB_SETTLES)
     }
 
     fn message(&self, worst: Option<&FaultyPod>, wait: Option<String>) -> String {
         let own = match &self.state {
-            ReadyState::Ready => "",
+            ReadyState::Ready => "its pods were started and have to go on running for a moment",
             ReadyState::Pending(text) | ReadyState::Settling(text) | ReadyState::Doubtful(text) | ReadyState::Failed(text) => text,
         };
         match worst.map(|pod| pod.fault.what(&pod.name)).or(wait) {
@@ -395,7 +438,9 @@ impl Watched {
             }
             ReadyState::Doubtful(text) => {
                 let status = text.clone();
-                return self.doubts(Cause::Sandbox, DOUBT_GRACE, now).then_some((Failure { object, pod: worst, status, after: None }, false));
+                return self
+                    .doubts(Cause::Sandbox, DOUBT_GRACE, now)
+                    .then_some((Failure { object, pod: worst, status, after: None }, false));
             }
             _ => {}
         }
@@ -424,7 +469,8 @@ impl Watched {
     fn wake(&self, unschedulable_grace: Duration, now: Instant) -> Instant {
         let doubt = self.doubt.as_ref().map(|(cause, since)| *since + grace(cause, unschedulable_grace)).filter(|at| *at > now);
         let settled = self.settling.map(|since| since + JOB_SETTLES);
-        [Some(self.deadline), doubt, settled].into_iter().flatten().min().unwrap_or(self.deadline)
+        let proven = self.proven_at.filter(|at| *at > now && self.state == ReadyState::Ready);
+        [Some(self.deadline), doubt, settled, proven].into_iter().flatten().min().unwrap_or(self.deadline)
     }
 }
 

@@ -100,7 +100,9 @@ impl Fault {
         match &self.cause {
             Cause::ImagePull => pull_help(&self.message),
             Cause::ImageName => "correct the `image:` field: lower-case letters, digits and single `.`, `_`, `-` between `/`",
-            Cause::Crash { code: 126 | 127 } => "check `command:` and the image's entry point: the program is not there or cannot be executed",
+            Cause::Crash { code: 126 | 127 } => {
+                "check `command:` and the image's entry point: the program is not there or cannot be executed"
+            }
             Cause::Crash { code: 137 } => "it was killed: look for a failing liveness probe, or raise `resources.limits.memory`",
             Cause::Crash { code: 139 } => "it crashed in native code: check that the image is built for the node's architecture",
             Cause::Crash { .. } => "the last lines of its log say why; if it recovers by itself, set `tolerateFailuresUntilDeadline`",

@@ -27,13 +27,17 @@ impl Notes {
     /// Takes in an event.
     pub(super) fn take(&mut self, event: &Value) {
         let about = &event["involvedObject"];
-        let (Some(uid), Some(reason)) = (about["uid"].as_str().filter(|_| about["kind"] == "Pod"), event["reason"].as_str()) else { return };
+        let (Some(uid), Some(reason)) = (about["uid"].as_str().filter(|_| about["kind"] == "Pod"), event["reason"].as_str()) else {
+            return;
+        };
         let message = event["message"].as_str().unwrap_or_default().to_owned();
         if self.0.len() >= MOST {
             self.0.clear();
         }
         match reason {
-            "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" => self.0.entry(uid.to_owned()).or_default().setup = Some((Cause::Volume, message)),
+            "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" => {
+                self.0.entry(uid.to_owned()).or_default().setup = Some((Cause::Volume, message));
+            }
             "FailedCreatePodSandBox" => self.0.entry(uid.to_owned()).or_default().setup = Some((Cause::Sandbox, message)),
             "Unhealthy" | "ProbeError" => self.0.entry(uid.to_owned()).or_default().probe = Some(message),
             "TriggeredScaleUp" | "Nominated" => self.0.entry(uid.to_owned()).or_default().node_is_coming = true,
@@ -46,7 +50,9 @@ impl Notes {
         let note = self.0.get(uid).filter(|_| !pod.settled).cloned().unwrap_or_default();
         let noted = |cause, weight, message| Fault { cause, weight, container: None, message, restarted: false };
         match (&pod.fault, note.setup, note.probe) {
-            (Some(fault), ..) if fault.cause == Cause::Unschedulable && note.node_is_coming => Some(Fault { weight: Weight::Passing, ..fault.clone() }),
+            (Some(fault), ..) if fault.cause == Cause::Unschedulable && note.node_is_coming => {
+                Some(Fault { weight: Weight::Passing, ..fault.clone() })
+            }
             // A liveness probe ends the container; what it said is why.
             (Some(fault), _, Some(probe)) if matches!(fault.cause, Cause::Crash { code: 137 | 143 | 0 }) => {
                 Some(Fault { message: probe, ..fault.clone() })

@@ -20,12 +20,27 @@ pub(super) struct PodView {
     pub(super) revisions: [Option<String>; 2],
     /// Whether it runs and nothing has to be waited for.
     pub(super) settled: bool,
+    /// How often its containers were restarted, all together.
+    pub(super) restarts: i64,
+    /// How far its being ready is to be believed.
+    pub(super) trust: Trust,
     /// Whether it has a node, and none of its containers has started.
     pub(super) creating: bool,
     /// What it waits for, in one line.
     pub(super) waiting: Option<String>,
     /// The worst that is wrong with it.
     pub(super) fault: Option<Fault>,
+}
+
+/// How far a pod that says that it is ready is to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// A probe says so, or it is done.
+    Proven,
+    /// It was started, and nothing says more.
+    Started,
+    /// It was started again after a crash.
+    Restarted,
 }
 
 impl PodView {
@@ -44,10 +59,27 @@ impl PodView {
             owner: controller(metadata).map(str::to_owned),
             revisions: [label("controller-revision-hash"), label("pod-template-generation")],
             settled,
-            creating: !settled && containers(pod).next().is_some() && containers(pod).all(|status| status["state"]["waiting"].is_object() && !status["lastState"]["terminated"].is_object()),
+            restarts: containers(pod).filter_map(|status| status["restartCount"].as_i64()).sum(),
+            trust: trust(pod),
+            creating: !settled
+                && containers(pod).next().is_some()
+                && containers(pod).all(|status| status["state"]["waiting"].is_object() && !status["lastState"]["terminated"].is_object()),
             waiting: if settled { None } else { waiting(pod) },
             fault: if settled { None } else { fault(pod) },
         })
+    }
+}
+
+fn trust(pod: &Value) -> Trust {
+    let crashed = |status: &Value| status["lastState"]["terminated"]["exitCode"].as_i64().is_some_and(|code| code != 0);
+    let is_probed = |spec: &Value| spec["readinessProbe"].is_object() || spec["startupProbe"].is_object();
+    let specs = pod["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if pod["status"]["phase"] == "Succeeded" || specs.iter().all(is_probed) {
+        Trust::Proven
+    } else if containers(pod).any(crashed) {
+        Trust::Restarted
+    } else {
+        Trust::Started
     }
 }
 
@@ -109,12 +141,19 @@ fn container_fault(status: &Value, restarts: bool, in_job: bool) -> Option<Fault
     let waiting = &status["state"]["waiting"];
     let message = waiting["message"].as_str().unwrap_or_default();
     let (cause, weight) = match waiting["reason"].as_str() {
-        Some("ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "ImageInspectError" | "RegistryUnavailable" | "SignatureValidationFailed") => {
-            (Cause::ImagePull, Weight::Hopeless)
-        }
+        Some(
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "ErrImageNeverPull"
+            | "ImageInspectError"
+            | "RegistryUnavailable"
+            | "SignatureValidationFailed",
+        ) => (Cause::ImagePull, Weight::Hopeless),
         Some("InvalidImageName") => (Cause::ImageName, Weight::Hopeless),
         Some("CreateContainerConfigError") => (Cause::Config, Weight::Hopeless),
-        Some("RunContainerError" | "CreateContainerError" | "StartError" | "PostStartHookError" | "ContainerCannotRun") => (Cause::Start, Weight::Hopeless),
+        Some("RunContainerError" | "CreateContainerError" | "StartError" | "PostStartHookError" | "ContainerCannotRun") => {
+            (Cause::Start, Weight::Hopeless)
+        }
         _ => return ended(status, restarts, in_job),
     };
     Some(Fault { cause, weight, container, message: message.to_owned(), restarted: false })
@@ -160,7 +199,9 @@ mod tests {
 
     #[test]
     fn faults_are_told_apart() {
-        let waiting = |reason: &str| format!("{{containerStatuses: [{{name: web, restartCount: 0, state: {{waiting: {{reason: {reason}, message: m}}}}}}]}}");
+        let waiting = |reason: &str| {
+            format!("{{containerStatuses: [{{name: web, restartCount: 0, state: {{waiting: {{reason: {reason}, message: m}}}}}}]}}")
+        };
         let ended = |restarts: u8, state: &str| format!("{{containerStatuses: [{{name: web, restartCount: {restarts}, {state}}}]}}");
         let crash = "terminated: {exitCode: 1, reason: Error}";
         for (status, expected) in [
@@ -189,10 +230,29 @@ mod tests {
     }
 
     #[test]
+    fn a_start_alone_proves_little() {
+        let pod = |container: &str, status: &str| {
+            let text = format!("{{metadata: {{name: a}}, spec: {{containers: [{container}]}}, status: {{{status}}}}}");
+            PodView::of(&serde_saphyr::from_str(&text).unwrap()).unwrap().trust
+        };
+        let crashed = "containerStatuses: [{lastState: {terminated: {exitCode: 1}}, state: {running: {}}}]";
+        assert_eq!(pod("{name: c}", ""), Trust::Started);
+        assert_eq!(pod("{name: c}", crashed), Trust::Restarted);
+        assert_eq!(pod("{name: c, readinessProbe: {}}", crashed), Trust::Proven);
+        assert_eq!(pod("{name: c}", "phase: Succeeded"), Trust::Proven);
+    }
+
+    #[test]
     fn what_is_waited_for_is_said() {
         for (status, expected) in [
-            ("{containerStatuses: [{name: web, state: {waiting: {reason: ContainerCreating}}}]}", Some("container web is waiting: ContainerCreating")),
-            ("{containerStatuses: [{name: web, started: true, ready: false, state: {running: {}}}]}", Some("container web runs but is not ready")),
+            (
+                "{containerStatuses: [{name: web, state: {waiting: {reason: ContainerCreating}}}]}",
+                Some("container web is waiting: ContainerCreating"),
+            ),
+            (
+                "{containerStatuses: [{name: web, started: true, ready: false, state: {running: {}}}]}",
+                Some("container web runs but is not ready"),
+            ),
             ("{containerStatuses: [{name: web, started: false, ready: false, state: {running: {}}}]}", Some("container web is starting")),
             ("{conditions: [{type: PodScheduled, status: 'False'}]}", Some("it has no node yet")),
             ("{conditions: [{type: Ready, status: 'True'}]}", None),

@@ -31,7 +31,8 @@ pub(super) async fn diagnostic(failure: &Failure, cluster: &Cluster, cx: &Cx) ->
 /// Returns the failure as a warning that says that it is waited out.
 pub(super) async fn warning(failure: &Failure, cluster: &Cluster, cx: &Cx) -> Diagnostic {
     let error = diagnostic(failure, cluster, cx).await;
-    Diagnostic { severity: Severity::Warning, ..error }.because("it is waited for until the deadline, as `tolerateFailuresUntilDeadline` says")
+    Diagnostic { severity: Severity::Warning, ..error }
+        .because("it is waited for until the deadline, as `tolerateFailuresUntilDeadline` says")
 }
 
 /// Returns one error of many: the first, and what else failed.
@@ -62,7 +63,8 @@ fn written(failure: &Failure, log: &[String]) -> Diagnostic {
         error = error.because(&*pod.fault.message);
     }
     if !log.is_empty() {
-        error = error.because(format!("last lines of its log:\n{}", log.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")));
+        error =
+            error.because(format!("last lines of its log:\n{}", log.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")));
     }
     error.help(pod.fault.help())
 }
@@ -72,7 +74,12 @@ async fn last_lines(pod: &FaultyPod, cluster: &Cluster, cx: &Cx) -> Vec<String> 
     if !matches!(pod.fault.cause, Cause::Crash { .. } | Cause::OutOfMemory | Cause::Probe) {
         return Vec::new();
     }
-    let options = LogOptions { container: pod.fault.container.clone(), tail: Some(LAST_LINES), previous: pod.fault.restarted, ..LogOptions::default() };
+    let options = LogOptions {
+        container: pod.fault.container.clone(),
+        tail: Some(LAST_LINES),
+        previous: pod.fault.restarted,
+        ..LogOptions::default()
+    };
     let read = async {
         let lines = cluster.logs(&Namespace(pod.namespace.clone()), &pod.name, &options, cx).await.ok()?;
         Some(lines.filter_map(|line| std::future::ready(line.ok())).collect::<Vec<String>>().await)
@@ -89,9 +96,15 @@ mod tests {
     use crate::ready::fault::Weight;
 
     fn failure(cause: Cause, container: Option<&str>, message: &str, after: Option<u64>) -> Failure {
-        let fault = Fault { cause, weight: Weight::Hopeless, container: container.map(str::to_owned), message: message.into(), restarted: false };
+        let fault =
+            Fault { cause, weight: Weight::Hopeless, container: container.map(str::to_owned), message: message.into(), restarted: false };
         Failure {
-            object: ObjectKey { group: "apps".into(), kind: "Deployment".into(), namespace: Some(Namespace("shop".into())), name: "web".into() },
+            object: ObjectKey {
+                group: "apps".into(),
+                kind: "Deployment".into(),
+                namespace: Some(Namespace("shop".into())),
+                name: "web".into(),
+            },
             pod: Some(FaultyPod { uid: "u".into(), name: "web-1".into(), namespace: "shop".into(), fault }),
             status: if after.is_some() { "0 of 1 new replicas are available".into() } else { String::new() },
             after: after.map(Duration::from_secs),

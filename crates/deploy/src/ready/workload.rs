@@ -147,7 +147,8 @@ fn job(object: &Value) -> ReadyState {
     if let Some(failure) = condition(object, "Failed").or_else(|| condition(object, "FailureTarget")).filter(|c| c["status"] == "True") {
         return Failed(words(failure));
     }
-    if is_true(condition(object, "Complete")) || is_true(condition(object, "SuccessCriteriaMet")) || is_true(condition(object, "Suspended")) {
+    if is_true(condition(object, "Complete")) || is_true(condition(object, "SuccessCriteriaMet")) || is_true(condition(object, "Suspended"))
+    {
         return Ready;
     }
     let (active, ready, failed) = (number(&status["active"]), number(&status["ready"]), number(&status["failed"]));
@@ -197,30 +198,94 @@ mod tests {
     #[test]
     fn a_status_is_read_as_kubectl_reads_it() {
         for (kind, status, expected) in [
-            ("Deployment", "{metadata: {generation: 2}, status: {observedGeneration: 1}}", r#"Pending("its controller has not seen the change yet")"#),
-            ("Deployment", "{metadata: {generation: 1}, status: {observedGeneration: 1}}", r#"Pending("its controller has not seen the change yet")"#),
+            (
+                "Deployment",
+                "{metadata: {generation: 2}, status: {observedGeneration: 1}}",
+                r#"Pending("its controller has not seen the change yet")"#,
+            ),
+            (
+                "Deployment",
+                "{metadata: {generation: 1}, status: {observedGeneration: 1}}",
+                r#"Pending("its controller has not seen the change yet")"#,
+            ),
             ("Deployment", "{metadata: {generation: 2}}", r#"Pending("its controller has not seen it yet")"#),
-            ("Deployment", "{spec: {replicas: 2}, status: {observedGeneration: 2, updatedReplicas: 1, replicas: 2}}", r#"Pending("1 of 2 new replicas were made")"#),
-            ("Deployment", "{spec: {replicas: 2}, status: {observedGeneration: 2, updatedReplicas: 2, replicas: 3}}", r#"Pending("1 old replicas are still to end")"#),
-            ("Deployment", "{spec: {replicas: 2}, status: {observedGeneration: 2, updatedReplicas: 2, replicas: 2, availableReplicas: 1}}", r#"Pending("1 of 2 new replicas are available")"#),
-            ("Deployment", "{spec: {replicas: 2}, status: {observedGeneration: 2, updatedReplicas: 2, replicas: 2, availableReplicas: 2}}", "Ready"),
+            (
+                "Deployment",
+                "{spec: {replicas: 2}, status: {observedGeneration: 2, updatedReplicas: 1, replicas: 2}}",
+                r#"Pending("1 of 2 new replicas were made")"#,
+            ),
+            (
+                "Deployment",
+                "{spec: {replicas: 2}, status: {observedGeneration: 2, updatedReplicas: 2, replicas: 3}}",
+                r#"Pending("1 old replicas are still to end")"#,
+            ),
+            (
+                "Deployment",
+                "{spec: {replicas: 2}, status: {observedGeneration: 2, updatedReplicas: 2, replicas: 2, availableReplicas: 1}}",
+                r#"Pending("1 of 2 new replicas are available")"#,
+            ),
+            (
+                "Deployment",
+                "{spec: {replicas: 2}, status: {observedGeneration: 2, updatedReplicas: 2, replicas: 2, availableReplicas: 2}}",
+                "Ready",
+            ),
             ("Deployment", "{spec: {replicas: 0}, status: {observedGeneration: 2}}", "Ready"),
             ("Deployment", "{spec: {paused: true}, status: {observedGeneration: 2}}", "Ready"),
-            ("Deployment", "{status: {observedGeneration: 2, conditions: [{type: Progressing, reason: ProgressDeadlineExceeded, message: gave up}]}}", r#"Failed("gave up")"#),
-            ("Deployment", "{status: {observedGeneration: 2, conditions: [{type: ReplicaFailure, status: 'True', reason: FailedCreate, message: exceeded quota}]}}", r#"Doubtful("FailedCreate: exceeded quota")"#),
-            ("StatefulSet", "{spec: {replicas: 2}, status: {observedGeneration: 2, readyReplicas: 1}}", r#"Pending("1 of 2 replicas are ready")"#),
-            ("StatefulSet", "{spec: {replicas: 2}, status: {observedGeneration: 2, readyReplicas: 2, updatedReplicas: 1, updateRevision: b, currentRevision: a}}", r#"Pending("1 of 2 replicas are updated")"#),
-            ("StatefulSet", "{spec: {replicas: 3, updateStrategy: {rollingUpdate: {partition: 1}}}, status: {observedGeneration: 2, readyReplicas: 3, updatedReplicas: 2, updateRevision: b, currentRevision: a}}", "Ready"),
+            (
+                "Deployment",
+                "{status: {observedGeneration: 2, conditions: [{type: Progressing, reason: ProgressDeadlineExceeded, message: gave up}]}}",
+                r#"Failed("gave up")"#,
+            ),
+            (
+                "Deployment",
+                "{status: {observedGeneration: 2, conditions: [{type: ReplicaFailure, status: 'True', reason: FailedCreate, message: exceeded quota}]}}",
+                r#"Doubtful("FailedCreate: exceeded quota")"#,
+            ),
+            (
+                "StatefulSet",
+                "{spec: {replicas: 2}, status: {observedGeneration: 2, readyReplicas: 1}}",
+                r#"Pending("1 of 2 replicas are ready")"#,
+            ),
+            (
+                "StatefulSet",
+                "{spec: {replicas: 2}, status: {observedGeneration: 2, readyReplicas: 2, updatedReplicas: 1, updateRevision: b, currentRevision: a}}",
+                r#"Pending("1 of 2 replicas are updated")"#,
+            ),
+            (
+                "StatefulSet",
+                "{spec: {replicas: 3, updateStrategy: {rollingUpdate: {partition: 1}}}, status: {observedGeneration: 2, readyReplicas: 3, updatedReplicas: 2, updateRevision: b, currentRevision: a}}",
+                "Ready",
+            ),
             ("StatefulSet", "{spec: {updateStrategy: {type: OnDelete}}, status: {observedGeneration: 2}}", "Ready"),
-            ("StatefulSet", "{spec: {replicas: 1}, status: {observedGeneration: 2, readyReplicas: 1, updatedReplicas: 1, updateRevision: a, currentRevision: a}}", "Ready"),
-            ("DaemonSet", "{status: {observedGeneration: 2, desiredNumberScheduled: 3, updatedNumberScheduled: 2}}", r#"Pending("2 of 3 updated pods were made")"#),
-            ("DaemonSet", "{status: {observedGeneration: 2, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberAvailable: 1}}", r#"Pending("1 of 3 updated pods are available")"#),
-            ("DaemonSet", "{status: {observedGeneration: 2, desiredNumberScheduled: 1, updatedNumberScheduled: 1, numberAvailable: 1}}", "Ready"),
+            (
+                "StatefulSet",
+                "{spec: {replicas: 1}, status: {observedGeneration: 2, readyReplicas: 1, updatedReplicas: 1, updateRevision: a, currentRevision: a}}",
+                "Ready",
+            ),
+            (
+                "DaemonSet",
+                "{status: {observedGeneration: 2, desiredNumberScheduled: 3, updatedNumberScheduled: 2}}",
+                r#"Pending("2 of 3 updated pods were made")"#,
+            ),
+            (
+                "DaemonSet",
+                "{status: {observedGeneration: 2, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberAvailable: 1}}",
+                r#"Pending("1 of 3 updated pods are available")"#,
+            ),
+            (
+                "DaemonSet",
+                "{status: {observedGeneration: 2, desiredNumberScheduled: 1, updatedNumberScheduled: 1, numberAvailable: 1}}",
+                "Ready",
+            ),
             ("Job", "{status: {active: 1}}", r#"Pending("1 pods are active, 0 succeeded")"#),
             ("Job", "{status: {active: 1, ready: 1}}", r#"Settling("1 pods are running")"#),
             ("Job", "{status: {active: 1, ready: 1, failed: 2}}", r#"Pending("1 pods are active, 0 succeeded, 2 failed")"#),
             ("Job", "{status: {conditions: [{type: Complete, status: 'True'}]}}", "Ready"),
-            ("Job", "{status: {conditions: [{type: Failed, status: 'True', reason: BackoffLimitExceeded, message: too often}]}}", r#"Failed("BackoffLimitExceeded: too often")"#),
+            (
+                "Job",
+                "{status: {conditions: [{type: Failed, status: 'True', reason: BackoffLimitExceeded, message: too often}]}}",
+                r#"Failed("BackoffLimitExceeded: too often")"#,
+            ),
             ("Pod", "{status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}}", "Ready"),
             ("Pod", "{status: {phase: Running, conditions: [{type: Ready, status: 'False'}]}}", r#"Pending("it is not ready")"#),
             ("Pod", "{status: {phase: Succeeded}}", "Ready"),
@@ -236,10 +301,16 @@ mod tests {
         for (status, expected) in [
             ("{}", "Ready"),
             ("{metadata: {generation: 2}, status: {observedGeneration: 1}}", r#"Pending("its controller has not seen the change yet")"#),
-            ("{status: {conditions: [{type: Ready, status: 'False', reason: Wait, message: for a disk}]}}", r#"Pending("Wait: for a disk")"#),
+            (
+                "{status: {conditions: [{type: Ready, status: 'False', reason: Wait, message: for a disk}]}}",
+                r#"Pending("Wait: for a disk")"#,
+            ),
             ("{status: {conditions: [{type: Ready, status: Unknown}]}}", r#"Pending("")"#),
             ("{status: {conditions: [{type: Available, status: 'True'}]}}", "Ready"),
-            ("{status: {conditions: [{type: Ready, status: 'True'}, {type: Reconciling, status: 'True', message: once more}]}}", r#"Pending("once more")"#),
+            (
+                "{status: {conditions: [{type: Ready, status: 'True'}, {type: Reconciling, status: 'True', message: once more}]}}",
+                r#"Pending("once more")"#,
+            ),
             ("{status: {conditions: [{type: Stalled, status: 'True', reason: Broken}]}}", r#"Failed("Broken")"#),
         ] {
             // A custom kind may be called like one of Kubernetes' own.

@@ -85,7 +85,11 @@ fn matches(dir: &Path, pattern: &Path) -> Result<Vec<PathBuf>, GlobError> {
 /// Returns a matcher for one component, where Go knows `*`, `?`, `[…]` and `\` alone.
 fn matcher(component: &str) -> Result<GlobMatcher, GlobError> {
     let go = component.replace("**", "*").replace("[^", "[!").replace('{', "[{]").replace('}', "[}]");
-    GlobBuilder::new(&go).backslash_escape(true).build().map(|glob| glob.compile_matcher()).map_err(|error| GlobError::Pattern(error.kind().to_string()))
+    GlobBuilder::new(&go)
+        .backslash_escape(true)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| GlobError::Pattern(error.kind().to_string()))
 }
 
 fn entries(dir: &Path) -> Result<Vec<PathBuf>, GlobError> {
@@ -124,10 +128,31 @@ mod tests {
 
     #[test]
     fn entries_name_files_as_go_does() {
-        let dir = tree(&["k8s/b.yaml", "k8s/a.yml", "k8s/.hidden.yaml", "k8s/notes.txt", "k8s/sub/c.json", "k8s/sub/deep/d.yaml", "k8s/x{y}.yaml", "k8s/[z].yaml", "top.yaml"]);
+        let dir = tree(&[
+            "k8s/b.yaml",
+            "k8s/a.yml",
+            "k8s/.hidden.yaml",
+            "k8s/notes.txt",
+            "k8s/sub/c.json",
+            "k8s/sub/deep/d.yaml",
+            "k8s/x{y}.yaml",
+            "k8s/[z].yaml",
+            "top.yaml",
+        ]);
         for (entry, expected) in [
             ("k8s/*.yaml", vec!["k8s/.hidden.yaml", "k8s/[z].yaml", "k8s/b.yaml", "k8s/x{y}.yaml"]),
-            ("k8s/*", vec!["k8s/.hidden.yaml", "k8s/[z].yaml", "k8s/a.yml", "k8s/b.yaml", "k8s/sub/c.json", "k8s/sub/deep/d.yaml", "k8s/x{y}.yaml"]),
+            (
+                "k8s/*",
+                vec![
+                    "k8s/.hidden.yaml",
+                    "k8s/[z].yaml",
+                    "k8s/a.yml",
+                    "k8s/b.yaml",
+                    "k8s/sub/c.json",
+                    "k8s/sub/deep/d.yaml",
+                    "k8s/x{y}.yaml",
+                ],
+            ),
             ("k8s/**/*.json", vec!["k8s/sub/c.json"]),
             ("k8s/**/*.yaml", vec![]),
             ("k8s/*/c.json", vec!["k8s/sub/c.json"]),
@@ -141,7 +166,11 @@ mod tests {
             ("k8s/../*.yaml", vec!["k8s/../top.yaml"]),
             ("*.json", vec![]),
         ] {
-            let expected = if expected.is_empty() { Found::NoMatch } else { Found::Files(expected.into_iter().map(|file| dir.path().join(file)).collect()) };
+            let expected = if expected.is_empty() {
+                Found::NoMatch
+            } else {
+                Found::Files(expected.into_iter().map(|file| dir.path().join(file)).collect())
+            };
             // The order between a directory's files and its own is Go's: by name.
             assert_eq!(expand(dir.path(), entry).unwrap(), expected, "{entry}");
         }

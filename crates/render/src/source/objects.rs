@@ -24,8 +24,8 @@ pub(super) struct Objects {
 /// When it is no YAML, or a document is no Kubernetes object.
 pub(super) fn objects(text: &str, file: &Path) -> Result<Objects, RenderError> {
     let place = Place { text, file };
-    let documents = yaml::read(text)
-        .map_err(|error| RenderError::Yaml { at: Box::new(place.at(error.line, error.column, None)), why: error.why })?;
+    let documents =
+        yaml::read(text).map_err(|error| RenderError::Yaml { at: Box::new(place.at(error.line, error.column, None)), why: error.why })?;
     let mut objects = Objects::default();
     let several = documents.len() > 1;
     for (index, document) in documents.into_iter().enumerate() {
@@ -115,7 +115,10 @@ fn check(value: &Value) -> Result<(), Fault> {
         match found {
             Value::String(text) if !text.is_empty() => {}
             Value::Null | Value::String(_) if field == "metadata.name" && value["metadata"]["generateName"].is_string() => {
-                return fault("has an object with `metadata.generateName` alone".to_owned(), "give it a `metadata.name`: what is applied again needs a name that stays");
+                return fault(
+                    "has an object with `metadata.generateName` alone".to_owned(),
+                    "give it a `metadata.name`: what is applied again needs a name that stays",
+                );
             }
             Value::Null | Value::String(_) => return fault(format!("has an object without `{field}`"), SHAPE),
             other => return fault(format!("has an object whose `{field}` is {}, not text", article(other)), "put it in quotes"),

@@ -22,7 +22,7 @@ use super::objects::objects;
 use crate::RenderError;
 
 /// How long one download may take.
-const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(60);
+const DOWNLOAD_DEADLINE: Duration = Duration::from_mins(1);
 /// How large one download may be; the largest published manifests are below 10 MB.
 const LARGEST_DOWNLOAD: usize = 64 << 20;
 

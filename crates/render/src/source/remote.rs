@@ -33,14 +33,27 @@ const KINDS: [(&str, &str, &[&str]); 13] = [
 ];
 
 /// Fields of `metadata` that the cluster wrote: applying them back would fail or mean nothing.
-const CLUSTERS_OWN: [&str; 8] =
-    ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"];
+const CLUSTERS_OWN: [&str; 8] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "managedFields",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
 
 /// Returns the objects of `manifests.remoteManifests`, without what only a cluster may write.
 ///
 /// # Errors
 /// When there is no cluster to ask, an entry names no object, or the object cannot be read.
-pub(crate) async fn remote(module: &RenderSpec, session: Option<&Cluster>, kubeconfig: Option<&Path>, cx: &Cx) -> Result<Vec<Manifest>, RenderError> {
+pub(crate) async fn remote(
+    module: &RenderSpec,
+    session: Option<&Cluster>,
+    kubeconfig: Option<&Path>,
+    cx: &Cx,
+) -> Result<Vec<Manifest>, RenderError> {
     let mut manifests = Vec::new();
     for entry in &module.remote_manifests {
         let manifest = &entry.manifest;
@@ -61,7 +74,8 @@ pub(crate) async fn remote(module: &RenderSpec, session: Option<&Cluster>, kubec
 async fn cluster_of(entry: &RemoteManifest, session: &Cluster, kubeconfig: Option<&Path>, cx: &Cx) -> Result<Cluster, KubeError> {
     match entry.kube_context.as_deref() {
         Some(context) if session.context() != Some(context) => {
-            let settings = KubeSettings { kubeconfig: kubeconfig.map(Path::to_owned), context: Some(context.to_owned()), env: cx.env.clone() };
+            let settings =
+                KubeSettings { kubeconfig: kubeconfig.map(Path::to_owned), context: Some(context.to_owned()), env: cx.env.clone() };
             Cluster::connect(&settings, cx).await
         }
         _ => Ok(session.clone()),
@@ -80,13 +94,12 @@ fn object_of(text: &str) -> Option<(String, ObjectKey)> {
         let (group, _) = version.split_once('/').unwrap_or(("", version));
         names.contains(&&*lower) || lower.split_once('.').is_some_and(|(bare, of)| of == group && names.contains(&bare))
     });
-    let (api_version, kind) = match known {
-        Some((version, kind, _)) => ((*version).to_owned(), (*kind).to_owned()),
-        None => {
-            let (kind, rest) = kind.split_once('.')?;
-            let (version, group) = rest.split_once('.')?;
-            (format!("{group}/{version}"), kind.to_owned())
-        }
+    let (api_version, kind) = if let Some((version, kind, _)) = known {
+        ((*version).to_owned(), (*kind).to_owned())
+    } else {
+        let (kind, rest) = kind.split_once('.')?;
+        let (version, group) = rest.split_once('.')?;
+        (format!("{group}/{version}"), kind.to_owned())
     };
     let group = api_version.split_once('/').map_or("", |(group, _)| group).to_owned();
     Some((api_version, ObjectKey { group, kind, namespace: namespace.map(|n| Namespace(n.to_owned())), name: name.to_owned() }))
@@ -99,7 +112,9 @@ fn bare(mut object: Value) -> Value {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.retain(|name, _| !CLUSTERS_OWN.contains(&name.as_str()));
             if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-                annotations.retain(|name, _| !matches!(name.as_str(), "kubectl.kubernetes.io/last-applied-configuration" | "deployment.kubernetes.io/revision"));
+                annotations.retain(|name, _| {
+                    !matches!(name.as_str(), "kubectl.kubernetes.io/last-applied-configuration" | "deployment.kubernetes.io/revision")
+                });
             }
         }
     }
@@ -125,7 +140,9 @@ mod tests {
             ("nonsense/web", None),
         ] {
             let found = object_of(text);
-            let found = found.as_ref().map(|(version, key)| (version.as_str(), key.kind.as_str(), key.namespace.as_ref().map(Namespace::as_str), key.name.as_str()));
+            let found = found.as_ref().map(|(version, key)| {
+                (version.as_str(), key.kind.as_str(), key.namespace.as_ref().map(Namespace::as_str), key.name.as_str())
+            });
             assert_eq!(found, expected, "{text}");
         }
     }

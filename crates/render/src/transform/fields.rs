@@ -170,7 +170,9 @@ impl KindFields {
             let field = match &self.labels {
                 Paths::Any if key == "metadata" => Some("labels"),
                 Paths::Any => None,
-                Paths::These(paths) => paths.iter().find_map(|p| p.rsplit_once('.').filter(|(parent, _)| *parent == path).map(|(_, field)| field)),
+                Paths::These(paths) => {
+                    paths.iter().find_map(|p| p.rsplit_once('.').filter(|(parent, _)| *parent == path).map(|(_, field)| field))
+                }
             };
             let Some(field) = field.filter(|field| self.fixed_labels != Some(&*format!("{path}.{field}"))) else { return true };
             let labels = holder.entry(field).or_insert_with(|| Value::Object(Map::new()));

@@ -30,9 +30,13 @@ impl<'a> Images<'a> {
 
     /// Puts images in where a name without a digest is that of an artifact.
     pub(crate) fn replace(&self, manifests: &mut [Manifest], fields: &Fields) {
-        self.each(manifests, fields, |reference| {
-            if reference.digest.is_some() { None } else { self.by_artifact.get(reference.name.as_str()) }
-        });
+        self.each(
+            manifests,
+            fields,
+            |reference| {
+                if reference.digest.is_some() { None } else { self.by_artifact.get(reference.name.as_str()) }
+            },
+        );
     }
 
     /// Puts images in where an object that is already in the cluster runs one: under its artifact's name, in any
@@ -40,7 +44,10 @@ impl<'a> Images<'a> {
     pub(crate) fn replace_live(&self, manifests: &mut [Manifest], fields: &Fields) {
         self.each(manifests, fields, |reference| {
             let name = reference.name.as_str();
-            self.by_artifact.get(name).or_else(|| self.by_artifact.values().find(|(image, _)| image.name == reference.name)).or_else(|| self.by_artifact.get(name.rsplit('/').next()?))
+            self.by_artifact
+                .get(name)
+                .or_else(|| self.by_artifact.values().find(|(image, _)| image.name == reference.name))
+                .or_else(|| self.by_artifact.get(name.rsplit('/').next()?))
         });
     }
 
@@ -64,8 +71,13 @@ impl<'a> Images<'a> {
     /// Returns a warning that names the artifacts that nothing used, but for `bases`.
     pub(crate) fn unused(&self, bases: &BTreeSet<ImageName>) -> Option<Diagnostic> {
         let used = self.used.borrow();
-        let mut unused: Vec<&str> =
-            self.by_artifact.values().map(|(image, _)| &image.artifact).filter(|name| !used.contains(name) && !bases.contains(*name)).map(ImageName::as_str).collect();
+        let mut unused: Vec<&str> = self
+            .by_artifact
+            .values()
+            .map(|(image, _)| &image.artifact)
+            .filter(|name| !used.contains(name) && !bases.contains(*name))
+            .map(ImageName::as_str)
+            .collect();
         unused.sort_unstable();
         let what = match unused.as_slice() {
             [] => return None,

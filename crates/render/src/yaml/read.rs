@@ -109,7 +109,11 @@ impl Builder {
             Event::MappingStart(anchor, _) => self.begin(Open::Mapping { anchor, entries: Map::new(), key: None }, span),
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             Event::Alias(anchor) => {
-                let (value, size) = self.anchors.get(&anchor).cloned().ok_or_else(|| ReadError::at(span, "this alias stands inside the value that it names"))?;
+                let (value, size) = self
+                    .anchors
+                    .get(&anchor)
+                    .cloned()
+                    .ok_or_else(|| ReadError::at(span, "this alias stands inside the value that it names"))?;
                 self.count(size, span)?;
                 self.value(value, span)
             }
@@ -120,7 +124,11 @@ impl Builder {
     /// Counts values, so that aliases of aliases cannot fill the memory.
     fn count(&mut self, more: usize, span: Span) -> Result<(), ReadError> {
         self.values += more;
-        if self.values > MOST_VALUES { Err(ReadError::at(span, format!("aliases make this document larger than {MOST_VALUES} values"))) } else { Ok(()) }
+        if self.values > MOST_VALUES {
+            Err(ReadError::at(span, format!("aliases make this document larger than {MOST_VALUES} values")))
+        } else {
+            Ok(())
+        }
     }
 
     fn begin(&mut self, collection: Open, span: Span) -> Result<(), ReadError> {
@@ -298,11 +306,8 @@ mod tests {
 
     #[test]
     fn aliases_of_aliases_do_not_fill_the_memory() {
-        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..10 {
-            let before = format!("*a{}, ", level - 1).repeat(10);
-            text.push_str(&format!("a{level}: &a{level} [{before}]\n"));
-        }
+        let lines = (1..10).map(|level| format!("a{level}: &a{level} [{}]\n", format!("*a{}, ", level - 1).repeat(10)));
+        let text: String = std::iter::once("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned()).chain(lines).collect();
         assert!(read(&text).unwrap_err().why.contains("larger than"));
     }
 }

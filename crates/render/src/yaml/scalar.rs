@@ -22,7 +22,9 @@ pub(super) fn resolve(text: &str) -> Result<Value, NotJson> {
         ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => {
             return Err(NotJson);
         }
-        _ if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) => number(text)?.map_or_else(|| Value::String(text.to_owned()), Value::Number),
+        _ if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) => {
+            number(text)?.map_or_else(|| Value::String(text.to_owned()), Value::Number)
+        }
         _ => Value::String(text.to_owned()),
     })
 }
@@ -40,7 +42,9 @@ pub(super) fn key(text: &str) -> String {
 /// Returns the number that `text` is; none if it is another text.
 fn number(text: &str) -> Result<Option<Number>, NotJson> {
     let plain = text.replace('_', "");
-    if !text.starts_with('.') && let Some(integer) = integer(&plain) {
+    if !text.starts_with('.')
+        && let Some(integer) = integer(&plain)
+    {
         return Ok(Some(integer));
     }
     if is_float(&plain) && (!text.starts_with('.') || plain.len() == text.len()) {

@@ -78,9 +78,18 @@ mod tests {
             "[a-z\n \t:#'\"-]{0,40}",
             "[-+.0-9eExo_:]{1,8}",
             "\\PC{0,8}",
-            proptest::sample::select(vec!["y", "No", "~", "null", "=", "<<", ".inf", "0b1", "1_0", "08", "---", "...", "? a", "- a", "a: b", "# c", "!x", "&a", "*a", "%a", "@a", "`a"]).prop_map(str::to_owned),
+            proptest::sample::select(vec![
+                "y", "No", "~", "null", "=", "<<", ".inf", "0b1", "1_0", "08", "---", "...", "? a", "- a", "a: b", "# c", "!x", "&a", "*a",
+                "%a", "@a", "`a"
+            ])
+            .prop_map(str::to_owned),
         ];
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from), text.clone().prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from)
+        ];
         leaf.prop_recursive(3, 24, 4, move |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

@@ -96,7 +96,9 @@ fn only_pods_of_the_newest_revision_count() {
 
 #[test]
 fn revisions_of_other_kinds_are_told_by_labels() {
-    for (kind, revision, label) in [("StatefulSet", json!({"updateRevision": "b"}), "controller-revision-hash"), ("DaemonSet", json!({}), "pod-template-generation")] {
+    for (kind, revision, label) in
+        [("StatefulSet", json!({"updateRevision": "b"}), "controller-revision-hash"), ("DaemonSet", json!({}), "pod-template-generation")]
+    {
         let mut scene = Scene::new(&[kind], &ReadySpec::default());
         let mut status = json!({"observedGeneration": 1, "desiredNumberScheduled": 1});
         status["updateRevision"] = revision["updateRevision"].clone();
@@ -136,7 +138,7 @@ fn a_node_that_is_coming_is_waited_for() {
     scene.says(About::Pods, homeless("new-1", "new"));
     scene.says(About::Events, json!({"metadata": {"uid": "e"}, "involvedObject": {"kind": "Pod", "uid": "new-1"}, "reason": "TriggeredScaleUp", "message": "1->2"}));
     assert_eq!((scene.after(1).failures, scene.after(100).failures), (vec![], vec![]));
-    assert_eq!(scene.after(600).failures[0].after, Some(Duration::from_secs(600)));
+    assert_eq!(scene.after(600).failures[0].after, Some(Duration::from_mins(10)));
 }
 
 #[test]
@@ -208,4 +210,29 @@ fn all_are_judged_when_asked_to() {
     assert_eq!((judgement.failures.len(), judgement.done), (1, false));
     scene.says(About::Objects, json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "uid": "p"}, "status": {"phase": "Succeeded"}}));
     assert!(scene.after(2).done);
+}
+
+#[test]
+fn a_start_without_a_probe_is_believed_after_a_moment() {
+    let mut scene = Scene::new(&["Deployment"], &ReadySpec::default());
+    let running = |restarts: i64, last: Value| {
+        let mut pod = pod("new-1", "new", "");
+        pod["status"] = json!({"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [{"name": "c", "restartCount": restarts, "state": {"running": {}}, "lastState": last}]});
+        pod["spec"] = json!({"containers": [{"name": "c"}]});
+        pod
+    };
+    scene.says(About::Objects, deployment(0, &json!({})));
+    scene.says(About::ReplicaSets, set("new", "2"));
+    scene.says(About::Pods, running(0, json!({})));
+    scene.says(About::Objects, deployment(1, &json!({})));
+    let judgement = scene.after(1);
+    assert_eq!((judgement.done, judgement.wake), (false, Some(scene.start + START_SETTLES)));
+    assert!(scene.after(2).done);
+    // The pod's status is ahead of the Deployment's.
+    scene.says(About::Pods, pod("new-1", "new", "CrashLoopBackOff"));
+    assert_eq!(scene.check.judge(scene.start).failures.len(), 1);
+    scene.check.watched[0].failed = false;
+    scene.says(About::Pods, running(1, json!({"terminated": {"exitCode": 1}})));
+    assert!(!scene.after(2).done);
+    assert!(scene.after(10).done);
 }
