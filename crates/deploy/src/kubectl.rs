@@ -57,13 +57,18 @@ pub async fn deploy(job: &DeployJob, manifests: &ManifestSet, cluster: &Cluster,
     let namespace = namespace(job, cx)?;
     let (wanted, inventory) = tokio::join!(wanted(job, manifests, cluster, cx), Inventory::load(&job.inventory, &namespace, cluster, cx));
     let (wanted, mut inventory) = (wanted?, inventory?);
-    let before = inventory.entries.clone();
-    let plan = apply::Plan::of(job, &before, live::Live::of(&wanted, &inventory, cluster, cx).await?);
+    let (before, nothing) = (inventory.entries.clone(), BTreeMap::new());
+    let mut plan = apply::Plan::of(job, &before, live::Live::of(&wanted, &inventory, cluster, cx).await?);
     let mut done: Vec<Done> = Vec::with_capacity(wanted.len());
     let mut announced = false;
     for rank in Rank::ALL {
         let objects: Vec<&Wanted> = wanted.iter().filter(|one| one.rank == rank).collect();
         if rank != Rank::Namespaces && !announced {
+            if done.iter().any(|one| is_another(one, &before)) {
+                // What was read belonged to the namespace that is gone, the inventory itself perhaps as well.
+                inventory.entries.clear();
+                plan = apply::Plan::of(job, &nothing, live::Live::default());
+            }
             // What is about to be created is remembered first, so that an interrupted deploy can still be deleted. Its
             // own namespace may be one of the first rank.
             inventory.save(announcement(&before, &wanted), cluster, cx).await?;
@@ -78,6 +83,11 @@ pub async fn deploy(job: &DeployJob, manifests: &ManifestSet, cluster: &Cluster,
     let entries = done.iter().map(|one| &one.entry).chain(&kept).map(|entry| (entry.key.clone(), entry.clone()));
     inventory.save(settled(entries.collect(), &before), cluster, cx).await?;
     Ok(Release { objects: done.into_iter().map(|one| one.released).collect() })
+}
+
+/// Returns whether the object is not the one that was there under this name.
+fn is_another(done: &Done, before: &BTreeMap<ObjectKey, Entry>) -> bool {
+    before.get(&done.entry.key).is_some_and(|old| !old.uid.is_empty() && old.uid != done.entry.uid)
 }
 
 /// Returns what the inventory says before an apply: all that was there, and all that will be.

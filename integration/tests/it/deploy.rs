@@ -332,6 +332,51 @@ async fn a_namespace_of_the_manifests_is_made_first() {
 
 #[tokio::test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+async fn a_namespace_that_was_deleted_comes_back_with_all_that_was_in_it() {
+    let mut deployer = Deployer::new().await;
+    let name = format!("{}-inner", deployer.context.namespace());
+    deployer.job.target.namespace = Namespace(name.clone());
+    let mut objects: Vec<Value> = (0..6).map(|number| config_map(&format!("map-{number}"), json!({}))).collect();
+    objects.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+    deployer.deploy(&objects).await;
+    deployer.context.kubectl(&["delete", "namespace", &name, "--wait=false"]);
+    let changes = deployer.deploy(&objects).await;
+    assert_eq!(changes.lines().filter(|line| line.ends_with(" created")).count(), 7, "{changes}");
+    let changes = deployer.deploy(&objects).await;
+    assert_eq!(changes.lines().filter(|line| line.ends_with(" unchanged")).count(), 7, "{changes}");
+    let deletion = devloop_deploy::delete(&deployer.job, &manifests(&objects), false, &deployer.cluster, &deployer.cx).await.unwrap();
+    assert_eq!(deletion.deleted.len(), 7);
+}
+
+#[tokio::test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+async fn credentials_and_certificates_that_do_not_fit_are_told() {
+    let context = TestContext::new();
+    let admin: Value = serde_json::from_str(&context.kubectl(&["config", "view", "--raw", "-o", "json"])).unwrap();
+    let mut trusting_nobody = admin.clone();
+    trusting_nobody["clusters"][0]["cluster"].as_object_mut().unwrap().remove("certificate-authority-data");
+    let mut nobody = admin;
+    nobody["users"][0]["user"] = json!({"token": "wrong"});
+    let mut told = Vec::new();
+    for config in [trusting_nobody, nobody] {
+        let file = context.path().join("config");
+        std::fs::write(&file, config.to_string()).unwrap();
+        let env = Env::new(BTreeMap::from([("KUBECONFIG".to_owned(), file.display().to_string())]));
+        let cx = Cx::silent(StepId::of(Stage::Deploy));
+        let cluster = Cluster::connect(&KubeSettings { env, ..KubeSettings::default() }, &cx).await.unwrap();
+        told.push(cluster.reachable(&cx).await.unwrap_err().diagnostic().to_string());
+    }
+    insta::assert_snapshot!(told.join("\n"), @r"
+    error[kube/unreachable]: the cluster at https://127.0.0.1:6443 cannot be reached
+      invalid peer certificate: UnknownIssuer
+    help: the cluster may have been created anew: fetch its kubeconfig again, so that `certificate-authority-data` of context `devcluster` fits
+    error[kube/unauthorized]: the cluster at https://127.0.0.1:6443 does not accept the credentials of context `devcluster`
+    help: the login may have expired: log in again, or choose another context with `--kube-context`
+    ");
+}
+
+#[tokio::test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 async fn what_the_api_server_refuses_is_explained() {
     let deployer = Deployer::new().await;
     let mut wrong = deployment("web", 0);
