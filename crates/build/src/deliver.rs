@@ -25,7 +25,10 @@ use crate::BuildError;
 /// When the daemon does not have the image, or a node does not take it.
 pub(crate) async fn deliver(image: &BuiltImage, delivery: &Delivery, docker: &Docker, cx: &Cx) -> Result<(), BuildError> {
     let Identity::Id(id) = &image.identity else { return Ok(()) };
-    let name: ImageRef = image.deployed().parse().map_err(|error| DockerError::Answer { what: format!("name image `{}`", image.deployed()), message: format!("{error}") })?;
+    let name: ImageRef = image
+        .deployed()
+        .parse()
+        .map_err(|error| DockerError::Answer { what: format!("name image `{}`", image.deployed()), message: format!("{error}") })?;
     docker.tag(id.as_str(), &name, cx).await?;
     load(image, &name, delivery, docker, cx).await
 }
@@ -64,7 +67,13 @@ async fn load(image: &BuiltImage, name: &ImageRef, delivery: &Delivery, docker: 
 ///
 /// # Errors
 /// When the registry or the daemon cannot be asked; that there is no such image is none.
-pub(crate) async fn import_missing(reference: &ImageRef, platform: Option<&Platform>, pushes: bool, clients: &Clients, cx: &Cx) -> Result<Option<Identity>, BuildError> {
+pub(crate) async fn import_missing(
+    reference: &ImageRef,
+    platform: Option<&Platform>,
+    pushes: bool,
+    clients: &Clients,
+    cx: &Cx,
+) -> Result<Option<Identity>, BuildError> {
     if pushes {
         return Ok(clients.registry().digest(reference, cx).await?.map(Identity::Digest));
     }

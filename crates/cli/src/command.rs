@@ -1,5 +1,11 @@
 //! One module per command.
 
+pub(crate) mod build;
 pub(crate) mod completion;
+pub(crate) mod delete;
+pub(crate) mod deploy;
+pub(crate) mod diagnose;
+pub(crate) mod render;
+pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod version;

@@ -1,2 +1,24 @@
-//! The `devloop` command.
-fn main() {}
+//! The `devloop` command: arguments and environment in, an exit code out.
+//!
+//! A command is a file of `command`. Those that work on a pipeline start from a [`session::Session`], resolve
+//! the target once, and run the engine's loop ([`pipeline::Pipeline`]).
+
+mod args;
+mod command;
+mod completion;
+mod environment;
+mod exit;
+mod logging;
+mod output;
+mod output_template;
+mod pipeline;
+mod prebuilt;
+mod program;
+mod resource_rules;
+mod session;
+mod settings;
+mod signals;
+
+fn main() -> std::process::ExitCode {
+    exit::guard(program::run).into()
+}

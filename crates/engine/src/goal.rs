@@ -2,24 +2,35 @@
 
 use devloop_model::Stage;
 
+use crate::ImageSource;
+
 /// The stages that a command runs; each starts when the ones before it are done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Goal(Vec<Stage>);
 
 impl Goal {
+    /// Returns the goal of one stage alone.
+    pub fn first(stage: Stage) -> Self {
+        Self(vec![stage])
+    }
+
     /// Returns the goal of `devloop build`.
     pub fn build() -> Self {
         Self(vec![Stage::Prepare, Stage::Build])
     }
 
-    /// Returns the goal of a deploy of images that are already built.
-    pub fn deploy() -> Self {
-        Self(vec![Stage::Render, Stage::Deploy])
+    /// Returns the goal of having images from `source`.
+    pub fn for_images(source: &ImageSource) -> Self {
+        match source {
+            ImageSource::Build => Self::build(),
+            ImageSource::Tags | ImageSource::Registry => Self::first(Stage::Prepare),
+            ImageSource::Given(_) | ImageSource::None => Self(Vec::new()),
+        }
     }
 
-    /// Returns the goal of `devloop delete`.
-    pub fn delete() -> Self {
-        Self(vec![Stage::Delete])
+    /// Returns the goal of a deploy of images that are there.
+    pub fn deploy() -> Self {
+        Self(vec![Stage::Render, Stage::Deploy])
     }
 
     /// Returns this goal with another stage after the ones it has.

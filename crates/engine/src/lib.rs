@@ -5,6 +5,8 @@
 
 mod decide;
 mod goal;
+mod images;
+mod live;
 mod session;
 mod stages;
 
@@ -13,6 +15,10 @@ pub use decide::Graph;
 pub use decide::Node;
 pub use decide::decide;
 pub use goal::Goal;
+pub use images::ImageSource;
+pub use live::DeployGroup;
+pub use live::LiveStages;
+pub use live::Specs;
 pub use session::Ended;
 pub use session::run_session;
 pub use stages::Stages;

@@ -1,0 +1,34 @@
+//! `devloop delete`: delete what was deployed, and nothing else.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use devloop_engine::Ended;
+use devloop_engine::Goal;
+use devloop_engine::ImageSource;
+use devloop_model::Diagnostic;
+use devloop_model::Stage;
+use devloop_ui::Reporter;
+
+use crate::exit::Exit;
+use crate::output;
+use crate::pipeline::Pipeline;
+
+/// Deletes, or prints what would be deleted.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(crate) async fn run(pipeline: &Pipeline, dry_run: bool, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
+    let goal = Goal::first(Stage::Render).then(Stage::Delete);
+    let (ended, stages) = pipeline.run_with(goal, ImageSource::None, reporter, |specs| specs.delete_dry_run = dry_run).await;
+    if ended == Ended::Done && dry_run {
+        let mut text = String::new();
+        for key in stages.deletion().deleted {
+            let namespace = key.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+            text.push_str(&format!("{key}{namespace}"));
+            text.push(\'\n\');
+        }
+        reporter.lock().unwrap_or_else(PoisonError::into_inner).suspended(|| output::to_stdout(&text))?;
+    }
+    Ok(ended.into())
+}

@@ -1,0 +1,30 @@
+//! Data that a command was asked for: on standard output or in a file.
+
+use std::io::Write;
+use std::path::Path;
+
+use devloop_model::Diagnostic;
+
+/// Writes data to standard output; a reader that has gone away is no error.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn to_stdout(text: &str) -> Result<(), Diagnostic> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Diagnostic::error("cli/unwritable", "standard output cannot be written").because(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes data into a file; directories above it are made.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn to_file(file: &Path, text: &str) -> Result<(), Diagnostic> {
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let written = directory.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(file, text));
+    written.map_err(|error| Diagnostic::error("cli/unwritable", format!("{} cannot be written", file.display())).because(error.to_string()))
+}

@@ -1,0 +1,180 @@
+//! From a session to the stages: each stage's spec, the target, and the loop with its reporter.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use devloop_attach::LogSpec;
+use devloop_build::BuildOptions;
+use devloop_deploy::DeployJob;
+use devloop_deploy::ReadySpec;
+use devloop_deploy::WaitForDeletions;
+use devloop_engine::DeployGroup;
+use devloop_engine::Ended;
+use devloop_engine::Goal;
+use devloop_engine::ImageSource;
+use devloop_engine::LiveStages;
+use devloop_engine::Specs;
+use devloop_engine::run_session;
+use devloop_model::Diagnostic;
+use devloop_model::Event;
+use devloop_model::EventKind;
+use devloop_model::KubectlDeploy;
+use devloop_model::Module;
+use devloop_model::Target;
+use devloop_model::Vars;
+use devloop_render::RenderJob;
+use devloop_ui::Reporter;
+use tokio_util::sync::CancellationToken;
+
+use crate::session::Session;
+
+/// A session whose target is known: what the loop runs on.
+pub(crate) struct Pipeline {
+    pub(crate) session: Session,
+    pub(crate) target: Target,
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Pipeline {
+    /// Returns what the stages are given.
+    fn specs(&self, images: ImageSource, delete_dry_run: bool) -> Specs {
+        Specs {
+            artifacts: self.session.artifacts(),
+            images,
+            build: self.build_options(),
+            builds_skipped_by: None,
+            load_given: false,
+            render: self.render_job(),
+            deploy: self.deploy_groups(),
+            ready: self.ready_spec(),
+            logs: LogSpec::default(),
+            delete_dry_run,
+        }
+    }
+
+    /// Returns how images are built.
+    pub(crate) fn build_options(&self) -> BuildOptions {
+        let Session { settings, plan, .. } = &self.session;
+        let mut build = plan.build.clone();
+        build.concurrency = settings.build.concurrency.or(build.concurrency);
+        BuildOptions {
+            target: self.target.clone(),
+            settings: build,
+            platforms: settings.build.platforms.clone(),
+            push: settings.build.push,
+            tag: settings.build.tag.clone(),
+            cache_artifacts: settings.build.cache,
+            cache_dir: settings.build.cache_dir.clone(),
+            working_dir: std::env::current_dir().unwrap_or_default(),
+            mode: settings.command.name().to_owned(),
+            now: devloop_build::now(),
+        }
+    }
+
+    fn render_job(&self) -> RenderJob {
+        let Session { settings, plan, env, .. } = &self.session;
+        RenderJob {
+            modules: plan.modules.iter().map(|module| module.render.clone()).collect(),
+            labels: settings.deploy.labels.iter().cloned().collect(),
+            namespace: self.target.namespace_is_forced.then(|| self.target.namespace.clone()),
+            resource_selector: plan.resource_selector.clone(),
+            kubeconfig: settings.target.kubeconfig.clone(),
+            vars: Vars::from_env(env),
+            ..RenderJob::default()
+        }
+    }
+
+    /// Returns the modules in groups that deploy in the same way; nearly always it is one.
+    fn deploy_groups(&self) -> Vec<DeployGroup> {
+        let modules = &self.session.plan.modules;
+        let mut groups: Vec<DeployGroup> = Vec::new();
+        for (index, module) in modules.iter().enumerate() {
+            let Some(kubectl) = &module.deploy.kubectl else { continue };
+            match groups.last_mut() {
+                Some(group) if group.job.kubectl == *kubectl => group.modules.end = index + 1,
+                _ => groups.push(self.deploy_group(index..index + 1, kubectl, module)),
+            }
+        }
+        groups
+    }
+
+    fn deploy_group(&self, modules: Range<usize>, kubectl: &KubectlDeploy, module: &Module) -> DeployGroup {
+        let deploy = &self.session.settings.deploy;
+        let wait = deploy.wait_for_deletions;
+        let job = DeployJob {
+            kubectl: kubectl.clone(),
+            target: self.target.clone(),
+            kubeconfig: self.session.settings.target.kubeconfig.clone(),
+            inventory: identity(module),
+            force: deploy.force,
+            prune: true,
+            wait_for_deletions: WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() },
+        };
+        DeployGroup { modules, job }
+    }
+
+    fn ready_spec(&self) -> ReadySpec {
+        let Session { settings, plan, .. } = &self.session;
+        let default = ReadySpec::default();
+        ReadySpec {
+            deadline: plan.deploy.status_check_deadline.unwrap_or(default.deadline),
+            tolerate_failures_until_deadline: settings.deploy.tolerate_failures || plan.deploy.tolerate_failures_until_deadline,
+            fast_fail: settings.deploy.fail_fast,
+            ..default
+        }
+    }
+
+    /// Returns whether a deploy is waited for.
+    pub(crate) fn checks_status(&self) -> bool {
+        self.session.settings.deploy.status_check.or(self.session.plan.deploy.status_check).unwrap_or(true)
+    }
+
+    /// Runs the loop to `goal` and returns how it ended, with the stages for what they made.
+    pub(crate) async fn run(&self, goal: Goal, images: ImageSource, reporter: &Mutex<Reporter>) -> (Ended, LiveStages) {
+        self.run_with(goal, images, reporter, |_| {}).await
+    }
+
+    /// The same, after `change` had a look at the specs.
+    pub(crate) async fn run_with(
+        &self,
+        goal: Goal,
+        images: ImageSource,
+        reporter: &Mutex<Reporter>,
+        change: impl FnOnce(&mut Specs),
+    ) -> (Ended, LiveStages) {
+        let mut specs = self.specs(images, false);
+        change(&mut specs);
+        let stages = Arc::new(LiveStages::new(specs, self.session.clients.clone()));
+        let mut report = |event: &Event| reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
+        let env = self.session.env.clone();
+        let ended = run_session(&stages.graph(), &goal, Arc::clone(&stages) as _, env, self.opening(), &mut report, self.cancel.clone()).await;
+        // Every step has ended: nothing else holds the stages.
+        let stages = Arc::into_inner(stages).expect("no step outlives the session");
+        (ended, stages)
+    }
+
+    fn opening(&self) -> Vec<EventKind> {
+        let Session { settings, plan, .. } = &self.session;
+        let started = EventKind::SessionStarted { version: env!("CARGO_PKG_VERSION").to_owned(), command: settings.command.name().to_owned() };
+        let loaded = EventKind::PlanLoaded {
+            artifacts: plan.artifacts.iter().map(|artifact| artifact.image.clone()).collect(),
+            profiles: plan.profiles.clone(),
+            context: self.target.context.clone(),
+            namespace: Some(self.target.namespace.clone()),
+        };
+        let warned = plan.warnings.iter().map(|diagnostic| EventKind::Warned { diagnostic: diagnostic.clone() });
+        [started, loaded].into_iter().chain(warned).collect()
+    }
+}
+
+/// Returns what names a configuration at each of its runs: its name, else where its file is.
+fn identity(module: &Module) -> String {
+    module.name.clone().unwrap_or_else(|| std::path::absolute(&module.file).unwrap_or_else(|_| module.file.clone()).display().to_string())
+}
+
+/// Returns an error for images that the command line cannot mean.
+pub(crate) fn images_error(what: impl Into<String>, help: &str) -> Diagnostic {
+    Diagnostic::error("cli/images", what).help(help)
+}

@@ -1,0 +1,235 @@
+//! From the command line to the command, and back to an exit code.
+
+use std::io::IsTerminal as _;
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use devloop_clients::kube::target::TargetInput;
+use devloop_engine::Ended;
+use devloop_model::Delivery;
+use devloop_model::Diagnostic;
+use devloop_model::Env;
+use devloop_model::LogSettings;
+use devloop_model::Namespace;
+use devloop_model::Target;
+use devloop_ui::Redactor;
+use devloop_ui::Reporter;
+use tokio_util::sync::CancellationToken;
+
+use crate::args;
+use crate::args::ArgsError;
+use crate::command;
+use crate::completion;
+use crate::environment;
+use crate::exit::Exit;
+use crate::logging;
+use crate::output;
+use crate::pipeline::Pipeline;
+use crate::session::Session;
+use crate::settings::CommandSettings;
+use crate::settings::Settings;
+use crate::signals;
+
+impl From<Ended> for Exit {
+    /// Ctrl-C is not a failure: the user asked for it.
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Done | Ended::Interrupted => Self::Done,
+            Ended::Failed => Self::Failed,
+        }
+    }
+}
+
+/// Runs the program.
+pub(crate) fn run() -> Exit {
+    match completion::answer(std::env::args_os().collect()) {
+        Ok(false) => {}
+        Ok(true) => return Exit::Done,
+        Err(_) => return Exit::Failed,
+    }
+    let env = match environment::read() {
+        Ok(env) => env,
+        Err(diagnostic) => return fail(&[diagnostic], None),
+    };
+    let parsed = match args::parse(std::env::args_os(), &env) {
+        Ok(parsed) => parsed,
+        Err(error) => return wrong_usage(&error),
+    };
+    let settings = match Settings::resolve(parsed.cli, &env) {
+        Ok(settings) => settings,
+        Err(error) => return wrong_usage(&error),
+    };
+    logging::start(settings.console.verbosity);
+    say(&parsed.warnings, Some((&settings, &env)));
+    dispatch(settings, env)
+}
+
+fn wrong_usage(error: &ArgsError) -> Exit {
+    if let ArgsError::Usage(error) = error {
+        // Nothing can be done about an output that is closed.
+        drop(error.print());
+    }
+    say(error.diagnostic().as_slice(), None);
+    Exit::from(error)
+}
+
+/// Runs what needs no configuration at once, and everything else in a session.
+fn dispatch(settings: Settings, env: Env) -> Exit {
+    let printed = match &settings.command {
+        CommandSettings::Schema(action) => command::schema::run(action),
+        CommandSettings::Version { template } => command::version::run(template).map_err(|error| error.diagnostic()),
+        CommandSettings::Completion(shell) => {
+            let mut script = Vec::new();
+            command::completion::run(*shell, &mut script).map(|()| String::from_utf8_lossy(&script).into_owned()).map_err(|error| {
+                Diagnostic::error("cli/completion", "the completion script cannot be written").because(error.to_string())
+            })
+        }
+        _ => return in_runtime(settings, env),
+    };
+    match printed.and_then(|text| output::to_stdout(&text)) {
+        Ok(()) => Exit::Done,
+        Err(diagnostic) => fail(&[diagnostic], Some((&settings, &env))),
+    }
+}
+
+fn in_runtime(settings: Settings, env: Env) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&[Diagnostic::error("cli/no-runtime", "threads cannot be started").because(error.to_string())], None),
+    };
+    let shown = settings.clone();
+    let ended = runtime.block_on(pipeline(settings, env.clone()));
+    // What still runs is a blocking call that nobody waits for: a login plugin, a name look-up.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|diagnostics| fail(&diagnostics, Some((&shown, &env))))
+}
+
+async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>> {
+    let cancel = CancellationToken::new();
+    signals::watch(cancel.clone())
+        .map_err(|error| vec![Diagnostic::error("cli/signals", "signals cannot be handled").because(error.to_string())])?;
+    if let CommandSettings::Diagnose { yaml_only: true, enable_templating, file, .. } = &settings.command {
+        return command::diagnose::configuration(&settings, &env, *enable_templating, file.as_deref()).map(|()| Exit::Done);
+    }
+    let session = Session::open(settings, env)?;
+    let one = |diagnostic: Diagnostic| vec![diagnostic];
+    if let CommandSettings::Diagnose { explain: false, enable_templating, file, .. } = &session.settings.command {
+        return command::diagnose::run(&session, *enable_templating, file.as_deref(), &session.cx(&cancel)).await.map(|()| Exit::Done);
+    }
+    let reporter = Mutex::new(reporter(&session));
+    let target = match target(&session, &cancel).await {
+        // The user stopped it: nothing has begun.
+        _ if cancel.is_cancelled() => return Ok(Exit::Done),
+        target => target.map_err(one)?,
+    };
+    let pipeline = Pipeline { session, target, cancel };
+    let exit = run_command(&pipeline, &reporter).await;
+    reporter.lock().unwrap_or_else(PoisonError::into_inner).finish();
+    exit.map_err(one)
+}
+
+async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
+    let Settings { command, console, .. } = &pipeline.session.settings;
+    match command {
+        CommandSettings::Run { tail, digest_source } => Ok(command::run::run(pipeline, *tail, *digest_source, reporter).await),
+        CommandSettings::Build { quiet, template, file_output, dry_run } => {
+            let wanted = command::build::Wanted { quiet: *quiet, dry_run: *dry_run, template, file: file_output.as_deref() };
+            command::build::run(pipeline, &wanted, reporter).await
+        }
+        CommandSettings::Deploy { tail, images, load_images } => command::deploy::run(pipeline, images, *load_images, *tail, reporter).await,
+        CommandSettings::Render { file, offline, digest_source, images } => {
+            let wanted =
+                command::render::Wanted { file: file.as_deref(), offline: *offline, digests: *digest_source, images, json: console.json };
+            command::render::run(pipeline, &wanted, reporter).await
+        }
+        CommandSettings::Delete { dry_run } => command::delete::run(pipeline, *dry_run, reporter).await,
+        CommandSettings::Diagnose { file, .. } => command::diagnose::explain(pipeline, file.as_deref()).await,
+        // These were done without a session.
+        CommandSettings::Schema(_) | CommandSettings::Version { .. } | CommandSettings::Completion(_) => Ok(Exit::Done),
+    }
+}
+
+/// Returns the target, after asking the cluster only where the command needs one.
+async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target, Diagnostic> {
+    let settings = &session.settings;
+    let cx = session.cx(cancel);
+    if let CommandSettings::Render { offline: true, .. } = settings.command {
+        return Ok(offline_target(session));
+    }
+    let deploys = matches!(settings.command, CommandSettings::Run { .. } | CommandSettings::Deploy { .. } | CommandSettings::Delete { .. });
+    let cluster = match session.clients.cluster(&cx).await {
+        Ok(cluster) => Some(cluster),
+        Err(error) if deploys || settings.target.context.is_some() => return Err(error.diagnostic()),
+        // Images are built and manifests rendered without a cluster as well.
+        Err(_) => None,
+    };
+    if let (true, Some(cluster)) = (deploys, cluster) {
+        // Better now than after the builds.
+        cluster.reachable(&cx).await.map_err(|error| error.diagnostic())?;
+    }
+    devloop_clients::kube::target::resolve(&target_input(session), cluster, &cx).await.map_err(|error| error.diagnostic())
+}
+
+fn target_input(session: &Session) -> TargetInput {
+    let Session { settings, machine, .. } = session;
+    TargetInput {
+        namespace: settings.target.namespace.clone(),
+        default_repo: settings.target.default_repo.clone(),
+        settings_default_repo: machine.default_repo.clone(),
+        multi_level_repo: machine.multi_level_repo,
+        local_cluster: machine.local_cluster,
+        kind_disable_load: machine.kind_disable_load.unwrap_or_default(),
+        k3d_disable_load: machine.k3d_disable_load.unwrap_or_default(),
+        minikube_profile: settings.target.minikube_profile.clone(),
+        detect_minikube: settings.target.detect_minikube,
+        push: settings.build.push,
+        ask_platforms: settings.build.node_platforms,
+    }
+}
+
+fn offline_target(session: &Session) -> Target {
+    let Session { settings, machine, .. } = session;
+    let default_repo = settings.target.default_repo.clone().or_else(|| machine.default_repo.clone());
+    Target {
+        context: None,
+        namespace: Namespace(settings.target.namespace.clone().unwrap_or_else(|| "default".to_owned())),
+        namespace_is_forced: settings.target.namespace.is_some(),
+        delivery: Delivery::Push,
+        default_repo: default_repo.filter(|repo| !repo.is_empty()),
+        multi_level_repo: machine.multi_level_repo.unwrap_or_default(),
+        node_platforms: Vec::new(),
+    }
+}
+
+fn reporter(session: &Session) -> Reporter {
+    let console = &session.settings.console;
+    let redactor = Redactor::new(crate::session::secrets(&session.plan, &session.env));
+    if console.json {
+        return Reporter::json(redactor);
+    }
+    let terminal = std::io::stdout().is_terminal();
+    Reporter::console(console.on(&session.env, terminal, session.plan.deploy.logs.clone()), redactor)
+}
+
+/// Says what is wrong, and returns that it failed.
+fn fail(diagnostics: &[Diagnostic], shown: Option<(&Settings, &Env)>) -> Exit {
+    say(diagnostics, shown);
+    Exit::Failed
+}
+
+/// Writes diagnostics to standard error, in colour where the user has it.
+fn say(diagnostics: &[Diagnostic], shown: Option<(&Settings, &Env)>) {
+    let mut errors = std::io::stderr().lock();
+    for diagnostic in diagnostics {
+        let text = match shown {
+            Some((settings, env)) => {
+                let console = settings.console.on(env, std::io::stderr().is_terminal(), LogSettings::default());
+                devloop_ui::render_diagnostic(diagnostic, console.colours)
+            }
+            None => diagnostic.to_string(),
+        };
+        // Nothing can be done about a standard error that is closed.
+        drop(writeln!(errors, "{text}"));
+    }
+}

@@ -1,0 +1,147 @@
+//! One session: the plan, the target and the clients, resolved before the first stage starts.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use devloop_clients::ClientSettings;
+use devloop_clients::Clients;
+use devloop_clients::kube::KubeSettings;
+use devloop_clients::kube::current_context;
+use devloop_config::GlobalConfig;
+use devloop_config::NoFetch;
+use devloop_config::Options;
+use devloop_model::Artifact;
+use devloop_model::Builder;
+use devloop_model::Cx;
+use devloop_model::Diagnostic;
+use devloop_model::Env;
+use devloop_model::EventSink;
+use devloop_model::Plan;
+use devloop_model::SecretSource;
+use devloop_model::Stage;
+use devloop_model::StepId;
+use tokio_util::sync::CancellationToken;
+
+use crate::resource_rules;
+use crate::settings::ConfigSource;
+use crate::settings::Settings;
+
+/// What every pipeline command starts from.
+pub(crate) struct Session {
+    /// What the command line says.
+    pub settings: Settings,
+    /// The environment.
+    pub env: Env,
+    /// What the configuration means.
+    pub plan: Plan,
+    /// What the machine's own settings say for the context.
+    pub machine: devloop_config::ContextSettings,
+    /// Clients that have not connected yet.
+    pub clients: Clients,
+}
+
+/// Returns the configuration's source and the options that it is read with.
+///
+/// # Errors
+/// When standard input cannot be read, or the kubeconfig is broken.
+pub(crate) fn config_options(settings: &Settings, env: &Env) -> Result<(devloop_config::ConfigSource, Options), Diagnostic> {
+    let source = match &settings.config.source {
+        ConfigSource::Found => devloop_config::ConfigSource::Search,
+        ConfigSource::Path(path) => devloop_config::ConfigSource::File(path.clone()),
+        ConfigSource::Stdin => devloop_config::ConfigSource::Text { name: "<stdin>".to_owned(), text: stdin()? },
+    };
+    let cwd = std::env::current_dir()
+        .map_err(|error| Diagnostic::error("cli/no-directory", "the working directory cannot be used").because(error.to_string()))?;
+    let mut options = Options::new(settings.command.name(), cwd, env.clone());
+    options.profiles.clone_from(&settings.config.profiles);
+    options.profile_auto_activation = settings.config.profile_auto_activation;
+    options.propagate_profiles = settings.config.propagate_profiles;
+    options.modules.clone_from(&settings.config.modules);
+    options.tag.clone_from(&settings.build.tag);
+    options.skip_tests = settings.build.skip_tests;
+    options.kube_context_is_forced = settings.target.context.is_some();
+    let kube = KubeSettings { kubeconfig: settings.target.kubeconfig.clone(), context: settings.target.context.clone(), env: env.clone() };
+    options.kube_context = current_context(&kube).map_err(|error| error.diagnostic())?;
+    Ok((source, options))
+}
+
+fn stdin() -> Result<String, Diagnostic> {
+    let mut text = String::new();
+    match std::io::stdin().read_to_string(&mut text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Diagnostic::error("cli/no-input", "standard input cannot be read").because(error.to_string())),
+    }
+}
+
+impl Session {
+    /// Returns a session of what the command line and the configuration say.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub(crate) fn open(settings: Settings, env: Env) -> Result<Self, Vec<Diagnostic>> {
+        let (source, options) = config_options(&settings, &env).map_err(|diagnostic| vec![diagnostic])?;
+        let mut plan = devloop_config::load(&source, &options, &NoFetch).map_err(|error| error.diagnostics)?;
+        keep_wanted(&mut plan.artifacts, &settings.build.only);
+        if settings.build.one_platform {
+            plan.build.platforms.truncate(1);
+            plan.artifacts.iter_mut().for_each(|artifact| artifact.platforms.truncate(1));
+        }
+        if let Some(file) = &settings.deploy.resource_rules {
+            resource_rules::read(file, &mut plan.resource_selector).map_err(|diagnostic| vec![diagnostic])?;
+        }
+        let context = settings.target.context.clone().or_else(|| plan.deploy.kube_context.clone());
+        let machine = GlobalConfig::load(&env, settings.config.global.as_deref())?
+            .for_context(context.as_deref().or(options.kube_context.as_deref()).unwrap_or_default());
+        let kube = KubeSettings { kubeconfig: settings.target.kubeconfig.clone(), context, env: env.clone() };
+        let insecure_registries = [&settings.build.insecure_registries, &plan.build.insecure_registries, &machine.insecure_registries];
+        let clients = Clients::new(ClientSettings {
+            env: env.clone(),
+            insecure_registries: insecure_registries.into_iter().flatten().cloned().collect(),
+            kube,
+        });
+        Ok(Self { settings, env, plan, machine, clients })
+    }
+
+    /// Returns the artifacts as the stages take them.
+    pub(crate) fn artifacts(&self) -> Vec<Arc<Artifact>> {
+        self.plan.artifacts.iter().cloned().map(Arc::new).collect()
+    }
+
+    /// Returns a context for what is asked before the loop starts; it reports nothing.
+    pub(crate) fn cx(&self, cancel: &CancellationToken) -> Cx {
+        Cx::new(StepId::of(Stage::Prepare), self.env.clone(), EventSink::none(), cancel.child_token())
+    }
+}
+
+/// Keeps the artifacts whose name has one of `wanted` in it (`--build-image`), and what they require.
+fn keep_wanted(artifacts: &mut Vec<Artifact>, wanted: &[String]) {
+    if wanted.is_empty() {
+        return;
+    }
+    let mut keep: Vec<devloop_model::ImageName> = Vec::new();
+    let mut next: Vec<devloop_model::ImageName> =
+        artifacts.iter().map(|a| a.image.clone()).filter(|image| wanted.iter().any(|part| image.as_str().contains(part))).collect();
+    while let Some(image) = next.pop() {
+        if !keep.contains(&image) {
+            let requires = artifacts.iter().filter(|a| a.image == image).flat_map(|a| &a.requires);
+            next.extend(requires.map(|requirement| requirement.image.clone()));
+            keep.push(image);
+        }
+    }
+    artifacts.retain(|artifact| keep.contains(&artifact.image));
+}
+
+/// Returns the values that must never be shown: what builds get as secrets.
+pub(crate) fn secrets(plan: &Plan, env: &Env) -> Vec<String> {
+    let of_build = plan.artifacts.iter().flat_map(|artifact| match &artifact.builder {
+        Builder::Docker(docker) => docker.secrets.as_slice(),
+        Builder::Ko(_) | Builder::Custom(_) => &[],
+    });
+    of_build
+        .filter_map(|secret| match &secret.source {
+            SecretSource::Env(name) => env.get(name).map(str::to_owned),
+            // One that cannot be read fails its build, with a better message than here.
+            SecretSource::File(path) => std::fs::read_to_string(path).ok(),
+        })
+        .collect()
+}
