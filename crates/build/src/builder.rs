@@ -65,12 +65,17 @@ impl Work<'_> {
         let inputs = &prepared.inputs;
         let own = inputs.dockerfile.as_deref();
         // One outside of the context lies where devloop was started.
-        let dockerfile = if own.is_some_and(|path| path.starts_with("..")) { self.options.working_dir.join(&spec.dockerfile) } else { spec.dockerfile.clone() };
+        let dockerfile = if own.is_some_and(|path| path.starts_with("..")) {
+            self.options.working_dir.join(&spec.dockerfile)
+        } else {
+            spec.dockerfile.clone()
+        };
         let spec = &DockerBuild { dockerfile, ..spec.clone() };
         // One that is not there is the builder's to tell.
         let text = std::fs::read_to_string(self.artifact.context.join(&spec.dockerfile)).unwrap_or_default();
         let arguments = build_args(&spec.build_args, &text, &prepared.reference, &self.job.required, &self.options.mode, &self.cx.env)?;
-        let files: Vec<PathBuf> = inputs.paths().filter(|path| inputs.dockerfile_is_copied || Some(*path) != own).map(Path::to_owned).collect();
+        let files: Vec<PathBuf> =
+            inputs.paths().filter(|path| inputs.dockerfile_is_copied || Some(*path) != own).map(Path::to_owned).collect();
         let job = DockerJob {
             artifact: &self.artifact.image,
             context: &self.artifact.context,

@@ -136,8 +136,10 @@ fn touch(path: &Path) {
 
 /// Drops the oldest files when there are too many; some at once, so that not every build does it.
 fn bound(directory: &Path) -> io::Result<()> {
-    let mut files: Vec<(SystemTime, PathBuf)> =
-        fs::read_dir(directory)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).map(|path| (SystemTime::UNIX_EPOCH, path)).collect();
+    let mut files: Vec<(SystemTime, PathBuf)> = fs::read_dir(directory)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .map(|path| (SystemTime::UNIX_EPOCH, path))
+        .collect();
     if files.len() <= KEPT {
         return Ok(());
     }

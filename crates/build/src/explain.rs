@@ -44,7 +44,14 @@ pub async fn list_inputs(artifact: &Arc<Artifact>, options: &BuildOptions, clien
     let gathered = inputs::gather(&[(Arc::clone(artifact), name)], options, Arc::clone(&index), clients, cx).await?;
     let size = |gathered: &Gathered| {
         let files = &gathered.inputs.files;
-        files.iter().filter_map(|file| gathered.inputs.absolute(file).symlink_metadata().ok()).filter(std::fs::Metadata::is_file).map(|found| found.len()).sum()
+        files
+            .iter()
+            .filter_map(|file| gathered.inputs.absolute(file).symlink_metadata().ok())
+            .filter(std::fs::Metadata::is_file)
+            .map(|found| found.len())
+            .sum()
     };
-    Ok(gathered.first().map_or(ListedInputs { files: 0, bytes: 0 }, |gathered| ListedInputs { files: gathered.inputs.files.len(), bytes: size(gathered) }))
+    Ok(gathered
+        .first()
+        .map_or(ListedInputs { files: 0, bytes: 0 }, |gathered| ListedInputs { files: gathered.inputs.files.len(), bytes: size(gathered) }))
 }

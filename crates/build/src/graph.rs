@@ -82,7 +82,10 @@ mod tests {
             (&[("a", &[][..]), ("b", &[])][..], "[[0, 1]]"),
             (&[("a", &["b"]), ("b", &["c"]), ("c", &[]), ("d", &["c"])], "[[2], [1, 3], [0]]"),
             (&[], "[]"),
-            (&[("x", &["a"]), ("a", &["b"]), ("b", &["c"]), ("c", &["a"])], "artifacts require one another in a circle: `a` -> `b` -> `c` -> `a`"),
+            (
+                &[("x", &["a"]), ("a", &["b"]), ("b", &["c"]), ("c", &["a"])],
+                "artifacts require one another in a circle: `a` -> `b` -> `c` -> `a`",
+            ),
             (&[("a", &["z"])], "artifact `a` requires `z`, which is no artifact"),
         ] {
             assert_eq!(ordered(artifacts), expected);

@@ -91,7 +91,9 @@ impl HashIndex {
         let hashes = hash_content(&mut file, path)?;
         // A file that changes while it is read, or so short a time ago that a further change may not
         // move its clock, is read again next time.
-        if let Some(stat) = before.filter(|before| Stat::of_file(&file).ok().flatten().as_ref() == Some(before) && !is_racy(before, started)) {
+        if let Some(stat) =
+            before.filter(|before| Stat::of_file(&file).ok().flatten().as_ref() == Some(before) && !is_racy(before, started))
+        {
             self.remember(record(key, &stat, &hashes, self.today));
         }
         Ok(Some(hashes))
@@ -219,7 +221,9 @@ fn now() -> i64 {
 fn hash_link(context: &Path, path: &str) -> io::Result<Option<Hashes>> {
     match fs::read_link(context.join(path)) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(None),
-        target => Ok(Some(Hashes { content: *blake3::hash(target?.as_os_str().as_encoded_bytes()).as_bytes(), md5: Md5::digest(path).into() })),
+        target => {
+            Ok(Some(Hashes { content: *blake3::hash(target?.as_os_str().as_encoded_bytes()).as_bytes(), md5: Md5::digest(path).into() }))
+        }
     }
 }
 
@@ -227,7 +231,7 @@ fn hash_content(file: &mut File, path: &str) -> io::Result<Hashes> {
     let mut content = blake3::Hasher::new();
     let mut md5 = Md5::new();
     md5.update(path);
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = [0; 16 * 1024];
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(Hashes { content: *content.finalize().as_bytes(), md5: md5.finalize().into() }),

@@ -135,7 +135,10 @@ pub(crate) async fn gather(
     for (artifact, name) in artifacts {
         drafts.push(draft(artifact, name, options, cx)?);
     }
-    let bases = drafts.iter().filter_map(|draft| Some(dockerfile::stages::bases(&draft.read.as_ref()?.file, &draft.evaluation(&HashMap::new())))).flatten();
+    let bases = drafts
+        .iter()
+        .filter_map(|draft| Some(dockerfile::stages::bases(&draft.read.as_ref()?.file, &draft.evaluation(&HashMap::new()))))
+        .flatten();
     let triggers = onbuild::triggers(bases.collect(), &options.cache_dir, options.now.timestamp(), clients, cx);
     let named = join_all(drafts.iter().map(|draft| named(draft, options, cx)));
     let (triggers, named) = futures::join!(triggers, named);
@@ -160,7 +163,11 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 
 fn draft(artifact: &Arc<Artifact>, name: &ImageRef, options: &BuildOptions, cx: &Cx) -> Result<Draft, BuildError> {
     if !artifact.context.is_dir() {
-        return Err(BuildError::NoContext { artifact: artifact.image.clone(), path: artifact.context.clone(), at: Box::new(artifact.at.clone()) });
+        return Err(BuildError::NoContext {
+            artifact: artifact.image.clone(),
+            path: artifact.context.clone(),
+            at: Box::new(artifact.at.clone()),
+        });
     }
     let platform = options.platforms_of(artifact).first().map_or_else(|| format!("linux/{}", host_architecture()), ToString::to_string);
     let mut draft =

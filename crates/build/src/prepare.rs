@@ -89,7 +89,7 @@ pub async fn prepare(artifacts: &[Arc<Artifact>], options: &BuildOptions, client
 /// # Errors
 /// When the build or the delivery fails.
 pub async fn build(job: BuildJob, options: &BuildOptions, clients: &Clients, cx: &Cx) -> Result<BuiltImage, BuildError> {
-    let image = builder::build(&job, options, clients, cx).await?;
+    let image = Box::pin(builder::build(&job, options, clients, cx)).await?;
     let cache_dir = options.cache_dir.clone();
     let (prepared, identity) = (job.prepared, image.identity.clone());
     blocking(move || {
@@ -116,7 +116,13 @@ fn inputs_are_the_same(inputs: &Inputs, index: &HashIndex) -> bool {
     })
 }
 
-pub(crate) async fn run(artifacts: &[Arc<Artifact>], options: &BuildOptions, effects: Effects, clients: &Clients, cx: &Cx) -> Result<Vec<Prepared>, BuildError> {
+pub(crate) async fn run(
+    artifacts: &[Arc<Artifact>],
+    options: &BuildOptions,
+    effects: Effects,
+    clients: &Clients,
+    cx: &Cx,
+) -> Result<Vec<Prepared>, BuildError> {
     let levels = graph::order(artifacts)?;
     let names = names(artifacts, options)?;
     cx.emit(EventKind::TaggingStarted);
@@ -129,25 +135,30 @@ pub(crate) async fn run(artifacts: &[Arc<Artifact>], options: &BuildOptions, eff
         cx.emit(EventKind::ImageTagged { artifact: artifact.image.clone(), reference: reference.clone() });
     }
     let ingredients = ingredients(artifacts, &references, &gathered, &levels, options, clients, cx).await?;
-    let prepared = artifacts.iter().zip(references).zip(gathered).zip(ingredients).map(|(((artifact, reference), gathered), (ingredients, key))| Prepared {
-        artifact: Arc::clone(artifact),
-        reference,
-        inputs: gathered.inputs,
-        ingredients: Arc::new(ingredients),
-        key,
-        state: PreparedState::ToBuild { causes: vec![RebuildCause::CacheOff] },
-    });
+    let prepared =
+        artifacts.iter().zip(references).zip(gathered).zip(ingredients).map(|(((artifact, reference), gathered), (ingredients, key))| {
+            Prepared {
+                artifact: Arc::clone(artifact),
+                reference,
+                inputs: gathered.inputs,
+                ingredients: Arc::new(ingredients),
+                key,
+                state: PreparedState::ToBuild { causes: vec![RebuildCause::CacheOff] },
+            }
+        });
     let prepared: Vec<Prepared> = prepared.collect();
     if options.cache_artifacts { look_up(prepared, options, effects, clients, cx).await } else { Ok(prepared) }
 }
 
 fn names(artifacts: &[Arc<Artifact>], options: &BuildOptions) -> Result<Vec<(Arc<Artifact>, ImageRef)>, BuildError> {
     let name = |artifact: &Arc<Artifact>| {
-        let name = rewrite_default_repo(&artifact.image, options.target.default_repo.as_deref(), options.target.multi_level_repo).map_err(|error| {
-            Diagnostic::error("build/default-repo", format!("the default repository makes no valid name of `{}`", artifact.image))
-                .because(error.to_string())
-                .help("check `--default-repo`")
-        })?;
+        let name = rewrite_default_repo(&artifact.image, options.target.default_repo.as_deref(), options.target.multi_level_repo).map_err(
+            |error| {
+                Diagnostic::error("build/default-repo", format!("the default repository makes no valid name of `{}`", artifact.image))
+                    .because(error.to_string())
+                    .help("check `--default-repo`")
+            },
+        )?;
         Ok((Arc::clone(artifact), ImageRef { name, tag: None, digest: None }))
     };
     artifacts.iter().map(name).collect()
@@ -161,11 +172,17 @@ async fn tag_all(
     index: Arc<HashIndex>,
     cx: &Cx,
 ) -> Result<(Vec<Gathered>, Vec<Tag>), BuildError> {
-    let fixed = options.tag.as_deref().map(Tag::parse).transpose().map_err(|error| Diagnostic::error("build/bad-tag", error.to_string()).help("correct `--tag`"))?;
+    let fixed = options
+        .tag
+        .as_deref()
+        .map(Tag::parse)
+        .transpose()
+        .map_err(|error| Diagnostic::error("build/bad-tag", error.to_string()).help("correct `--tag`"))?;
     let (artifacts, working_dir, now, env) = (artifacts.to_vec(), options.working_dir.clone(), options.now.clone(), cx.env.clone());
     let (gathered, tags) = blocking(move || {
         let tags: Vec<Result<Tag, (ImageName, TagError)>> = {
-            let (git, digests) = (GitAnswers::default(), Digests { artifacts: &artifacts, gathered: &gathered, working_dir: &working_dir, index: &index });
+            let (git, digests) =
+                (GitAnswers::default(), Digests { artifacts: &artifacts, gathered: &gathered, working_dir: &working_dir, index: &index });
             let tagging = Tagging { env: &env, now: &now, git: &git, digests: &digests };
             let tag = |(at, artifact): (usize, &Arc<Artifact>)| match &fixed {
                 Some(tag) => Ok(tag.clone()),
@@ -182,7 +199,9 @@ async fn tag_all(
     let latest = Tag::parse("latest").expect("it is one");
     let told = tags.into_iter().map(|tag| {
         tag.unwrap_or_else(|(image, error)| {
-            cx.warn(Diagnostic::warning("build/no-tag", format!("`{image}` is tagged `latest`, as its tagger has no tag")).because_of(&error));
+            cx.warn(
+                Diagnostic::warning("build/no-tag", format!("`{image}` is tagged `latest`, as its tagger has no tag")).because_of(&error),
+            );
             latest.clone()
         })
     });
@@ -204,7 +223,8 @@ async fn ingredients(
     for &at in levels.iter().flatten() {
         let mut own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, cx)?;
         for requirement in &artifacts[at].requires {
-            let required = artifacts.iter().position(|artifact| artifact.image == requirement.image).and_then(|required| done[required].as_ref());
+            let required =
+                artifacts.iter().position(|artifact| artifact.image == requirement.image).and_then(|required| done[required].as_ref());
             if let Some((_, key)) = required {
                 own.require(requirement.image.as_str(), *key);
             }
@@ -231,7 +251,13 @@ async fn newest_bases(gathered: &Gathered, clients: &Clients, cx: &Cx) -> Vec<(S
     join_all(gathered.pulled_bases.iter().map(ask)).await.into_iter().flatten().collect()
 }
 
-async fn look_up(prepared: Vec<Prepared>, options: &BuildOptions, effects: Effects, clients: &Clients, cx: &Cx) -> Result<Vec<Prepared>, BuildError> {
+async fn look_up(
+    prepared: Vec<Prepared>,
+    options: &BuildOptions,
+    effects: Effects,
+    clients: &Clients,
+    cx: &Cx,
+) -> Result<Vec<Prepared>, BuildError> {
     cx.emit(EventKind::CacheCheckStarted);
     let cache = BuildCache::new(&options.cache_dir);
     let ask = |mut prepared: Prepared| {

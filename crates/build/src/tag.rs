@@ -67,7 +67,7 @@ impl Tagging<'_> {
             Tagger::Fixed(text) => Ok(text.clone()),
             Tagger::Sha256 => Ok("latest".to_owned()),
             Tagger::GitCommit { variant, prefix, ignore_changes } => self.git.tag(&artifact.context, *variant, prefix, *ignore_changes),
-            Tagger::EnvTemplate(template) => self.from_env(artifact, template),
+            Tagger::EnvTemplate(template) => self.env_template(artifact, template),
             Tagger::DateTime { format, timezone } => self.date(format.as_deref(), timezone.as_deref()),
             Tagger::InputDigest => self.digests.of(position),
             Tagger::CustomTemplate { template, components } => {
@@ -76,7 +76,7 @@ impl Tagging<'_> {
         }
     }
 
-    fn from_env(&self, artifact: &Artifact, template: &Template) -> Result<String, TagError> {
+    fn env_template(&self, artifact: &Artifact, template: &Template) -> Result<String, TagError> {
         let vars = Vars::from_env(self.env).with("IMAGE_NAME", artifact.image.as_str());
         let text = template.render(&vars, MissingKey::NoValue)?;
         // A function such as `default` may have dealt with a missing variable, so it is looked for afterwards.

@@ -52,7 +52,13 @@ pub(crate) struct DockerJob<'a> {
 ///
 /// # Errors
 /// When the build or the push fails.
-pub(crate) async fn build(spec: &DockerBuild, job: DockerJob<'_>, docker: &Docker, registry: &Registry, cx: &Cx) -> Result<Identity, BuildError> {
+pub(crate) async fn build(
+    spec: &DockerBuild,
+    job: DockerJob<'_>,
+    docker: &Docker,
+    registry: &Registry,
+    cx: &Cx,
+) -> Result<Identity, BuildError> {
     match job.platforms {
         [] => build_one(spec, job, job.reference, None, docker, cx).await,
         [platform] => build_one(spec, job, job.reference, Some(platform), docker, cx).await,
@@ -65,10 +71,20 @@ pub(crate) async fn build(spec: &DockerBuild, job: DockerJob<'_>, docker: &Docke
     }
 }
 
-async fn build_one(spec: &DockerBuild, job: DockerJob<'_>, reference: &ImageRef, platform: Option<&Platform>, docker: &Docker, cx: &Cx) -> Result<Identity, BuildError> {
+async fn build_one(
+    spec: &DockerBuild,
+    job: DockerJob<'_>,
+    reference: &ImageRef,
+    platform: Option<&Platform>,
+    docker: &Docker,
+    cx: &Cx,
+) -> Result<Identity, BuildError> {
     let dockerfile = job.context.join(&spec.dockerfile);
     if !dockerfile.is_file() {
-        let fault = Diagnostic::error("build/no-dockerfile", format!("the Dockerfile of `{}` does not exist: `{}`", job.artifact, dockerfile.display()));
+        let fault = Diagnostic::error(
+            "build/no-dockerfile",
+            format!("the Dockerfile of `{}` does not exist: `{}`", job.artifact, dockerfile.display()),
+        );
         return Err(fault.help("set `docker.dockerfile` to its path, relative to the artifact's context").into());
     }
     let id = if job.local.use_docker_cli || !spec.cli_flags.is_empty() {
@@ -112,14 +128,23 @@ fn cache_from(spec: &DockerBuild, job: DockerJob<'_>) -> Vec<String> {
             if cache == own {
                 return tagged.clone();
             }
-            let fields = cache.split(',').map(|field| if field.split_once('=') == Some(("ref", own)) { format!("ref={tagged}") } else { field.to_owned() });
+            let fields = cache
+                .split(',')
+                .map(|field| if field.split_once('=') == Some(("ref", own)) { format!("ref={tagged}") } else { field.to_owned() });
             fields.collect::<Vec<_>>().join(",")
         })
         .collect()
 }
 
 /// Builds and pushes an image for each platform, and an index of them under the wanted tag.
-async fn build_index(spec: &DockerBuild, job: DockerJob<'_>, platforms: &[Platform], docker: &Docker, registry: &Registry, cx: &Cx) -> Result<Identity, BuildError> {
+async fn build_index(
+    spec: &DockerBuild,
+    job: DockerJob<'_>,
+    platforms: &[Platform],
+    docker: &Docker,
+    registry: &Registry,
+    cx: &Cx,
+) -> Result<Identity, BuildError> {
     let mut entries = Vec::new();
     for platform in platforms {
         let reference = platform_reference(job.reference, platform)?;

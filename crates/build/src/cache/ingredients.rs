@@ -53,12 +53,18 @@ impl Ingredients {
     ///
     /// # Errors
     /// When a template fails.
-    pub(crate) fn of(artifact: &Artifact, reference: &ImageRef, dockerfile: Option<&str>, options: &BuildOptions, cx: &Cx) -> Result<Self, BuildError> {
+    pub(crate) fn of(
+        artifact: &Artifact,
+        reference: &ImageRef,
+        dockerfile: Option<&str>,
+        options: &BuildOptions,
+        cx: &Cx,
+    ) -> Result<Self, BuildError> {
         let mut own = Self { platforms: options.platforms_of(artifact).iter().map(ToString::to_string).collect(), ..Self::default() };
         own.platforms.sort_unstable();
         match &artifact.builder {
             Builder::Docker(spec) => own.docker(spec),
-            Builder::Ko(spec) => own.ko(spec, reference, options, cx)?,
+            Builder::Ko(spec) => own.ko(spec, reference, options, cx),
             Builder::Custom(spec) => {
                 own.set("builder", "custom");
                 own.set("custom.buildCommand", spec.command.source());
@@ -85,11 +91,14 @@ impl Ingredients {
         self.set("docker.pullParent", bool_text(spec.pull_parent));
         self.set("docker.noCache", bool_text(spec.no_cache));
         self.set("docker.squash", bool_text(spec.squash));
-        self.set("docker.secrets", &spec.secrets.iter().map(|BuildSecret { id, source }| format!("{id} {source:?}\n")).collect::<String>());
+        self.set(
+            "docker.secrets",
+            &spec.secrets.iter().map(|BuildSecret { id, source }| format!("{id} {source:?}")).collect::<Vec<_>>().join("\n"),
+        );
         self.set("docker.ssh", spec.ssh.as_deref().unwrap_or_default());
     }
 
-    fn ko(&mut self, spec: &KoBuild, reference: &ImageRef, options: &BuildOptions, cx: &Cx) -> Result<(), BuildError> {
+    fn ko(&mut self, spec: &KoBuild, reference: &ImageRef, options: &BuildOptions, cx: &Cx) {
         let vars = builder::image_vars(Some(reference), &cx.env);
         // What does not render here is told by the builder, which knows more variables.
         let rendered = |template: &Template| template.render(&vars, MissingKey::NoValue).unwrap_or_else(|_| template.source().to_owned());
@@ -111,7 +120,6 @@ impl Ingredients {
         for (name, value) in builder::ko::environment(&cx.env) {
             self.arguments.insert(name.to_owned(), digest(value));
         }
-        Ok(())
     }
 
     /// Adds an image that is required.
@@ -158,14 +166,16 @@ fn sources(templates: &[Template]) -> String {
 
 impl Remembered {
     pub(super) fn of(ingredients: &Ingredients, inputs: &Inputs) -> Self {
-        let files = inputs.files.iter().map(|file| (file.path.to_string(), blake3::hash(&fingerprint(file)).to_hex()[..32].to_owned())).collect();
+        let files =
+            inputs.files.iter().map(|file| (file.path.to_string(), blake3::hash(&fingerprint(file)).to_hex()[..32].to_owned())).collect();
         Self { ingredients: ingredients.clone(), files }
     }
 
     /// Returns what is different in `now`, what the user did first: files, then arguments, then the rest.
     pub(super) fn differences(&self, now: &Self) -> Vec<RebuildCause> {
         let (old, new) = (&self.ingredients, &now.ingredients);
-        let mut causes: Vec<RebuildCause> = changed(&self.files, &now.files).map(|(path, change)| RebuildCause::File { path, change: change.to_owned() }).collect();
+        let mut causes: Vec<RebuildCause> =
+            changed(&self.files, &now.files).map(|(path, change)| RebuildCause::File { path, change: change.to_owned() }).collect();
         causes.extend(changed(&old.arguments, &new.arguments).map(|(name, _)| RebuildCause::Argument { name }));
         causes.extend(changed(&old.settings, &new.settings).map(|(setting, _)| RebuildCause::Builder { setting }));
         causes.extend(changed(&old.bases, &new.bases).map(|(image, _)| RebuildCause::Base { image }));

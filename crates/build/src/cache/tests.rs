@@ -15,7 +15,13 @@ use crate::InputKind;
 use crate::testing;
 
 fn inputs(files: &[(&str, &str)]) -> Inputs {
-    let file = |(path, text): &(&str, &str)| InputFile { path: (*path).into(), kind: InputKind::File, mode: 0o644, hash: *blake3::hash(text.as_bytes()).as_bytes(), md5: [0; 16] };
+    let file = |(path, text): &(&str, &str)| InputFile {
+        path: (*path).into(),
+        kind: InputKind::File,
+        mode: 0o644,
+        hash: *blake3::hash(text.as_bytes()).as_bytes(),
+        md5: [0; 16],
+    };
     Inputs { files: files.iter().map(file).collect::<Arc<[InputFile]>>(), ..Inputs::default() }
 }
 

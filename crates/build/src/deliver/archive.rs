@@ -219,7 +219,12 @@ mod tests {
         link.set_entry_type(tar::EntryType::Symlink);
         archive.append_link(&mut link, "c/layer.tar", "../a/layer.tar").unwrap();
         add(&mut archive, "c.json", config.as_bytes()).unwrap();
-        add(&mut archive, "manifest.json", br#"[{"Config":"c.json","RepoTags":["web:v1"],"Layers":["a/layer.tar","b/layer.tar","c/layer.tar"]}]"#).unwrap();
+        add(
+            &mut archive,
+            "manifest.json",
+            br#"[{"Config":"c.json","RepoTags":["web:v1"],"Layers":["a/layer.tar","b/layer.tar","c/layer.tar"]}]"#,
+        )
+        .unwrap();
         archive.finish().unwrap();
         drop(archive);
         Saved::read(file).unwrap()
@@ -233,7 +238,9 @@ mod tests {
     fn only_missing_layers_are_packed() {
         let saved = saved();
         let (one, two) = (digest(b"layer one"), digest(b"layer two"));
-        for (present, expected) in [(vec![], vec![&one, &two]), (vec![one.as_str()], vec![&two]), (vec![one.as_str(), two.as_str()], vec![])] {
+        for (present, expected) in
+            [(vec![], vec![&one, &two]), (vec![one.as_str()], vec![&two]), (vec![one.as_str(), two.as_str()], vec![])]
+        {
             let mut layout = Vec::new();
             saved.write_layout("docker.io/library/web:v1", &present.into_iter().collect(), &mut layout).unwrap();
             let names = names(&layout);

@@ -47,7 +47,10 @@ pub(super) async fn load(image: &ImageRef, nodes: Nodes, docker: &Docker, cx: &C
         names.extend(docker.containers(labels, cx).await?);
     }
     if names.is_empty() {
-        let fault = Diagnostic::error("build/no-nodes", format!("`{image}` cannot be loaded: {} has no running node in this container daemon", nodes.title));
+        let fault = Diagnostic::error(
+            "build/no-nodes",
+            format!("`{image}` cannot be loaded: {} has no running node in this container daemon", nodes.title),
+        );
         return Err(fault.help("start the cluster, or push to a registry: `--push` or `build.local.push: true`").into());
     }
     let name = full_name(image);
@@ -106,7 +109,13 @@ async fn open(path: &Path) -> Result<tokio::fs::File, BuildError> {
     tokio::fs::File::open(path).await.map_err(|source| BuildError::Read { path: path.to_owned(), source })
 }
 
-async fn ctr(docker: &Docker, node: &str, arguments: &[&str], input: impl tokio::io::AsyncRead + Send, cx: &Cx) -> Result<String, DockerError> {
+async fn ctr(
+    docker: &Docker,
+    node: &str,
+    arguments: &[&str],
+    input: impl tokio::io::AsyncRead + Send,
+    cx: &Cx,
+) -> Result<String, DockerError> {
     docker.run_in(node, &[&CTR[..], arguments].concat(), input, cx).await
 }
 
@@ -125,7 +134,11 @@ mod tests {
 
     #[test]
     fn containerd_knows_full_names() {
-        for (name, full) in [("web:v1", "docker.io/library/web:v1"), ("me/web:v1", "docker.io/me/web:v1"), ("localhost:5000/web:v1", "localhost:5000/web:v1")] {
+        for (name, full) in [
+            ("web:v1", "docker.io/library/web:v1"),
+            ("me/web:v1", "docker.io/me/web:v1"),
+            ("localhost:5000/web:v1", "localhost:5000/web:v1"),
+        ] {
             assert_eq!(full_name(&name.parse().unwrap()), full);
         }
     }

@@ -167,6 +167,6 @@ fn a_file_system_that_lies_in_the_future_is_never_trusted() {
     files.write("a", "x");
     fs::set_permissions(files.context.path().join("a"), fs::Permissions::from_mode(0o600)).unwrap();
     let stat = files.stat("a");
-    let future = Stat { ctime: stat.ctime + Duration::from_secs(3600).as_nanos() as i64, ..stat };
+    let future = Stat { ctime: stat.ctime + Duration::from_hours(1).as_nanos() as i64, ..stat };
     assert!(is_racy(&future, now()));
 }

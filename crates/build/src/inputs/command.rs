@@ -11,7 +11,7 @@ use devloop_model::Diagnostic;
 use crate::BuildError;
 
 /// How long a command may take to name its inputs.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Returns the paths that `command` prints as a JSON list, relative to the context of `artifact`.
 /// It is split at spaces and run without a shell, as Skaffold does (`pkg/skaffold/build/custom`).
@@ -27,12 +27,15 @@ pub(crate) async fn list(artifact: &Artifact, command: &str, cx: &Cx) -> Result<
     }
     let output = process.output(cx).await?;
     serde_json::from_slice(&output.stdout).map_err(|error| {
-        Diagnostic::error("build/inputs-not-listed", format!("the command that names the inputs of `{}` does not print a JSON list of paths", artifact.image))
-            .at(artifact.at.clone())
-            .because(error.to_string())
-            .because(String::from_utf8_lossy(&output.stdout).lines().take(5).collect::<Vec<_>>().join("\n"))
-            .help(format!("`{command}` must print something like [\"go.mod\", \"main.go\"] and nothing else"))
-            .into()
+        Diagnostic::error(
+            "build/inputs-not-listed",
+            format!("the command that names the inputs of `{}` does not print a JSON list of paths", artifact.image),
+        )
+        .at(artifact.at.clone())
+        .because(error.to_string())
+        .because(String::from_utf8_lossy(&output.stdout).lines().take(5).collect::<Vec<_>>().join("\n"))
+        .help(format!("`{command}` must print something like [\"go.mod\", \"main.go\"] and nothing else"))
+        .into()
     })
 }
 

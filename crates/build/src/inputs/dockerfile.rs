@@ -71,14 +71,23 @@ pub(crate) fn read(artifact: &Artifact, dockerfile: &Path, working_dir: &Path) -
 ///
 /// # Errors
 /// When an instruction copies what does not exist, or the ignore file is malformed.
-pub(crate) fn list(artifact: &Artifact, read: &Read, evaluation: &Evaluation<'_>, reach: Reach, working_dir: &Path) -> Result<DockerFiles, BuildError> {
+pub(crate) fn list(
+    artifact: &Artifact,
+    read: &Read,
+    evaluation: &Evaluation<'_>,
+    reach: Reach,
+    working_dir: &Path,
+) -> Result<DockerFiles, BuildError> {
     if let (Reach::Target, Some(target)) = (reach, evaluation.target)
         && !stages::has_target(&read.file, evaluation, target)
     {
-        return Err(Diagnostic::error("build/no-stage", format!("`{}` has no stage called `{target}`", shown(&read.path, working_dir).display()))
-            .at(artifact.at.clone())
-            .help("set `docker.target` to the name behind an `AS`")
-            .into());
+        return Err(Diagnostic::error(
+            "build/no-stage",
+            format!("`{}` has no stage called `{target}`", shown(&read.path, working_dir).display()),
+        )
+        .at(artifact.at.clone())
+        .help("set `docker.target` to the name behind an `AS`")
+        .into());
     }
     let mut starts = Vec::new();
     for sources in stages::sources(&read.file, evaluation, reach) {
@@ -126,8 +135,11 @@ fn existing(context: &Path, sources: &Sources) -> Vec<PathBuf> {
 
 fn missing(artifact: &Artifact, read: &Read, sources: &Sources, working_dir: &Path) -> BuildError {
     let wanted = sources.patterns.iter().map(|pattern| format!("`{pattern}`")).collect::<Vec<_>>().join(", ");
-    let diagnostic = Diagnostic::error("build/nothing-to-copy", format!("the Dockerfile of `{}` copies {wanted}, which is not in the build context", artifact.image))
-        .because(format!("looked in {}", artifact.context.display()));
+    let diagnostic = Diagnostic::error(
+        "build/nothing-to-copy",
+        format!("the Dockerfile of `{}` copies {wanted}, which is not in the build context", artifact.image),
+    )
+    .because(format!("looked in {}", artifact.context.display()));
     match sources.line {
         Some(line) => diagnostic.at(location(&read.path, working_dir, &read.text, line, "")).into(),
         None => diagnostic.because("the instruction is an ONBUILD trigger of the base image").at(artifact.at.clone()).into(),
@@ -146,7 +158,12 @@ fn ignore_patterns(artifact: &Artifact, read: &Read, working_dir: &Path) -> Resu
                 let text = String::from_utf8_lossy(&bytes);
                 return IgnorePatterns::parse(&text).map_err(|error| {
                     let at = location(&path, working_dir, &text, error.line, error.text.trim());
-                    Diagnostic::error("build/dockerignore", format!("a pattern of `{}` is not valid: {}", shown(&path, working_dir).display(), error.why)).at(at).into()
+                    Diagnostic::error(
+                        "build/dockerignore",
+                        format!("a pattern of `{}` is not valid: {}", shown(&path, working_dir).display(), error.why),
+                    )
+                    .at(at)
+                    .into()
                 });
             }
         }
@@ -165,7 +182,14 @@ fn location(path: &Path, working_dir: &Path, text: &str, line: usize, word: &str
         Some(at) if !word.is_empty() && content.is_char_boundary(at) => (content[..at].chars().count(), word.chars().count()),
         _ => (content.chars().take_while(|c| c.is_whitespace()).count(), content.trim().chars().count()),
     };
-    Location { file: shown(path, working_dir).to_owned(), line, column: start + 1, text: content.to_owned(), width: width.max(1), label: None }
+    Location {
+        file: shown(path, working_dir).to_owned(),
+        line,
+        column: start + 1,
+        text: content.to_owned(),
+        width: width.max(1),
+        label: None,
+    }
 }
 
 /// Returns the path from the directory `from` to `to`, both absolute, as Go's `filepath.Rel`.

@@ -109,7 +109,8 @@ pub(crate) fn expand(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadPatt
 
 fn entries(root: &Path, base: &Path, glob: &Glob) -> Vec<PathBuf> {
     let names = fs::read_dir(root.join(base)).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.file_name());
-    let mut fitting: Vec<PathBuf> = names.filter(|name| name.to_str().is_some_and(|name| glob.matches(name))).map(|name| base.join(name)).collect();
+    let mut fitting: Vec<PathBuf> =
+        names.filter(|name| name.to_str().is_some_and(|name| glob.matches(name))).map(|name| base.join(name)).collect();
     fitting.sort();
     fitting
 }

@@ -35,7 +35,13 @@ struct Answer {
 ///
 /// # Errors
 /// When the step is cancelled.
-pub(crate) async fn triggers(bases: BTreeSet<String>, cache_dir: &Path, now: Timestamp, clients: &Clients, cx: &Cx) -> Result<HashMap<String, Vec<String>>, Cancelled> {
+pub(crate) async fn triggers(
+    bases: BTreeSet<String>,
+    cache_dir: &Path,
+    now: Timestamp,
+    clients: &Clients,
+    cx: &Cx,
+) -> Result<HashMap<String, Vec<String>>, Cancelled> {
     if bases.is_empty() {
         return Ok(HashMap::new());
     }
@@ -45,7 +51,8 @@ pub(crate) async fn triggers(bases: BTreeSet<String>, cache_dir: &Path, now: Tim
     if !unknown.is_empty() {
         let asked = join_all(unknown.iter().map(|base| ask(base, clients, cx)));
         let answers = cx.unless_cancelled(tokio::time::timeout(DEADLINE, asked)).await?.unwrap_or_default();
-        let learned: Vec<_> = unknown.into_iter().zip(answers).filter_map(|(base, answer)| Some((base, Answer { at: now, triggers: answer? }))).collect();
+        let learned: Vec<_> =
+            unknown.into_iter().zip(answers).filter_map(|(base, answer)| Some((base, Answer { at: now, triggers: answer? }))).collect();
         if !learned.is_empty() {
             known.extend(learned);
             if let Err(error) = store(&file, &known) {
@@ -53,7 +60,11 @@ pub(crate) async fn triggers(bases: BTreeSet<String>, cache_dir: &Path, now: Tim
             }
         }
     }
-    Ok(known.into_iter().filter(|(base, answer)| bases.contains(base) && !answer.triggers.is_empty()).map(|(base, answer)| (base, answer.triggers)).collect())
+    Ok(known
+        .into_iter()
+        .filter(|(base, answer)| bases.contains(base) && !answer.triggers.is_empty())
+        .map(|(base, answer)| (base, answer.triggers))
+        .collect())
 }
 
 /// Asks the registry, and the daemon about images that only it has.

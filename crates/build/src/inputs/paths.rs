@@ -49,7 +49,8 @@ fn search<'a>(artifact: &Artifact, list: &'a PathList) -> Result<(Vec<Listed>, O
         let clean = pattern.trim_start_matches("./").trim_matches('/');
         let clean = if clean == "." { "" } else { clean };
         let fixed = clean.split('/').take_while(|component| !component.contains(['*', '?', '[', '{', '\\'])).collect::<Vec<_>>().join("/");
-        let mut search = Search { wanted: set(artifact, std::slice::from_ref(&clean.to_owned()))?, ignore: &ignore, hit: false, found: &mut found };
+        let mut search =
+            Search { wanted: set(artifact, std::slice::from_ref(&clean.to_owned()))?, ignore: &ignore, hit: false, found: &mut found };
         search.at(&artifact.context.join(&fixed), &fixed, clean == fixed)?;
         if !search.hit {
             unmatched = unmatched.or(Some(pattern.as_str()));

@@ -112,7 +112,9 @@ fn follow(context: &Path, path: &Path) -> (Vec<Listed>, Option<PathBuf>) {
         let full = context.join(&at);
         let Ok(metadata) = full.symlink_metadata() else { return (links, None) };
         if metadata.is_symlink() && links.len() < 40 {
-            let (Some(text), Some(stat), Ok(target)) = (at.to_str(), Stat::of(&metadata), fs::read_link(&full)) else { return (links, None) };
+            let (Some(text), Some(stat), Ok(target)) = (at.to_str(), Stat::of(&metadata), fs::read_link(&full)) else {
+                return (links, None);
+            };
             links.push(Listed { path: text.into(), stat });
             at.pop();
             if target.is_absolute() {
@@ -154,7 +156,9 @@ fn directory(full: &Path, path: &str, ignore: &IgnorePatterns, matched: &Matched
     let mut found = Vec::new();
     let mut directories = Vec::new();
     for entry in fs::read_dir(full).map_err(|source| BuildError::Read { path: full.to_owned(), source })? {
-        let Some(child) = child(&entry, path, ignore, matched).map_err(|source| BuildError::Read { path: full.to_owned(), source })? else { continue };
+        let Some(child) = child(&entry, path, ignore, matched).map_err(|source| BuildError::Read { path: full.to_owned(), source })? else {
+            continue;
+        };
         if child.stat.kind == InputKind::EmptyDirectory {
             directories.push(child);
         } else {
@@ -180,7 +184,8 @@ fn descend(parent: &Path, child: Child, ignore: &IgnorePatterns) -> Result<Vec<L
 fn child(entry: &io::Result<fs::DirEntry>, parent: &str, ignore: &IgnorePatterns, matched: &Matched) -> io::Result<Option<Child>> {
     let entry = entry.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
     let name = entry.file_name();
-    let name = name.to_str().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("the name {} is not UTF-8", name.display())))?;
+    let name =
+        name.to_str().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("the name {} is not UTF-8", name.display())))?;
     let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
     let (ignored, matched) = if ignore.is_empty() { (false, Matched::default()) } else { ignore.check(&path, matched) };
     if ignored && !(entry.file_type()?.is_dir() && ignore.may_see_below(&path)) {

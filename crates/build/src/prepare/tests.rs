@@ -71,7 +71,8 @@ async fn without_the_cache_everything_is_built() {
     fs::write(dir.path().join("main.go"), "x").unwrap();
     let (cx, events) = watched();
     let options = BuildOptions { cache_artifacts: false, tag: Some("v7".to_owned()), ..options(dir.path()) };
-    let prepared = prepare(&[Arc::new(testing::custom("web", dir.path()))], &options, &Clients::new(ClientSettings::default()), &cx).await.unwrap();
+    let prepared =
+        prepare(&[Arc::new(testing::custom("web", dir.path()))], &options, &Clients::new(ClientSettings::default()), &cx).await.unwrap();
     assert_eq!(prepared[0].state, PreparedState::ToBuild { causes: vec![RebuildCause::CacheOff] });
     insta::assert_snapshot!(shown(events), @r"
     tagging
@@ -109,7 +110,8 @@ async fn an_input_that_changed_is_noticed() {
     fs::write(dir.path().join("main.go"), "x").unwrap();
     let (cx, _events) = watched();
     let options = options(&dir.path().join("elsewhere"));
-    let prepared = prepare(&[Arc::new(testing::custom("web", dir.path()))], &options, &Clients::new(ClientSettings::default()), &cx).await.unwrap();
+    let prepared =
+        prepare(&[Arc::new(testing::custom("web", dir.path()))], &options, &Clients::new(ClientSettings::default()), &cx).await.unwrap();
     let index = HashIndex::open(&options.cache_dir);
     assert!(inputs_are_the_same(&prepared[0].inputs, &index));
     fs::write(dir.path().join("main.go"), "y").unwrap();

@@ -14,7 +14,11 @@ use super::TagError;
 ///
 /// # Errors
 /// When a component is not known, is a template itself, or has no tag.
-pub(super) fn render(template: &Template, components: &[(String, Tagger)], tag: &mut dyn FnMut(&Tagger) -> Result<String, TagError>) -> Result<String, TagError> {
+pub(super) fn render(
+    template: &Template,
+    components: &[(String, Tagger)],
+    tag: &mut dyn FnMut(&Tagger) -> Result<String, TagError>,
+) -> Result<String, TagError> {
     let mut vars = Vars::plain();
     for name in fields(template.source()) {
         let tagger = match components.iter().find(|(component, _)| *component == name) {

@@ -72,13 +72,9 @@ mod tests {
 
     #[test]
     fn names_become_tags() {
-        for (name, expected) in [
-            ("v1.2-3-gabc", "v1.2-3-gabc"),
-            ("feature/x+y", "feature_x_y"),
-            ("-.-a.b-c", "___a.b-c"),
-            ("äb", "_b"),
-            ("", ""),
-        ] {
+        for (name, expected) in
+            [("v1.2-3-gabc", "v1.2-3-gabc"), ("feature/x+y", "feature_x_y"), ("-.-a.b-c", "___a.b-c"), ("äb", "_b"), ("", "")]
+        {
             assert_eq!(sanitized(name, 128), expected, "{name}");
         }
         assert_eq!(sanitized(&"x".repeat(200), 128).len(), 128);

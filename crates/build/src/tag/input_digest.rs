@@ -43,7 +43,7 @@ impl Digests<'_> {
         let artifact = &self.artifacts[position];
         let mut entries: Vec<Entry> = Vec::new();
         let here = self.seen_from(artifact);
-        let counted = self.gathered[position].counted().iter().filter(|file| self.counts(artifact, file));
+        let counted = self.gathered[position].counted().iter().filter(|file| Self::counts(artifact, file));
         entries.extend(counted.map(|file| (join(&here, &file.path), file.md5)));
         let by_name: HashMap<&ImageName, usize> = self.artifacts.iter().enumerate().map(|(at, other)| (&other.image, at)).collect();
         self.required(artifact, artifact, &by_name, &mut entries)?;
@@ -65,7 +65,7 @@ impl Digests<'_> {
 
     /// `.dockerignore` is not counted, nor a Dockerfile outside of the context, which comes with
     /// [`Self::dockerfile_again`], nor a directory that only lost its files.
-    fn counts(&self, artifact: &Artifact, file: &InputFile) -> bool {
+    fn counts(artifact: &Artifact, file: &InputFile) -> bool {
         let is_empty = || artifact.context.join(&*file.path).read_dir().is_ok_and(|mut entries| entries.next().is_none());
         match file.kind {
             InputKind::EmptyDirectory => is_empty(),
@@ -74,12 +74,18 @@ impl Digests<'_> {
     }
 
     /// Adds what `of` requires, and what that requires; an artifact that is required twice counts twice.
-    fn required(&self, of: &Artifact, top: &Artifact, by_name: &HashMap<&ImageName, usize>, entries: &mut Vec<Entry>) -> Result<(), TagError> {
+    fn required(
+        &self,
+        of: &Artifact,
+        top: &Artifact,
+        by_name: &HashMap<&ImageName, usize>,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), TagError> {
         for requirement in &of.requires {
             let Some(&position) = by_name.get(&requirement.image) else { continue };
             let required = &self.artifacts[position];
             let there = self.seen_from(required);
-            for file in self.gathered[position].counted().iter().filter(|file| self.counts(required, file)) {
+            for file in self.gathered[position].counted().iter().filter(|file| Self::counts(required, file)) {
                 let path = relative(&top.context, &required.context.join(&*file.path));
                 entries.extend(self.md5(&top.context, &path)?.map(|md5| (join(&there, &file.path), md5)));
             }

@@ -35,7 +35,10 @@ fn template(text: &str) -> Template {
 #[test]
 fn taggers_without_files() {
     let artifact = testing::docker("gcr.io/p/web", Path::new("/nowhere"));
-    let date = |format: Option<&str>, zone: Option<&str>| Tagger::DateTime { format: format.map(str::to_owned), timezone: zone.map(str::to_owned) };
+    let date = |format: Option<&str>, zone: Option<&str>| Tagger::DateTime {
+        format: format.map(str::to_owned),
+        timezone: zone.map(str::to_owned),
+    };
     let custom = |text: &str| Tagger::CustomTemplate {
         template: template(text),
         components: vec![
@@ -48,7 +51,10 @@ fn taggers_without_files() {
         (Tagger::Sha256, "latest"),
         (Tagger::Fixed("v1".to_owned()), "v1"),
         (Tagger::EnvTemplate(template("{{.VERSION}}-x")), "1.2-x"),
-        (Tagger::EnvTemplate(template("{{.IMAGE_NAME}}")), "error: `gcr.io/p/web` is not a valid tag: a tag has at most 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two"),
+        (
+            Tagger::EnvTemplate(template("{{.IMAGE_NAME}}")),
+            "error: `gcr.io/p/web` is not a valid tag: a tag has at most 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two",
+        ),
         (Tagger::EnvTemplate(template("{{.NONE}}")), "error: the template `{{.NONE}}` names a variable that is not set"),
         (Tagger::EnvTemplate(template("")), "latest"),
         (date(None, None), "2026-03-04_05-06-07.089_CET"),
@@ -87,7 +93,8 @@ fn every_variant_of_a_commit() {
     git(root, &["commit", "-q", "-m", "first"]);
     git(root, &["tag", "v1.0"]);
     let web = testing::docker("web", &root.join("web"));
-    let tag = |variant, prefix: &str, ignore_changes| tagged(&web, Tagger::GitCommit { variant, prefix: prefix.to_owned(), ignore_changes });
+    let tag =
+        |variant, prefix: &str, ignore_changes| tagged(&web, Tagger::GitCommit { variant, prefix: prefix.to_owned(), ignore_changes });
     let expected = [
         (GitVariant::Tags, "v1.0".to_owned()),
         (GitVariant::CommitSha, git(root, &["rev-list", "-1", "HEAD"])),
@@ -130,7 +137,13 @@ fn gathered(index: &HashIndex, context: &Path, paths: &[&str]) -> Gathered {
 fn input_digests_are_those_of_skaffold() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
-    for (path, text) in [("web/Dockerfile", "FROM a\n"), ("web/main.go", "package main\n"), ("web/.dockerignore", "x"), ("base/Dockerfile", "FROM b\n"), ("Dockerfile", "FROM c\n")] {
+    for (path, text) in [
+        ("web/Dockerfile", "FROM a\n"),
+        ("web/main.go", "package main\n"),
+        ("web/.dockerignore", "x"),
+        ("base/Dockerfile", "FROM b\n"),
+        ("Dockerfile", "FROM c\n"),
+    ] {
         fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
         fs::write(root.join(path), text).unwrap();
     }
@@ -145,17 +158,36 @@ fn input_digests_are_those_of_skaffold() {
         let artifacts = [Arc::new(web.clone()), Arc::new(base.clone())];
         Digests { artifacts: &artifacts, gathered: &[files.clone(), required.clone()], working_dir: root, index: &index }.of(0).unwrap()
     };
-    assert_eq!(digest(&web), shell(root, &[("Dockerfile", "../Dockerfile"), ("web/Dockerfile", "Dockerfile"), ("web/empty", "empty"), ("web/main.go", "main.go")]));
+    assert_eq!(
+        digest(&web),
+        shell(
+            root,
+            &[("Dockerfile", "../Dockerfile"), ("web/Dockerfile", "Dockerfile"), ("web/empty", "empty"), ("web/main.go", "main.go")]
+        )
+    );
     web.requires = vec![Requirement { image: base.image.clone(), alias: "BASE".to_owned() }];
     assert_eq!(
         digest(&web),
-        shell(root, &[("Dockerfile", "../Dockerfile"), ("base/Dockerfile", "../base/Dockerfile"), ("web/Dockerfile", "Dockerfile"), ("web/empty", "empty"), ("web/main.go", "main.go")])
+        shell(
+            root,
+            &[
+                ("Dockerfile", "../Dockerfile"),
+                ("base/Dockerfile", "../base/Dockerfile"),
+                ("web/Dockerfile", "Dockerfile"),
+                ("web/empty", "empty"),
+                ("web/main.go", "main.go")
+            ]
+        )
     );
 }
 
 /// The same digest by other programs: each file as it lies in `root`, and the path that is hashed with it.
 fn shell(root: &Path, entries: &[(&str, &str)]) -> String {
-    let list: String = entries.iter().map(|(file, path)| format!("( printf %s '{path}'; test -d '{file}' || cat '{file}' ) | md5sum | cut -c1-32\n")).collect();
+    let list = entries
+        .iter()
+        .map(|(file, path)| format!("( printf %s '{path}'; test -d '{file}' || cat '{file}' ) | md5sum | cut -c1-32"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let script = format!("({list}) | sed 's/.*/\"&\"/' | paste -sd, | sed 's/.*/[&]/' | sha256sum | cut -c1-64");
     let output = Command::new("sh").args(["-c", &script]).current_dir(root).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -39,20 +39,37 @@ pub(super) async fn build(
     }
     let tag = reference.to_string();
     command.run(cx).await.map_err(|error| match error {
-        ProcessError::Failed { last_lines, .. } => DockerError::from_build_output(&tag, &job.context.join(&spec.dockerfile), last_lines).into(),
+        ProcessError::Failed { last_lines, .. } => {
+            DockerError::from_build_output(&tag, &job.context.join(&spec.dockerfile), last_lines).into()
+        }
         other => BuildError::from(other),
     })?;
     let id = docker.image_id(&tag, cx).await?;
     id.ok_or_else(|| {
         let fault = Diagnostic::error("build/not-loaded", format!("`docker build` made `{tag}`, and the daemon does not have it"));
-        fault.help("a buildx builder of its own keeps images to itself: add `--load` to `cliFlags`, or run `docker buildx use default`").into()
+        fault
+            .help("a buildx builder of its own keeps images to itself: add `--load` to `cliFlags`, or run `docker buildx use default`")
+            .into()
     })
 }
 
 /// Returns the arguments in the order of skaffold `pkg/skaffold/build/docker/docker.go` and `pkg/skaffold/docker/image.go`.
-fn arguments(spec: &DockerBuild, job: DockerJob<'_>, reference: &ImageRef, platform: Option<&Platform>, cx: &Cx) -> Result<Vec<String>, BuildError> {
+fn arguments(
+    spec: &DockerBuild,
+    job: DockerJob<'_>,
+    reference: &ImageRef,
+    platform: Option<&Platform>,
+    cx: &Cx,
+) -> Result<Vec<String>, BuildError> {
     let dockerfile = job.context.join(&spec.dockerfile);
-    let mut arguments = vec!["build".to_owned(), job.context.display().to_string(), "--file".to_owned(), dockerfile.display().to_string(), "-t".to_owned(), reference.to_string()];
+    let mut arguments = vec![
+        "build".to_owned(),
+        job.context.display().to_string(),
+        "--file".to_owned(),
+        dockerfile.display().to_string(),
+        "-t".to_owned(),
+        reference.to_string(),
+    ];
     let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
     for (name, value) in job.build_args {
         add("--build-arg", format!("{name}={value}"));
@@ -66,7 +83,10 @@ fn arguments(spec: &DockerBuild, job: DockerJob<'_>, reference: &ImageRef, platf
     let vars = image_vars(Some(reference), &cx.env);
     for flag in &spec.cli_flags {
         let flag = flag.render(&vars, MissingKey::NoValue).map_err(|error| {
-            BuildError::from(Diagnostic::error("build/template", format!("`cliFlags` of `{}` cannot be rendered", job.artifact)).because(error.to_string()))
+            BuildError::from(
+                Diagnostic::error("build/template", format!("`cliFlags` of `{}` cannot be rendered", job.artifact))
+                    .because(error.to_string()),
+            )
         })?;
         arguments.push(flag);
     }

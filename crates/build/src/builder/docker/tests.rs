@@ -5,7 +5,16 @@ use super::*;
 fn with_job<T>(files: &[PathBuf], check: impl FnOnce(DockerJob<'_>) -> T) -> T {
     let (artifact, reference) = (ImageName::parse("web").unwrap(), ImageRef::parse("reg.io/web:v1").unwrap());
     let (build_args, local) = (BTreeMap::new(), LocalBuild::default());
-    check(DockerJob { artifact: &artifact, context: Path::new("/c"), files, reference: &reference, platforms: &[], build_args: &build_args, local: &local, pushes: false })
+    check(DockerJob {
+        artifact: &artifact,
+        context: Path::new("/c"),
+        files,
+        reference: &reference,
+        platforms: &[],
+        build_args: &build_args,
+        local: &local,
+        pushes: false,
+    })
 }
 
 #[test]
@@ -17,7 +26,10 @@ fn a_dockerfile_outside_is_not_sent_as_context() {
 
 #[test]
 fn the_artifacts_own_name_in_cache_from_is_its_new_image() {
-    let spec = DockerBuild { cache_from: ["web", "web:old", "type=registry,ref=web", "type=local,src=web"].map(str::to_owned).to_vec(), ..DockerBuild::default() };
+    let spec = DockerBuild {
+        cache_from: ["web", "web:old", "type=registry,ref=web", "type=local,src=web"].map(str::to_owned).to_vec(),
+        ..DockerBuild::default()
+    };
     let caches = with_job(&[], |job| cache_from(&spec, job));
     assert_eq!(caches, ["reg.io/web:v1", "web:old", "type=registry,ref=reg.io/web:v1", "type=local,src=web"]);
 }
@@ -28,7 +40,8 @@ fn each_platform_has_a_tag_of_its_own() {
     let of = |platform: &str| platform_reference(&reference, &platform.parse().unwrap()).unwrap().to_string();
     assert_eq!(of("linux/amd64"), "web:v1_linux_amd64");
     assert_eq!(of("linux/arm/v7"), "web:v1_linux_arm_v7");
-    let manifest = RemoteManifest { digest: format!("sha256:{}", "a".repeat(64)).parse().unwrap(), media_type: "m".to_owned(), bytes: "{}".into() };
+    let manifest =
+        RemoteManifest { digest: format!("sha256:{}", "a".repeat(64)).parse().unwrap(), media_type: "m".to_owned(), bytes: "{}".into() };
     let entry = index_entry(&manifest, &"linux/arm/v7".parse().unwrap());
     assert_eq!(entry["platform"], json!({ "os": "linux", "architecture": "arm", "variant": "v7" }));
     assert_eq!(entry["size"], 2);

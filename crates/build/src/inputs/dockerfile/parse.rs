@@ -43,8 +43,24 @@ pub(crate) struct ParseError {
 
 /// Every instruction there is.
 const KNOWN: [&str; 18] = [
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "RUN", "SHELL",
-    "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
 ];
 
 impl Dockerfile {
@@ -209,7 +225,12 @@ mod tests {
 
     fn shown(text: &str) -> String {
         match Dockerfile::parse(text) {
-            Ok(file) => file.instructions.iter().map(|i| format!("{} {} {:?} {}\n", i.line, i.name, i.flags, i.arguments)).collect(),
+            Ok(file) => file
+                .instructions
+                .iter()
+                .map(|i| format!("{} {} {:?} {}", i.line, i.name, i.flags, i.arguments))
+                .collect::<Vec<_>>()
+                .join("\n"),
             Err(error) => format!("line {}: {} [{}]", error.line, error.why, error.word),
         }
     }

@@ -50,7 +50,8 @@ struct Stage<'a> {
 /// Returns the images that the Dockerfile starts from and that are none of its stages.
 pub(crate) fn bases(file: &Dockerfile, evaluation: &Evaluation<'_>) -> BTreeSet<String> {
     let stages = stages(file, evaluation);
-    let is_base = |at: usize, stage: &Stage<'_>| !stage.base.is_empty() && stage.base != "scratch" && find(&stages[..at], &stage.base).is_none();
+    let is_base =
+        |at: usize, stage: &Stage<'_>| !stage.base.is_empty() && stage.base != "scratch" && find(&stages[..at], &stage.base).is_none();
     stages.iter().enumerate().filter(|(at, stage)| is_base(*at, stage)).map(|(_, stage)| stage.base.clone()).collect()
 }
 
@@ -220,7 +221,11 @@ impl Walk<'_> {
         let mounts = instruction.flags.iter().filter(|(flag, _)| flag == "mount");
         for (_, mount) in mounts {
             let value = |names: &[&str]| {
-                mount.split(',').filter_map(|pair| pair.split_once('=')).find(|(name, _)| names.contains(&name.to_lowercase().as_str())).map(|(_, value)| value)
+                mount
+                    .split(',')
+                    .filter_map(|pair| pair.split_once('='))
+                    .find(|(name, _)| names.contains(&name.to_lowercase().as_str()))
+                    .map(|(_, value)| value)
             };
             let is_bind = value(&["type"]).is_none_or(|kind| kind == "bind");
             if let Some(from) = value(&["from"]) {
@@ -317,7 +322,10 @@ mod tests {
     fn bases_are_named_with_their_arguments() {
         let arguments = BTreeMap::from([("V".to_owned(), "2".to_owned())]);
         let evaluation = Evaluation { arguments: &arguments, platform: "linux/amd64", target: None, triggers: &HashMap::new() };
-        let file = Dockerfile::parse("ARG V=1\nARG BASE\nFROM --platform=$BUILDPLATFORM go:$V AS b\nFROM b\nFROM $BASE\nFROM scratch\nFROM img:$TARGETARCH").unwrap();
+        let file = Dockerfile::parse(
+            "ARG V=1\nARG BASE\nFROM --platform=$BUILDPLATFORM go:$V AS b\nFROM b\nFROM $BASE\nFROM scratch\nFROM img:$TARGETARCH",
+        )
+        .unwrap();
         assert_eq!(bases(&file, &evaluation).into_iter().collect::<Vec<_>>(), ["go:2", "img:amd64"]);
     }
 }

@@ -24,7 +24,13 @@ impl Project {
         let artifact = testing::docker("web", &self.0.path().join(context));
         let read = read(&artifact, Path::new(dockerfile), self.0.path())?;
         let (arguments, triggers) = (BTreeMap::new(), HashMap::new());
-        list(&artifact, &read, &Evaluation { arguments: &arguments, platform: "linux/amd64", target: None, triggers: &triggers }, reach, self.0.path())
+        list(
+            &artifact,
+            &read,
+            &Evaluation { arguments: &arguments, platform: "linux/amd64", target: None, triggers: &triggers },
+            reach,
+            self.0.path(),
+        )
     }
 
     fn names(&self, context: &str, dockerfile: &str) -> Vec<String> {
@@ -39,7 +45,8 @@ impl Project {
 
 #[test]
 fn the_dockerfile_is_an_input_wherever_it_is() {
-    let project = Project::new(&[("web/Dockerfile", "FROM a\nCOPY src /"), ("web/src/a", ""), ("Shared", "FROM a\nCOPY src/a /"), ("web/other", "")]);
+    let project =
+        Project::new(&[("web/Dockerfile", "FROM a\nCOPY src /"), ("web/src/a", ""), ("Shared", "FROM a\nCOPY src/a /"), ("web/other", "")]);
     assert_eq!(project.names("web", "Dockerfile"), ["Dockerfile", "src/a"]);
     assert_eq!(project.names("web", "Shared"), ["../Shared", "src/a"]);
     assert!(!project.list("web", "Dockerfile", Reach::Target).unwrap().dockerfile_is_copied);
@@ -55,13 +62,20 @@ fn an_ignored_dockerfile_is_an_input_but_not_copied() {
 
 #[test]
 fn the_ignore_file_beside_the_dockerfile_wins() {
-    let project = Project::new(&[("Dockerfile", "FROM a\nCOPY . /"), ("Dockerfile.dockerignore", "b"), (".dockerignore", "c"), ("b", ""), ("c", "")]);
+    let project =
+        Project::new(&[("Dockerfile", "FROM a\nCOPY . /"), ("Dockerfile.dockerignore", "b"), (".dockerignore", "c"), ("b", ""), ("c", "")]);
     assert_eq!(project.names(".", "Dockerfile"), [".dockerignore", "Dockerfile", "Dockerfile.dockerignore", "c"]);
 }
 
 #[test]
 fn patterns_and_paths_above_the_context_stay_in_it() {
-    let project = Project::new(&[("Dockerfile", "FROM a\nCOPY *.go ../up /x/\nCOPY /abs none* /"), ("a.go", ""), ("b.txt", ""), ("up", ""), ("abs", "")]);
+    let project = Project::new(&[
+        ("Dockerfile", "FROM a\nCOPY *.go ../up /x/\nCOPY /abs none* /"),
+        ("a.go", ""),
+        ("b.txt", ""),
+        ("up", ""),
+        ("abs", ""),
+    ]);
     assert_eq!(project.names(".", "Dockerfile"), ["Dockerfile", "a.go", "abs", "up"]);
 }
 

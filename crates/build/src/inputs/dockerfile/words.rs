@@ -94,12 +94,11 @@ fn variable<'a>(rest: &'a str, escape: char, lookup: &mut dyn FnMut(&str) -> Opt
     let is_set = value.as_ref().is_some_and(|value| !colon || !value.is_empty());
     let mut chars = operation.chars();
     match chars.next() {
-        None if !colon && !name.is_empty() => out.push_str(&value.unwrap_or_default()),
-        Some('-') if is_set => out.push_str(&value.unwrap_or_default()),
+        None if colon || name.is_empty() => return Err(Unknown::Edited),
+        None | Some('-' | '?') if operation.is_empty() || is_set => out.push_str(&value.unwrap_or_default()),
         Some('-') => out.push_str(&expand(chars.as_str(), escape, lookup)?),
         Some('+') if is_set => out.push_str(&expand(chars.as_str(), escape, lookup)?),
         Some('+') => {}
-        Some('?') if is_set => out.push_str(&value.unwrap_or_default()),
         Some('?') => return Err(Unknown::Unset),
         _ => return Err(Unknown::Edited),
     }

@@ -42,7 +42,9 @@ fn files_are_ignored_as_docker_build_does() {
 #[test]
 fn wildcards_may_see_again_what_is_deep_in_an_ignored_directory() {
     let patterns = IgnorePatterns::parse("*\n!**/keep.txt\n!src/*/x").unwrap();
-    for (path, ignored) in [("a/b/keep.txt", false), ("keep.txt", false), ("a/b", true), ("src/a/x", false), ("src/a/y", true), ("src/x", true)] {
+    for (path, ignored) in
+        [("a/b/keep.txt", false), ("keep.txt", false), ("a/b", true), ("src/a/x", false), ("src/a/y", true), ("src/x", true)]
+    {
         assert_eq!(patterns.ignores(path), ignored, "{path}");
     }
     let patterns = IgnorePatterns::parse("*\n!src/*/x").unwrap();
@@ -53,7 +55,12 @@ fn wildcards_may_see_again_what_is_deep_in_an_ignored_directory() {
 
 #[test]
 fn malformed_patterns_name_their_line() {
-    for (text, line, why) in [("a\n[", 2, "this pattern is malformed"), ("!\n", 1, "a `!` needs a pattern behind it"), ("# x\n\n! \n", 3, "a `!` needs a pattern behind it"), ("a\\", 1, "this pattern is malformed")] {
+    for (text, line, why) in [
+        ("a\n[", 2, "this pattern is malformed"),
+        ("!\n", 1, "a `!` needs a pattern behind it"),
+        ("# x\n\n! \n", 3, "a `!` needs a pattern behind it"),
+        ("a\\", 1, "this pattern is malformed"),
+    ] {
         let error = IgnorePatterns::parse(text).unwrap_err();
         assert_eq!((error.line, error.why), (line, why), "{text}");
     }
@@ -64,7 +71,11 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn pattern() -> impl Strategy<Value = String> {
-    proptest::collection::vec(prop_oneof!["[ab]{1,2}", Just("*".to_owned()), Just("**".to_owned()), Just("a*".to_owned()), Just("?".to_owned())], 1..4).prop_map(|parts| parts.join("/"))
+    proptest::collection::vec(
+        prop_oneof!["[ab]{1,2}", Just("*".to_owned()), Just("**".to_owned()), Just("a*".to_owned()), Just("?".to_owned())],
+        1..4,
+    )
+    .prop_map(|parts| parts.join("/"))
 }
 
 proptest! {

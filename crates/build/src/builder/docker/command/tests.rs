@@ -18,7 +18,16 @@ fn shown(spec: &DockerBuild, local: &LocalBuild, pushes: bool, platform: Option<
     cx.env = Env::new(BTreeMap::from([("TOKEN".to_owned(), "s3cret".to_owned()), ("LEVEL".to_owned(), "9".to_owned())]));
     let (artifact, reference) = (ImageName::parse("web").unwrap(), ImageRef::parse("reg.io/web:v1").unwrap());
     let build_args = BTreeMap::from([("A".to_owned(), "1".to_owned()), ("B".to_owned(), "two words".to_owned())]);
-    let job = DockerJob { artifact: &artifact, context: Path::new("/c"), files: &[], reference: &reference, platforms: &[], build_args: &build_args, local, pushes };
+    let job = DockerJob {
+        artifact: &artifact,
+        context: Path::new("/c"),
+        files: &[],
+        reference: &reference,
+        platforms: &[],
+        build_args: &build_args,
+        local,
+        pushes,
+    };
     let platform = platform.map(|text| text.parse().unwrap());
     arguments(spec, job, &reference, platform.as_ref(), &cx).unwrap().join(" ")
 }
