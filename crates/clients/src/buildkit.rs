@@ -61,5 +61,8 @@ async fn channel_over(wire: Box<dyn Wire>) -> Result<Channel, DockerError> {
         async move { wire }
     });
     let endpoint = Endpoint::from_static("http://buildkit");
-    endpoint.connect_with_connector(connector).await.map_err(|error| DockerError::Answer { what: "open BuildKit".to_owned(), message: error.to_string() })
+    endpoint
+        .connect_with_connector(connector)
+        .await
+        .map_err(|error| DockerError::Answer { what: "open BuildKit".to_owned(), message: error.to_string() })
 }

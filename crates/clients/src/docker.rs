@@ -127,7 +127,9 @@ impl Docker {
             engine: version.version.unwrap_or_default(),
             api: api.to_string(),
             platform: Platform::parse(&format!("{os}/{}", version.arch.unwrap_or_default())).ok(),
-            has_buildkit: os == "linux" && !is_podman && (api.major_version, api.minor_version) >= (BUILDKIT_SINCE.major_version, BUILDKIT_SINCE.minor_version),
+            has_buildkit: os == "linux"
+                && !is_podman
+                && (api.major_version, api.minor_version) >= (BUILDKIT_SINCE.major_version, BUILDKIT_SINCE.minor_version),
         };
         Ok(Self { client, endpoint, env: env.clone(), version })
     }
@@ -153,7 +155,10 @@ impl Docker {
     /// When the daemon cannot be asked.
     pub async fn image_id(&self, name: &str, cx: &Cx) -> Result<Option<ImageId>, DockerError> {
         let id = self.inspect(name, cx).await?.and_then(|image| image.id);
-        id.map(|id| ImageId::parse(&id).map_err(|error| DockerError::Answer { what: format!("find image `{name}`"), message: error.to_string() })).transpose()
+        id.map(|id| {
+            ImageId::parse(&id).map_err(|error| DockerError::Answer { what: format!("find image `{name}`"), message: error.to_string() })
+        })
+        .transpose()
     }
 
     /// Returns the configuration of an image in the shape of the OCI specification (`architecture`, `os`,
@@ -193,7 +198,10 @@ impl Docker {
     /// # Errors
     /// When the daemon has no such image.
     pub async fn tag(&self, name: &str, target: &ImageRef, cx: &Cx) -> Result<(), DockerError> {
-        let options = TagImageOptions { repo: Some(target.name.to_string()), tag: Some(target.tag.as_ref().map_or("latest", |tag| tag.as_str()).to_owned()) };
+        let options = TagImageOptions {
+            repo: Some(target.name.to_string()),
+            tag: Some(target.tag.as_ref().map_or("latest", |tag| tag.as_str()).to_owned()),
+        };
         self.ask(&format!("tag `{name}` as `{target}`"), self.client.tag_image(name, Some(options)), cx).await
     }
 
@@ -209,7 +217,12 @@ impl Docker {
     }
 
     /// Returns the answer to a question that the daemon needs no time for.
-    async fn ask<T>(&self, what: &str, question: impl Future<Output = Result<T, bollard::errors::Error>>, cx: &Cx) -> Result<T, DockerError> {
+    async fn ask<T>(
+        &self,
+        what: &str,
+        question: impl Future<Output = Result<T, bollard::errors::Error>>,
+        cx: &Cx,
+    ) -> Result<T, DockerError> {
         match cx.unless_cancelled(tokio::time::timeout(QUESTION, question)).await? {
             Ok(result) => result.map_err(|error| DockerError::from_answer(what, &error)),
             Err(_) => Err(DockerError::TimedOut { what: what.to_owned(), limit: QUESTION }),

@@ -120,7 +120,10 @@ async fn an_image_is_loaded_into_the_nodes_that_lack_it() {
         std::fs::write(folder.path().join("a"), format!("{content} {cluster}")).unwrap();
         let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
         let cx = Cx::new(StepId::of(Stage::Build), env.clone(), EventSink::new(sender), CancellationToken::new());
-        let prepared = devloop_build::prepare(&[artifact(folder.path(), &image, LocalBuild::default())], &options, &clients, &cx).await.unwrap().remove(0);
+        let prepared = devloop_build::prepare(&[artifact(folder.path(), &image, LocalBuild::default())], &options, &clients, &cx)
+            .await
+            .unwrap()
+            .remove(0);
         let built = devloop_build::build(BuildJob { prepared, required: Vec::new() }, &options, &clients, &cx).await;
         let built = built.unwrap_or_else(|error| panic!("{}", error.diagnostic()));
         drop(cx);
@@ -156,7 +159,8 @@ async fn the_docker_command_builds_where_it_is_asked_for() {
     let build = async |dockerfile: &str| {
         std::fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
         let cx = Cx::new(StepId::of(Stage::Build), env.clone(), EventSink::none(), CancellationToken::new());
-        let prepared = devloop_build::prepare(&[artifact(folder.path(), &image, local.clone())], &options, &clients, &cx).await.unwrap().remove(0);
+        let prepared =
+            devloop_build::prepare(&[artifact(folder.path(), &image, local.clone())], &options, &clients, &cx).await.unwrap().remove(0);
         devloop_build::build(BuildJob { prepared, required: Vec::new() }, &options, &clients, &cx).await
     };
     let built = build("FROM localhost:5000/busybox\nRUN echo built\n").await.unwrap_or_else(|error| panic!("{}", error.diagnostic()));

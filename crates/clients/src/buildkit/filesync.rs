@@ -60,7 +60,13 @@ struct Offered {
 
 impl Files {
     pub(super) fn new(request: &BuildRequest, fault: Fault, cx: &Cx) -> Self {
-        Self { context: request.context.clone(), files: request.files.clone(), dockerfile: request.dockerfile.clone(), fault, cx: cx.clone() }
+        Self {
+            context: request.context.clone(),
+            files: request.files.clone(),
+            dockerfile: request.dockerfile.clone(),
+            fault,
+            cx: cx.clone(),
+        }
     }
 
     /// Returns the entries of a directory by the name that the frontend gives it.
@@ -80,7 +86,12 @@ impl Files {
     }
 
     /// Talks to the receiver until it has what it wants.
-    async fn send(self, directory: String, mut incoming: Streaming<Packet>, out: Sender<Result<Packet, Status>>) -> Result<(), DockerError> {
+    async fn send(
+        self,
+        directory: String,
+        mut incoming: Streaming<Packet>,
+        out: Sender<Result<Packet, Status>>,
+    ) -> Result<(), DockerError> {
         let files = self.clone();
         let name = directory.clone();
         let offered = tokio::task::spawn_blocking(move || files.offered(&name)).await;
@@ -109,7 +120,9 @@ impl Files {
         let (cx, out, offered) = (&self.cx, &out, &offered);
         let answers = requests.map(|id| async move {
             let Some(file) = offered.get(id as usize) else { return Ok(0) };
-            let sent = send_content(id, &file.at, out).await.map_err(|error| DockerError::File { path: file.at.clone(), why: error.to_string() })?;
+            let sent = send_content(id, &file.at, out)
+                .await
+                .map_err(|error| DockerError::File { path: file.at.clone(), why: error.to_string() })?;
             Ok::<u64, DockerError>(sent)
         });
         let sending = async {
@@ -142,7 +155,9 @@ impl FileSync for Files {
                 out.send(Err(fault.set(error))).await.ok();
             }
         });
-        Ok(Response::new(Box::pin(futures::stream::unfold(packets, |mut packets| async { packets.recv().await.map(|packet| (packet, packets)) }))))
+        Ok(Response::new(Box::pin(futures::stream::unfold(packets, |mut packets| async {
+            packets.recv().await.map(|packet| (packet, packets))
+        }))))
     }
 
     async fn tar_stream(&self, _request: Request<Streaming<Packet>>) -> Result<Response<Self::TarStreamStream>, Status> {
@@ -178,7 +193,14 @@ fn stat_of(entry: &Entry) -> Stat {
         EntryKind::File(size) => (0, *size as i64, String::new()),
         EntryKind::Link(target) => (GO_SYMLINK, 0, target.clone()),
     };
-    Stat { path: entry.path.clone(), mode: kind | special | (entry.mode & 0o777), size, mod_time: entry.modified, linkname, ..Stat::default() }
+    Stat {
+        path: entry.path.clone(),
+        mode: kind | special | (entry.mode & 0o777),
+        size,
+        mod_time: entry.modified,
+        linkname,
+        ..Stat::default()
+    }
 }
 
 #[cfg(test)]

@@ -58,7 +58,11 @@ fn attributes(request: &BuildRequest) -> Result<HashMap<String, String>, DockerE
         }
         other => {
             let setting = format!("`network: {other}`");
-            return Err(DockerError::Unsupported { setting, needs: "the classic builder", help: "set `build.local.useBuildkit: false`, or use `host`, `none` or `bridge`" });
+            return Err(DockerError::Unsupported {
+                setting,
+                needs: "the classic builder",
+                help: "set `build.local.useBuildkit: false`, or use `host`, `none` or `bridge`",
+            });
         }
     }
     Ok(attributes)
@@ -69,7 +73,11 @@ fn cache_entry(text: &str) -> CacheOptionsEntry {
     if !text.contains('=') {
         return CacheOptionsEntry { r#type: "registry".to_owned(), attrs: HashMap::from([("ref".to_owned(), text.to_owned())]) };
     }
-    let mut attrs: HashMap<String, String> = text.split(',').filter_map(|field| field.split_once('=')).map(|(name, value)| (name.trim().to_lowercase(), value.to_owned())).collect();
+    let mut attrs: HashMap<String, String> = text
+        .split(',')
+        .filter_map(|field| field.split_once('='))
+        .map(|(name, value)| (name.trim().to_lowercase(), value.to_owned()))
+        .collect();
     CacheOptionsEntry { r#type: attrs.remove("type").unwrap_or_else(|| "registry".to_owned()), attrs }
 }
 
@@ -78,7 +86,11 @@ fn host_entry(entry: &str) -> Result<String, DockerError> {
     let split = entry.split_once('=').or_else(|| entry.split_once(':'));
     match split.map(|(host, ip)| (host, ip.trim_matches(['[', ']']).parse::<IpAddr>())) {
         Some((host, Ok(ip))) if !host.is_empty() => Ok(format!("{host}={ip}")),
-        _ => Err(DockerError::Unsupported { setting: format!("`addHost: {entry}`"), needs: "the form `host:ip`", help: "write a host name and an IP address" }),
+        _ => Err(DockerError::Unsupported {
+            setting: format!("`addHost: {entry}`"),
+            needs: "the form `host:ip`",
+            help: "write a host name and an IP address",
+        }),
     }
 }
 

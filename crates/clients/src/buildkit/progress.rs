@@ -98,9 +98,10 @@ impl Trace {
         } else if vertex.cached {
             cx.log(Stream::Stdout, format!("#{number} CACHED"));
         } else {
-            let seconds = vertex.started.as_ref().map_or(0.0, |started| {
-                (completed.seconds - started.seconds) as f64 + f64::from(completed.nanos - started.nanos) / 1e9
-            });
+            let seconds = vertex
+                .started
+                .as_ref()
+                .map_or(0.0, |started| (completed.seconds - started.seconds) as f64 + f64::from(completed.nanos - started.nanos) / 1e9);
             cx.log(Stream::Stdout, format!("#{number} DONE {seconds:.1}s"));
         }
     }
@@ -122,7 +123,13 @@ impl Step {
 /// Returns a message without the names of the layers that it went through.
 pub(super) fn plain_message(message: &str) -> String {
     let mut rest = message;
-    for layer in ["failed to solve with frontend dockerfile.v0: ", "failed to solve: ", "failed to build LLB: ", "rpc error: code = Unknown desc = ", "failed to create LLB definition: "] {
+    for layer in [
+        "failed to solve with frontend dockerfile.v0: ",
+        "failed to solve: ",
+        "failed to build LLB: ",
+        "rpc error: code = Unknown desc = ",
+        "failed to create LLB definition: ",
+    ] {
         while let Some((_, after)) = rest.split_once(layer) {
             rest = after;
         }
@@ -201,7 +208,10 @@ mod tests {
 
     #[test]
     fn messages_lose_the_names_of_layers() {
-        assert_eq!(plain_message("failed to solve with frontend dockerfile.v0: failed to build LLB: executor failed running [x]: exit code: 1"), "executor failed running [x]: exit code: 1");
+        assert_eq!(
+            plain_message("failed to solve with frontend dockerfile.v0: failed to build LLB: executor failed running [x]: exit code: 1"),
+            "executor failed running [x]: exit code: 1"
+        );
         assert_eq!(plain_message("failed to solve: rpc error: code = Unknown desc = y"), "y");
         assert_eq!(plain_message("plain"), "plain");
     }

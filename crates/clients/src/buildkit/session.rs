@@ -140,7 +140,8 @@ impl Session {
 
     /// Serves this session on a connection that the daemon has given over, until the value is dropped.
     pub(crate) fn serve(&self, wire: Box<dyn Wire>) -> Serving {
-        let sync = FileSyncServer::new(self.files.clone()).max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE);
+        let sync =
+            FileSyncServer::new(self.files.clone()).max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE);
         let router = tonic::transport::Server::builder()
             .add_service(HealthServer::new(Alive))
             .add_service(sync)
@@ -148,7 +149,8 @@ impl Session {
             .add_service(SecretsServer::new(self.secrets.clone()))
             .add_optional_service(self.agents.clone().map(SshServer::new));
         // The server ends when the stream of connections does, so that stream goes on.
-        let connections = futures::StreamExt::chain(futures::stream::iter([Ok::<_, std::io::Error>(OneWire(wire))]), futures::stream::pending());
+        let connections =
+            futures::StreamExt::chain(futures::stream::iter([Ok::<_, std::io::Error>(OneWire(wire))]), futures::stream::pending());
         Serving(tokio::spawn(async move {
             if let Err(error) = router.serve_with_incoming(connections).await {
                 tracing::debug!("a build session ended: {error}");
@@ -219,7 +221,9 @@ impl SecretStore {
                 SecretSource::File(path) => match path.metadata() {
                     Err(error) => format!("`{}`: {error}", path.display()),
                     Ok(metadata) if !metadata.is_file() => format!("`{}` is not a file", path.display()),
-                    Ok(metadata) if metadata.len() > LARGEST_SECRET => format!("`{}` is larger than {} KiB", path.display(), LARGEST_SECRET >> 10),
+                    Ok(metadata) if metadata.len() > LARGEST_SECRET => {
+                        format!("`{}` is larger than {} KiB", path.display(), LARGEST_SECRET >> 10)
+                    }
                     Ok(_) => continue,
                 },
                 SecretSource::Env(name) if cx.env.get(name).is_none() => format!("environment variable `{name}` is not set"),
@@ -271,11 +275,17 @@ impl Auth for Logins {
         Err(Status::unimplemented("tokens are fetched by the builder"))
     }
 
-    async fn get_token_authority(&self, _request: Request<GetTokenAuthorityRequest>) -> Result<Response<GetTokenAuthorityResponse>, Status> {
+    async fn get_token_authority(
+        &self,
+        _request: Request<GetTokenAuthorityRequest>,
+    ) -> Result<Response<GetTokenAuthorityResponse>, Status> {
         Err(Status::unimplemented("tokens are fetched by the builder"))
     }
 
-    async fn verify_token_authority(&self, _request: Request<VerifyTokenAuthorityRequest>) -> Result<Response<VerifyTokenAuthorityResponse>, Status> {
+    async fn verify_token_authority(
+        &self,
+        _request: Request<VerifyTokenAuthorityRequest>,
+    ) -> Result<Response<VerifyTokenAuthorityResponse>, Status> {
         Err(Status::unimplemented("tokens are fetched by the builder"))
     }
 }

@@ -39,7 +39,11 @@ impl Agents {
         let fault = |why: String| DockerError::Secret { what: format!("SSH agent `{text}`"), why };
         let path = match path {
             Some(path) => path,
-            None => env.get("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from).ok_or_else(|| fault("SSH_AUTH_SOCK is not set: start `ssh-agent`".to_owned()))?,
+            None => env
+                .get("SSH_AUTH_SOCK")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+                .ok_or_else(|| fault("SSH_AUTH_SOCK is not set: start `ssh-agent`".to_owned()))?,
         };
         let metadata = path.metadata().map_err(|error| fault(format!("`{}`: {error}", path.display())))?;
         if !is_socket(&metadata) {
@@ -88,7 +92,8 @@ impl Ssh for Agents {
                 }
             }
         });
-        let outgoing = ReaderStream::new(read).map(|bytes| bytes.map(|bytes| BytesMessage { data: bytes.into() }).map_err(|error| Status::unavailable(error.to_string())));
+        let outgoing = ReaderStream::new(read)
+            .map(|bytes| bytes.map(|bytes| BytesMessage { data: bytes.into() }).map_err(|error| Status::unavailable(error.to_string())));
         Ok(Response::new(Box::pin(outgoing)))
     }
 
@@ -116,7 +121,9 @@ mod tests {
         }
         assert_eq!(Agents::parse("git", &env).unwrap().socket("git").unwrap(), &socket);
         assert!(Agents::parse("git", &env).unwrap().socket("").is_err());
-        let shown = |text: &str, env: &Env| Agents::parse(text, env).unwrap_err().diagnostic().to_string().replace(&dir.path().display().to_string(), "DIR");
+        let shown = |text: &str, env: &Env| {
+            Agents::parse(text, env).unwrap_err().diagnostic().to_string().replace(&dir.path().display().to_string(), "DIR")
+        };
         insta::assert_snapshot!(shown("default", &Env::default()), @r"
         error[docker/secret]: SSH agent `default` cannot be given to the build
           SSH_AUTH_SOCK is not set: start `ssh-agent`

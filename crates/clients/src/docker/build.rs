@@ -38,7 +38,11 @@ impl Docker {
             self.make_cache_available(reference, with_buildkit, cx).await;
         }
         let tag = request.tag.to_string();
-        if with_buildkit { self.build_with_buildkit(request, cx).await? } else { self.build_classic(request, cx).await? }
+        if with_buildkit {
+            self.build_with_buildkit(request, cx).await?
+        } else {
+            self.build_classic(request, cx).await?
+        }
         let id = self.image_id(&tag, cx).await?;
         id.ok_or_else(|| DockerError::Answer { what: format!("find image `{tag}`"), message: "it was built, and is not there".to_owned() })
     }
@@ -47,10 +51,18 @@ impl Docker {
         let unsupported = |setting: &str, needs, help| Err(DockerError::Unsupported { setting: setting.to_owned(), needs, help });
         let wanted = request.use_buildkit.unwrap_or(self.has_buildkit() && !request.squash);
         if wanted && !self.has_buildkit() {
-            return unsupported("`useBuildkit: true`", "a daemon with BuildKit", "use Docker Engine 18.09 or newer, or leave `useBuildkit` out");
+            return unsupported(
+                "`useBuildkit: true`",
+                "a daemon with BuildKit",
+                "use Docker Engine 18.09 or newer, or leave `useBuildkit` out",
+            );
         }
         if wanted && request.squash {
-            return unsupported("`squash: true`", "the classic builder", "set `build.local.useBuildkit: false`, or use a multi-stage Dockerfile instead");
+            return unsupported(
+                "`squash: true`",
+                "the classic builder",
+                "set `build.local.useBuildkit: false`, or use a multi-stage Dockerfile instead",
+            );
         }
         if !wanted && !request.secrets.is_empty() {
             return unsupported("`secrets`", "BuildKit", "set `build.local.useBuildkit: true`");
@@ -64,7 +76,10 @@ impl Docker {
     /// The classic builder takes cached layers from images that the daemon has; a cache that is not there costs time, no build.
     async fn make_cache_available(&self, reference: &str, with_buildkit: bool, cx: &Cx) {
         let Ok(image) = reference.parse() else { return };
-        if !with_buildkit && matches!(self.image_id(reference, cx).await, Ok(None)) && let Err(error) = self.pull(&image, None, cx).await {
+        if !with_buildkit
+            && matches!(self.image_id(reference, cx).await, Ok(None))
+            && let Err(error) = self.pull(&image, None, cx).await
+        {
             cx.log(LogStream::Stderr, format!("cacheFrom image couldn't be pulled: {reference}: {error}"));
         }
     }
@@ -234,7 +249,10 @@ mod tests {
             "dockerfile parse error line 2: unknown instruction: FOO",
             "failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error on line 2: unknown instruction: FOO",
         ] {
-            let error = build_error("web", &dockerfile, None, Vec::new(), message.to_owned()).diagnostic().to_string().replace(&dir.path().display().to_string(), "DIR");
+            let error = build_error("web", &dockerfile, None, Vec::new(), message.to_owned())
+                .diagnostic()
+                .to_string()
+                .replace(&dir.path().display().to_string(), "DIR");
             insta::allow_duplicates! { insta::assert_snapshot!(error, @r"
             error[docker/dockerfile]: `DIR/Dockerfile` is not a valid Dockerfile
              --> DIR/Dockerfile:2:3
@@ -248,7 +266,13 @@ mod tests {
 
     #[test]
     fn a_failed_step_is_shown_with_its_last_lines() {
-        let error = build_error("web:v1", Path::new("Dockerfile"), Some("RUN make".to_owned()), vec!["cc x.c".to_owned(), "x.c:1: oops".to_owned()], "exit code: 2".to_owned());
+        let error = build_error(
+            "web:v1",
+            Path::new("Dockerfile"),
+            Some("RUN make".to_owned()),
+            vec!["cc x.c".to_owned(), "x.c:1: oops".to_owned()],
+            "exit code: 2".to_owned(),
+        );
         insta::assert_snapshot!(error.diagnostic(), @r"
         error[docker/build-failed]: build of `web:v1` failed at `RUN make`
           cc x.c

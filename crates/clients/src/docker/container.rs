@@ -24,7 +24,9 @@ impl Docker {
         let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
         let options = ListContainersOptions { filters: Some(filters), ..ListContainersOptions::default() };
         let found = self.ask("list containers", self.client.list_containers(Some(options)), cx).await?;
-        let first_name = |names: Option<Vec<String>>| names.and_then(|names| names.into_iter().next()).map(|name| name.trim_start_matches('/').to_owned());
+        let first_name = |names: Option<Vec<String>>| {
+            names.and_then(|names| names.into_iter().next()).map(|name| name.trim_start_matches('/').to_owned())
+        };
         let mut names: Vec<String> = found.into_iter().filter_map(|container| first_name(container.names)).collect();
         names.sort();
         Ok(names)

@@ -56,7 +56,8 @@ impl Entry {
         } else {
             return Ok(None);
         };
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_nanos() as i64);
+        let modified =
+            metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_nanos() as i64);
         Ok(Some(Self { path, kind, mode: permissions(metadata), modified }))
     }
 }
@@ -121,7 +122,9 @@ impl Archive {
         tokio::task::spawn_blocking(move || {
             let mut out = Parts { sender: sender.clone(), waiting: Vec::with_capacity(PART) };
             let result = write_archive(&context, &files, outside.as_ref(), &mut out, &cx);
-            if let Err(error) = result.and_then(|()| out.flush().map_err(|error| DockerError::File { path: context, why: error.to_string() })) {
+            if let Err(error) =
+                result.and_then(|()| out.flush().map_err(|error| DockerError::File { path: context, why: error.to_string() }))
+            {
                 // A receiver that is gone does not want to know.
                 sender.blocking_send(Err(error)).ok();
             }
@@ -159,7 +162,13 @@ impl Write for Parts {
     }
 }
 
-fn write_archive(context: &Path, files: &[PathBuf], outside: Option<&(PathBuf, String)>, out: &mut Parts, cx: &Cx) -> Result<(), DockerError> {
+fn write_archive(
+    context: &Path,
+    files: &[PathBuf],
+    outside: Option<&(PathBuf, String)>,
+    out: &mut Parts,
+    cx: &Cx,
+) -> Result<(), DockerError> {
     let entries = list_entries(context, files)?;
     let total = entries.iter().map(|entry| if let EntryKind::File(size) = entry.kind { size } else { 0 }).sum();
     let mut archive = tar::Builder::new(out);
@@ -245,7 +254,19 @@ mod tests {
         let dir = tree();
         let entries = list_entries(dir.path(), &paths(&["src-x/c", "src/deep/a", "src/link", "./src/b", "empty", "gone"])).unwrap();
         let shown: Vec<String> = entries.iter().map(|entry| format!("{} {:?}", entry.path, entry.kind)).collect();
-        assert_eq!(shown, ["empty Directory", "src Directory", "src/b File(2)", "src/deep Directory", "src/deep/a File(1)", "src/link Link(\"b\")", "src-x Directory", "src-x/c File(3)"]);
+        assert_eq!(
+            shown,
+            [
+                "empty Directory",
+                "src Directory",
+                "src/b File(2)",
+                "src/deep Directory",
+                "src/deep/a File(1)",
+                "src/link Link(\"b\")",
+                "src-x Directory",
+                "src-x/c File(3)"
+            ]
+        );
     }
 
     #[test]
@@ -265,7 +286,8 @@ mod tests {
         let archive = async || {
             let cx = Cx::silent(StepId::of(Stage::Build));
             let outside = Some((dir.path().join("Dockerfile"), ".dockerfile.x".to_owned()));
-            let parts: Vec<Bytes> = Archive::of(dir.path().to_owned(), paths(&["src/b", "src/link"]), outside, cx).into_stream().try_collect().await.unwrap();
+            let parts: Vec<Bytes> =
+                Archive::of(dir.path().to_owned(), paths(&["src/b", "src/link"]), outside, cx).into_stream().try_collect().await.unwrap();
             parts.concat()
         };
         let bytes = archive().await;

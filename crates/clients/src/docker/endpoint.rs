@@ -144,9 +144,14 @@ impl Endpoint {
         let client = match &self.address {
             Address::Unix(path) => bollard::Docker::connect_with_unix(&path.to_string_lossy(), timeout, version),
             Address::Tcp { host, certificates: None } => bollard::Docker::connect_with_http(&format!("http://{host}"), timeout, version),
-            Address::Tcp { host, certificates: Some(files) } => {
-                bollard::Docker::connect_with_ssl(&format!("tcp://{host}"), &files.file("key.pem"), &files.file("cert.pem"), &files.file("ca.pem"), timeout, version)
-            }
+            Address::Tcp { host, certificates: Some(files) } => bollard::Docker::connect_with_ssl(
+                &format!("tcp://{host}"),
+                &files.file("key.pem"),
+                &files.file("cert.pem"),
+                &files.file("ca.pem"),
+                timeout,
+                version,
+            ),
         };
         client.map_err(|error| {
             let why = match &error {
@@ -172,7 +177,8 @@ impl Endpoint {
         let broken = |message: String| DockerError::Answer { what: what.clone(), message };
         let work = async {
             let mut wire = self.dial().await.map_err(|error| broken(error.to_string()))?;
-            let mut request = format!("POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n");
+            let mut request =
+                format!("POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n");
             for (name, value) in headers {
                 request.push_str(&format!("{name}: {value}\r\n"));
             }
@@ -209,11 +215,16 @@ impl Endpoint {
 }
 
 fn tls_config(files: &Certificates) -> std::io::Result<rustls::ClientConfig> {
-    let read = |name: &str| CertificateDer::pem_file_iter(files.file(name)).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(std::io::Error::other);
+    let read = |name: &str| {
+        CertificateDer::pem_file_iter(files.file(name)).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(std::io::Error::other)
+    };
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(read("ca.pem")?);
     let key = PrivateKeyDer::from_pem_file(files.file("key.pem")).map_err(std::io::Error::other)?;
-    rustls::ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(read("cert.pem")?, key).map_err(std::io::Error::other)
+    rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(read("cert.pem")?, key)
+        .map_err(std::io::Error::other)
 }
 
 /// Reads to the empty line and not a byte further: what follows belongs to the next protocol.
@@ -244,14 +255,26 @@ mod tests {
         let config = dir.path().display().to_string();
         let id: String = sha2::Sha256::digest(b"remote").iter().map(|byte| format!("{byte:02x}")).collect();
         std::fs::create_dir_all(dir.path().join("contexts/meta").join(&id)).unwrap();
-        std::fs::write(dir.path().join("contexts/meta").join(&id).join("meta.json"), r#"{"Name":"remote","Endpoints":{"docker":{"Host":"tcp://build.host:1","SkipTLSVerify":false}}}"#).unwrap();
-        let shown = |endpoint: Result<Endpoint, DockerError>| endpoint.map(|endpoint| format!("{endpoint} from {}", endpoint.origin)).unwrap_or_else(|error| error.diagnostic().to_string());
+        std::fs::write(
+            dir.path().join("contexts/meta").join(&id).join("meta.json"),
+            r#"{"Name":"remote","Endpoints":{"docker":{"Host":"tcp://build.host:1","SkipTLSVerify":false}}}"#,
+        )
+        .unwrap();
+        let shown = |endpoint: Result<Endpoint, DockerError>| {
+            endpoint.map(|endpoint| format!("{endpoint} from {}", endpoint.origin)).unwrap_or_else(|error| error.diagnostic().to_string())
+        };
         let of = async |variables: &[(&str, &str)]| shown(Endpoint::resolve(&env(variables)).await).replace(&config, "DIR");
 
         assert_eq!(of(&[("DOCKER_HOST", "unix:///x.sock"), ("DOCKER_CONTEXT", "remote")]).await, "unix:///x.sock from DOCKER_HOST");
         assert_eq!(of(&[("DOCKER_HOST", "tcp://h")]).await, "tcp://h:2375 from DOCKER_HOST");
-        assert_eq!(of(&[("DOCKER_HOST", "tcp://[::1]"), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/c")]).await, "tcp://[::1]:2376 from DOCKER_HOST");
-        assert_eq!(of(&[("DOCKER_CONFIG", &config), ("DOCKER_CONTEXT", "remote")]).await, "tcp://build.host:1 from docker context `remote`");
+        assert_eq!(
+            of(&[("DOCKER_HOST", "tcp://[::1]"), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/c")]).await,
+            "tcp://[::1]:2376 from DOCKER_HOST"
+        );
+        assert_eq!(
+            of(&[("DOCKER_CONFIG", &config), ("DOCKER_CONTEXT", "remote")]).await,
+            "tcp://build.host:1 from docker context `remote`"
+        );
         std::fs::write(dir.path().join("config.json"), r#"{"currentContext":"remote"}"#).unwrap();
         assert_eq!(of(&[("DOCKER_CONFIG", &config)]).await, "tcp://build.host:1 from docker context `remote`");
         assert_eq!(of(&[("DOCKER_CONFIG", &config), ("DOCKER_CONTEXT", "default")]).await, "unix:///var/run/docker.sock from the default");

@@ -136,16 +136,21 @@ impl DockerError {
             Self::NoDaemon { origin, why, .. } => error("docker/no-daemon")
                 .because(format!("{why} (address from {origin})"))
                 .help("start the container daemon, or set DOCKER_HOST or `docker context use` to one that runs"),
-            Self::UnsupportedHost { origin, .. } => error("docker/unsupported-host")
-                .because(format!("address from {origin}"))
-                .help("use unix:// or tcp://; for a daemon over SSH, forward its socket: `ssh -L /tmp/docker.sock:/var/run/docker.sock HOST`"),
+            Self::UnsupportedHost { origin, .. } => error("docker/unsupported-host").because(format!("address from {origin}")).help(
+                "use unix:// or tcp://; for a daemon over SSH, forward its socket: `ssh -L /tmp/docker.sock:/var/run/docker.sock HOST`",
+            ),
             Self::Context { why, .. } => error("docker/context").because(why.clone()).help("see `docker context ls`, or set DOCKER_HOST"),
             Self::NotFound { message, .. } => error("docker/not-found").because(message.clone()),
             Self::Answer { message, .. } => error("docker/refused").because(message.clone()),
             Self::Transfer { message, host, credentials, .. } => {
                 let error = error("docker/transfer").because(message.clone()).because(format!("used {credentials}"));
-                let denied = ["denied", "unauthorized", "authentication required", "no basic auth"].iter().any(|word| message.contains(word));
-                if denied { error.help(format!("run `docker login {host}`, or name another repository with `--default-repo`")) } else { error }
+                let denied =
+                    ["denied", "unauthorized", "authentication required", "no basic auth"].iter().any(|word| message.contains(word));
+                if denied {
+                    error.help(format!("run `docker login {host}`, or name another repository with `--default-repo`"))
+                } else {
+                    error
+                }
             }
             Self::BuildFailed { last_lines, message, .. } => {
                 let error = error("docker/build-failed");
@@ -180,10 +185,11 @@ impl DockerError {
     pub(super) fn from_answer(what: &str, error: &bollard::errors::Error) -> Self {
         let what = what.to_owned();
         match error {
-            bollard::errors::Error::DockerResponseServerError { status_code: 404, message } => Self::NotFound { what, message: message.clone() },
-            bollard::errors::Error::DockerResponseServerError { message, .. } | bollard::errors::Error::DockerStreamError { error: message } => {
-                Self::Answer { what, message: message.clone() }
+            bollard::errors::Error::DockerResponseServerError { status_code: 404, message } => {
+                Self::NotFound { what, message: message.clone() }
             }
+            bollard::errors::Error::DockerResponseServerError { message, .. }
+            | bollard::errors::Error::DockerStreamError { error: message } => Self::Answer { what, message: message.clone() },
             other => Self::Answer { what, message: root_cause(other) },
         }
     }

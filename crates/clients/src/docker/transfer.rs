@@ -123,7 +123,13 @@ fn transfer_error(reference: &ImageRef, action: &'static str, credentials: &Cred
         DockerError::NotFound { message, .. } | DockerError::Answer { message, .. } => message,
         other => other.to_string(),
     };
-    DockerError::Transfer { reference: reference.to_string(), action, message, host: host_of(reference).to_owned(), credentials: credentials.origin.clone() }
+    DockerError::Transfer {
+        reference: reference.to_string(),
+        action,
+        message,
+        host: host_of(reference).to_owned(),
+        credentials: credentials.origin.clone(),
+    }
 }
 
 /// Finds the digest in the last status of a push: `v1: digest: sha256:… size: 528`.

@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn challenges_are_read_from_real_headers() {
-        let bearer = |realm: &str, service: Option<&str>| Challenge::Bearer { realm: realm.to_owned(), service: service.map(ToOwned::to_owned) };
+        let bearer =
+            |realm: &str, service: Option<&str>| Challenge::Bearer { realm: realm.to_owned(), service: service.map(ToOwned::to_owned) };
         for (headers, expected) in [
             (vec![], Challenge::None),
             (vec!["Basic realm=\"x\""], Challenge::Basic),

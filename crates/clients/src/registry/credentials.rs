@@ -254,7 +254,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_origin_names_what_was_used_and_no_secret() {
-        let shown = |(credentials, dir): (Credentials, tempfile::TempDir)| credentials.origin.replace(&dir.path().display().to_string(), "DIR");
+        let shown =
+            |(credentials, dir): (Credentials, tempfile::TempDir)| credentials.origin.replace(&dir.path().display().to_string(), "DIR");
         let file = r#"{"auths":{"a.io":{"auth":"Ym9iOnB3"}},"credHelpers":{"known.io":"fake","x.io":"gone"}}"#;
         insta::assert_snapshot!(shown(find_in(file, "a.io").await), @"the credentials of user `bob` from `DIR/config.json`");
         insta::assert_snapshot!(shown(find_in(file, "known.io").await), @"the credentials of user `eve` from `docker-credential-fake`");

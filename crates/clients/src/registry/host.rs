@@ -37,7 +37,8 @@ impl Clients {
     pub(super) fn new(limits: Limits) -> Self {
         // Another part of the program may have installed it before: that is as good.
         rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-        let builder = || reqwest::Client::builder().connect_timeout(limits.connect).user_agent(concat!("devloop/", env!("CARGO_PKG_VERSION")));
+        let builder =
+            || reqwest::Client::builder().connect_timeout(limits.connect).user_agent(concat!("devloop/", env!("CARGO_PKG_VERSION")));
         let build = |builder: reqwest::ClientBuilder| builder.build().expect("these settings are valid on every machine");
         Self {
             strict: build(builder()),
@@ -105,16 +106,27 @@ impl Registry {
                         message: answer_message(response, self.inner.limits).await,
                     }),
                     // A TLS server that is spoken to in plain HTTP answers so.
-                    StatusCode::BAD_REQUEST if scheme == "http" => Err(RegistryError::Malformed { host: name.to_owned(), what: "400 to `GET /v2/`".to_owned() }),
+                    StatusCode::BAD_REQUEST if scheme == "http" => {
+                        Err(RegistryError::Malformed { host: name.to_owned(), what: "400 to `GET /v2/`".to_owned() })
+                    }
                     _ => Ok(response),
                 }
             });
             match ping.await {
                 Ok(response) => {
                     let challenge = challenge_of(&response);
-                    return Ok(Host { name: name.to_owned(), base, client: client.clone(), challenge, credentials: OnceCell::new(), tokens: Mutex::default() });
+                    return Ok(Host {
+                        name: name.to_owned(),
+                        base,
+                        client: client.clone(),
+                        challenge,
+                        credentials: OnceCell::new(),
+                        tokens: Mutex::default(),
+                    });
                 }
-                Err(error @ (RegistryError::Cancelled(_) | RegistryError::UnknownHost { .. } | RegistryError::TimedOut { .. })) => return Err(error),
+                Err(error @ (RegistryError::Cancelled(_) | RegistryError::UnknownHost { .. } | RegistryError::TimedOut { .. })) => {
+                    return Err(error);
+                }
                 Err(error) => first_error = first_error.or(Some(error)),
             }
         }
@@ -152,7 +164,14 @@ impl Registry {
         host.tokens.lock().await.remove(&scopes.join(" ")).is_some()
     }
 
-    async fn fetch_token(&self, host: &Host, realm: &str, service: Option<&str>, scopes: &[String], cx: &Cx) -> Result<Token, RegistryError> {
+    async fn fetch_token(
+        &self,
+        host: &Host,
+        realm: &str,
+        service: Option<&str>,
+        scopes: &[String],
+        cx: &Cx,
+    ) -> Result<Token, RegistryError> {
         let credentials = self.credentials(host, cx).await;
         self.retrying(cx, || async {
             let mut query: Vec<(&str, &str)> = service.map(|service| ("service", service)).into_iter().collect();
@@ -163,10 +182,14 @@ impl Registry {
                 host.client.post(realm).header("Content-Type", "application/x-www-form-urlencoded").body(form.unwrap_or_default())
             } else {
                 query.extend(scopes.iter().map(|scope| ("scope", scope.as_str())));
-                let url = reqwest::Url::parse_with_params(realm, &query)
-                    .map_err(|_| RegistryError::Malformed { host: host.name.clone(), what: format!("`{realm}` as the address of its token server") })?;
+                let url = reqwest::Url::parse_with_params(realm, &query).map_err(|_| RegistryError::Malformed {
+                    host: host.name.clone(),
+                    what: format!("`{realm}` as the address of its token server"),
+                })?;
                 match &credentials.secret {
-                    Some(Secret::Password { username, password }) => host.client.get(url).header("Authorization", basic(username, password)),
+                    Some(Secret::Password { username, password }) => {
+                        host.client.get(url).header("Authorization", basic(username, password))
+                    }
                     _ => host.client.get(url),
                 }
             };
@@ -176,7 +199,13 @@ impl Registry {
         .await
     }
 
-    async fn read_token(&self, host: &Host, credentials: &Credentials, scopes: &[String], response: reqwest::Response) -> Result<Token, RegistryError> {
+    async fn read_token(
+        &self,
+        host: &Host,
+        credentials: &Credentials,
+        scopes: &[String],
+        response: reqwest::Response,
+    ) -> Result<Token, RegistryError> {
         let status = response.status();
         if !status.is_success() {
             let message = answer_message(response, self.inner.limits).await;
@@ -184,7 +213,14 @@ impl Registry {
                 let scope = scopes.first().map_or("", String::as_str);
                 let action = if scope.ends_with("push") { "push to" } else { "pull from" };
                 let repository = scope.split(':').nth(1).unwrap_or_default().to_owned();
-                return Err(RegistryError::Refused { host: host.name.clone(), repository, action, status: 401, credentials: credentials.origin.clone(), message });
+                return Err(RegistryError::Refused {
+                    host: host.name.clone(),
+                    repository,
+                    action,
+                    status: 401,
+                    credentials: credentials.origin.clone(),
+                    message,
+                });
             }
             return Err(RegistryError::Answer { host: host.name.clone(), request: "token".to_owned(), status: status.as_u16(), message });
         }

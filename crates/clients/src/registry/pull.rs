@@ -48,7 +48,9 @@ impl Registry {
         let url = format!("{}/v2/{}/manifests/{}", host.base, place.repository, manifest_key(reference));
         let purpose = Purpose::pull(&place.repository);
         let accept = MANIFEST_TYPES.join(", ");
-        let response = self.retrying(cx, || self.ask(&host, Method::HEAD, &url, &purpose, None, |request| request.header("Accept", &accept), cx)).await?;
+        let response = self
+            .retrying(cx, || self.ask(&host, Method::HEAD, &url, &purpose, None, |request| request.header("Accept", &accept), cx))
+            .await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(None),
             StatusCode::OK => {
@@ -59,7 +61,12 @@ impl Registry {
                     None => Ok(Some(self.manifest(reference, cx).await?.digest)),
                 }
             }
-            status => Err(RegistryError::Answer { host: host.name.clone(), request: format!("HEAD {}", url.strip_prefix(&host.base).unwrap_or(&url)), status: status.as_u16(), message: String::new() }),
+            status => Err(RegistryError::Answer {
+                host: host.name.clone(),
+                request: format!("HEAD {}", url.strip_prefix(&host.base).unwrap_or(&url)),
+                status: status.as_u16(),
+                message: String::new(),
+            }),
         }
     }
 
@@ -86,7 +93,10 @@ impl Registry {
             .await?;
         let digest = digest_of(&bytes);
         if reference.digest.as_ref().is_some_and(|wanted| *wanted != digest) {
-            return Err(RegistryError::Malformed { host: host.name.clone(), what: format!("a manifest of digest `{digest}` for `{reference}`") });
+            return Err(RegistryError::Malformed {
+                host: host.name.clone(),
+                what: format!("a manifest of digest `{digest}` for `{reference}`"),
+            });
         }
         Ok(RemoteManifest { digest, media_type, bytes })
     }
@@ -101,19 +111,39 @@ impl Registry {
         let top = self.manifest(reference, cx).await?;
         let digest = top.digest.clone();
         let own = if is_index(&top) { self.child_of(&top, reference, platform, cx).await? } else { top };
-        let manifest: ImageManifest = serde_json::from_slice(&own.bytes)
-            .map_err(|error| RegistryError::Malformed { host: place.host.clone(), what: format!("a manifest of `{reference}` that is not valid: {error}") })?;
+        let manifest: ImageManifest = serde_json::from_slice(&own.bytes).map_err(|error| RegistryError::Malformed {
+            host: place.host.clone(),
+            what: format!("a manifest of `{reference}` that is not valid: {error}"),
+        })?;
         let config_digest = parse_digest(&place.host, manifest.config().digest())?;
         let config_bytes = self.small_blob(&place, &config_digest, cx).await?;
-        let config = serde_json::from_slice(&config_bytes)
-            .map_err(|error| RegistryError::Malformed { host: place.host.clone(), what: format!("a configuration of `{reference}` that is not valid: {error}") })?;
-        Ok(RemoteImage { digest, manifest_digest: own.digest, media_type: own.media_type, manifest, manifest_bytes: own.bytes, config, config_bytes })
+        let config = serde_json::from_slice(&config_bytes).map_err(|error| RegistryError::Malformed {
+            host: place.host.clone(),
+            what: format!("a configuration of `{reference}` that is not valid: {error}"),
+        })?;
+        Ok(RemoteImage {
+            digest,
+            manifest_digest: own.digest,
+            media_type: own.media_type,
+            manifest,
+            manifest_bytes: own.bytes,
+            config,
+            config_bytes,
+        })
     }
 
-    async fn child_of(&self, top: &RemoteManifest, reference: &ImageRef, platform: Option<&Platform>, cx: &Cx) -> Result<RemoteManifest, RegistryError> {
+    async fn child_of(
+        &self,
+        top: &RemoteManifest,
+        reference: &ImageRef,
+        platform: Option<&Platform>,
+        cx: &Cx,
+    ) -> Result<RemoteManifest, RegistryError> {
         let place = Place::of(&reference.name);
-        let index: ImageIndex = serde_json::from_slice(&top.bytes)
-            .map_err(|error| RegistryError::Malformed { host: place.host.clone(), what: format!("an index of `{reference}` that is not valid: {error}") })?;
+        let index: ImageIndex = serde_json::from_slice(&top.bytes).map_err(|error| RegistryError::Malformed {
+            host: place.host.clone(),
+            what: format!("an index of `{reference}` that is not valid: {error}"),
+        })?;
         let wanted = platform.cloned().unwrap_or_else(host_platform);
         let named: Vec<(String, &oci_spec::image::Descriptor)> = index
             .manifests()
@@ -128,7 +158,11 @@ impl Registry {
         let base = format!("{}/{}", wanted.os(), wanted.arch());
         let exact = named.iter().find(|(name, _)| name == wanted.as_str());
         // `linux/arm64` is the same as `linux/arm64/v8`: without a variant, the first that fits is taken.
-        let entry = exact.or_else(|| named.iter().find(|(name, _)| wanted.variant().is_none_or(|v| v == "v8") && (*name == base || name.starts_with(&format!("{base}/")))));
+        let entry = exact.or_else(|| {
+            named
+                .iter()
+                .find(|(name, _)| wanted.variant().is_none_or(|v| v == "v8") && (*name == base || name.starts_with(&format!("{base}/"))))
+        });
         let Some((_, entry)) = entry else {
             let offered = named.into_iter().map(|(name, _)| name).collect();
             return Err(RegistryError::PlatformUnknown { reference: reference.to_string(), platform: wanted.to_string(), offered });
@@ -190,8 +224,15 @@ impl Registry {
 fn check_blob(status: StatusCode, host: &str, place: &Place, digest: &Digest) -> Result<(), RegistryError> {
     match status {
         status if status.is_success() => Ok(()),
-        StatusCode::NOT_FOUND => Err(RegistryError::BlobUnknown { host: host.to_owned(), repository: place.repository.clone(), digest: digest.to_string() }),
-        status => Err(RegistryError::Answer { host: host.to_owned(), request: format!("GET /v2/{}/blobs/{digest}", place.repository), status: status.as_u16(), message: String::new() }),
+        StatusCode::NOT_FOUND => {
+            Err(RegistryError::BlobUnknown { host: host.to_owned(), repository: place.repository.clone(), digest: digest.to_string() })
+        }
+        status => Err(RegistryError::Answer {
+            host: host.to_owned(),
+            request: format!("GET /v2/{}/blobs/{digest}", place.repository),
+            status: status.as_u16(),
+            message: String::new(),
+        }),
     }
 }
 

@@ -112,7 +112,9 @@ impl Registry {
         if source.host == place.host {
             let purpose = Purpose { mount_from: Some(&source.repository), ..Purpose::push(&place.repository) };
             let url = format!("{}/v2/{}/blobs/uploads/?mount={}&from={}", host.base, place.repository, layer.digest, source.repository);
-            let answer = self.retrying(cx, || self.ask(host, Method::POST, &url, &purpose, None, |request| request.header("Content-Length", 0), cx)).await;
+            let answer = self
+                .retrying(cx, || self.ask(host, Method::POST, &url, &purpose, None, |request| request.header("Content-Length", 0), cx))
+                .await;
             match answer {
                 Ok(response) if response.status() == StatusCode::CREATED => return Ok(()),
                 // 202 opens an upload instead, and some registries refuse the scope of the source: the copy decides.
@@ -151,7 +153,14 @@ impl Registry {
     }
 
     /// Returns the answer if it has this status, else what the registry says of it.
-    async fn expect(&self, response: Response, status: StatusCode, host: &Host, method: &str, url: &str) -> Result<Response, RegistryError> {
+    async fn expect(
+        &self,
+        response: Response,
+        status: StatusCode,
+        host: &Host,
+        method: &str,
+        url: &str,
+    ) -> Result<Response, RegistryError> {
         if response.status() == status || (status == StatusCode::CREATED && response.status().is_success()) {
             return Ok(response);
         }

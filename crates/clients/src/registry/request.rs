@@ -91,7 +91,9 @@ impl Registry {
         loop {
             let mut request = build(host.client.request(method.clone(), url));
             // A token is for this registry alone, never for the storage that it may point to.
-            if url.starts_with(&host.base) && let Some(authorization) = self.authorization(host, &scopes, cx).await? {
+            if url.starts_with(&host.base)
+                && let Some(authorization) = self.authorization(host, &scopes, cx).await?
+            {
                 request = request.header("Authorization", authorization);
             }
             let response = send(&host.name, request, &label, activity, self.inner.limits, cx).await?;
@@ -168,7 +170,10 @@ pub(super) async fn read_body(host: &str, mut response: Response, limits: Limits
     while let Some(chunk) = next_chunk(host, &mut response, limits).await? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > LARGEST_ANSWER {
-            return Err(RegistryError::Malformed { host: host.to_owned(), what: format!("more than {} MiB where a manifest was expected", LARGEST_ANSWER >> 20) });
+            return Err(RegistryError::Malformed {
+                host: host.to_owned(),
+                what: format!("more than {} MiB where a manifest was expected", LARGEST_ANSWER >> 20),
+            });
         }
     }
     Ok(bytes.into())
@@ -198,7 +203,11 @@ pub(super) async fn answer_message(response: Response, limits: Limits) -> String
             (code, message) => format!("{code}: {message}"),
         })
         .collect();
-    if words.is_empty() { answer["details"].as_str().or(answer["message"].as_str()).unwrap_or_default().to_owned() } else { words.join("; ") }
+    if words.is_empty() {
+        answer["details"].as_str().or(answer["message"].as_str()).unwrap_or_default().to_owned()
+    } else {
+        words.join("; ")
+    }
 }
 
 async fn wait_as_told(response: &Response, cx: &Cx) -> Result<(), RegistryError> {

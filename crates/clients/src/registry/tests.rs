@@ -26,7 +26,8 @@ fn registry() -> Registry {
 }
 
 fn registry_with(env: Env) -> Registry {
-    let limits = Limits { connect: Duration::from_secs(5), stall: Duration::from_millis(300), first_pause: Duration::from_millis(1), attempts: 4 };
+    let limits =
+        Limits { connect: Duration::from_secs(5), stall: Duration::from_millis(300), first_pause: Duration::from_millis(1), attempts: 4 };
     Registry::with_limits(RegistrySettings { insecure: Vec::new(), env }, limits)
 }
 
@@ -56,7 +57,11 @@ fn image(server: &Server, from: &str) -> PushImage {
         config: "{}".into(),
         layers: vec![
             PushLayer { digest: digest_of(b"own"), size: 3, blob: Blob::Bytes("own".into()) },
-            PushLayer { digest: digest_of(b"base"), size: 4, blob: Blob::InRepository(format!("{}/{from}", server.address).parse().unwrap()) },
+            PushLayer {
+                digest: digest_of(b"base"),
+                size: 4,
+                blob: Blob::InRepository(format!("{}/{from}", server.address).parse().unwrap()),
+            },
         ],
     }
 }
@@ -95,7 +100,8 @@ async fn a_push_sends_what_is_missing_and_mounts_what_is_elsewhere() {
     let asked = server.asked();
     let mounts: Vec<&str> = asked.iter().map(|asked| asked.query.as_str()).filter(|query| query.contains("mount")).collect();
     assert_eq!(mounts, [format!("mount={base}&from=base")]);
-    let uploads: Vec<(&str, &[u8])> = asked.iter().filter(|asked| asked.line == "PUT /upload/1").map(|asked| (asked.query.as_str(), asked.body.as_slice())).collect();
+    let uploads: Vec<(&str, &[u8])> =
+        asked.iter().filter(|asked| asked.line == "PUT /upload/1").map(|asked| (asked.query.as_str(), asked.body.as_slice())).collect();
     assert!(uploads.contains(&(format!("state=x&digest={}", own.as_str().replace(':', "%3A")).as_str(), b"own")), "{uploads:?}");
     assert_eq!(asked.last().unwrap().line, "PUT /v2/web/manifests/v1", "the manifest comes last");
 }
@@ -104,7 +110,11 @@ async fn a_push_sends_what_is_missing_and_mounts_what_is_elsewhere() {
 async fn what_is_there_is_not_sent_again() {
     let server = Server::start(|asked, _| if asked.line.starts_with("PUT") { reply(201) } else { reply(200) }).await;
     registry().push(&reference(&server, "web:v1"), image(&server, "base"), &cx()).await.unwrap();
-    assert!(server.lines().iter().all(|line| line.starts_with("HEAD") || line.starts_with("PUT /v2/web/manifests/")), "{:?}", server.lines());
+    assert!(
+        server.lines().iter().all(|line| line.starts_with("HEAD") || line.starts_with("PUT /v2/web/manifests/")),
+        "{:?}",
+        server.lines()
+    );
 }
 
 #[tokio::test]
@@ -142,7 +152,8 @@ async fn a_server_that_fails_twice_is_asked_a_third_time() {
 
 #[tokio::test]
 async fn a_server_that_keeps_failing_is_given_up() {
-    let server = Server::start(|asked, _| if asked.line == "GET /v2/" { reply(200) } else { reply(500).fault("UNKNOWN", "disk full") }).await;
+    let server =
+        Server::start(|asked, _| if asked.line == "GET /v2/" { reply(200) } else { reply(500).fault("UNKNOWN", "disk full") }).await;
     let error = registry().manifest(&reference(&server, "web:v1"), &cx()).await.unwrap_err();
     assert_eq!(server.asked().len(), 4);
     insta::assert_snapshot!(shown(&error, &server), @r"
@@ -238,7 +249,14 @@ async fn a_push_without_credentials_is_a_refusal_with_help() {
 
 #[tokio::test]
 async fn a_right_that_is_missing_is_told_apart() {
-    let server = Server::start(|asked, _| if asked.line == "GET /v2/" { reply(401).header("WWW-Authenticate", "Basic realm=\"x\"") } else { reply(403).fault("DENIED", "not yours") }).await;
+    let server = Server::start(|asked, _| {
+        if asked.line == "GET /v2/" {
+            reply(401).header("WWW-Authenticate", "Basic realm=\"x\"")
+        } else {
+            reply(403).fault("DENIED", "not yours")
+        }
+    })
+    .await;
     let (dir, env) = login(&server.address, "bob", "pw");
     let error = registry_with(env).manifest(&reference(&server, "web:v1"), &cx()).await.unwrap_err();
     assert_eq!(server.asked()[0].authorization, "Basic Ym9iOnB3");
@@ -291,7 +309,11 @@ async fn a_name_that_does_not_resolve_is_told() {
 
 #[tokio::test]
 async fn a_missing_image_is_none_or_told() {
-    let server = Server::start(|asked, _| if asked.line == "GET /v2/" { reply(200) } else { reply(404).fault("MANIFEST_UNKNOWN", "manifest unknown") }).await;
+    let server =
+        Server::start(
+            |asked, _| if asked.line == "GET /v2/" { reply(200) } else { reply(404).fault("MANIFEST_UNKNOWN", "manifest unknown") },
+        )
+        .await;
     assert_eq!(registry().digest(&reference(&server, "web:v1"), &cx()).await.unwrap(), None);
     let error = registry().image(&reference(&server, "web:v1"), None, &cx()).await.unwrap_err();
     insta::assert_snapshot!(shown(&error, &server), @r"
@@ -304,19 +326,24 @@ async fn a_missing_image_is_none_or_told() {
 /// A registry with an index of two images.
 async fn index_server() -> (Server, Digest) {
     let config = json!({ "architecture": "arm64", "config": { "OnBuild": ["RUN x"] } }).to_string();
-    let descriptor = |media_type: &str, bytes: &str| json!({ "mediaType": media_type, "digest": digest_of(bytes.as_bytes()), "size": bytes.len() });
-    let manifest = json!({ "schemaVersion": 2, "config": descriptor("application/vnd.oci.image.config.v1+json", &config), "layers": [] }).to_string();
+    let descriptor =
+        |media_type: &str, bytes: &str| json!({ "mediaType": media_type, "digest": digest_of(bytes.as_bytes()), "size": bytes.len() });
+    let manifest =
+        json!({ "schemaVersion": 2, "config": descriptor("application/vnd.oci.image.config.v1+json", &config), "layers": [] }).to_string();
     let entry = |os: &str, architecture: &str| {
         let mut entry = descriptor(OCI_MANIFEST, &manifest);
         entry["platform"] = json!({ "os": os, "architecture": architecture });
         entry
     };
-    let index = json!({ "schemaVersion": 2, "manifests": [entry("linux", "arm64"), entry("linux", "s390x"), entry("unknown", "unknown")] }).to_string();
+    let index = json!({ "schemaVersion": 2, "manifests": [entry("linux", "arm64"), entry("linux", "s390x"), entry("unknown", "unknown")] })
+        .to_string();
     let digest = digest_of(index.as_bytes());
     let server = Server::start(move |asked, _| match asked.line.as_str() {
         "GET /v2/" => reply(200),
         "GET /v2/web/manifests/v1" => reply(200).header("Content-Type", MANIFEST_TYPES[0]).body(index.clone()),
-        line if line == format!("GET /v2/web/manifests/{}", digest_of(manifest.as_bytes())) => reply(200).header("Content-Type", OCI_MANIFEST).body(manifest.clone()),
+        line if line == format!("GET /v2/web/manifests/{}", digest_of(manifest.as_bytes())) => {
+            reply(200).header("Content-Type", OCI_MANIFEST).body(manifest.clone())
+        }
         line if line == format!("GET /v2/web/blobs/{}", digest_of(config.as_bytes())) => reply(200).body(config.clone()),
         _ => reply(404),
     })
@@ -344,7 +371,11 @@ async fn another_content_than_its_digest_is_refused() {
     let server = Server::start(|_, _| reply(200).header("Content-Type", OCI_MANIFEST).body("other")).await;
     let pinned = reference(&server, "web").with_digest(digest_of(b"wanted"));
     let error = registry().manifest(&pinned, &cx()).await.unwrap_err();
-    assert!(shown(&error, &server).starts_with("error[registry/malformed]: registry `HOST` sent a manifest of digest"), "{}", shown(&error, &server));
+    assert!(
+        shown(&error, &server).starts_with("error[registry/malformed]: registry `HOST` sent a manifest of digest"),
+        "{}",
+        shown(&error, &server)
+    );
 }
 
 #[tokio::test]
@@ -378,7 +409,15 @@ fn names_without_a_registry_are_docker_hubs() {
 
 #[test]
 fn loopback_is_this_machine() {
-    for (address, expected) in [("localhost", true), ("localhost:5000", true), ("127.0.0.1:5000", true), ("127.8.0.1", true), ("[::1]:5000", true), ("10.0.0.1:5000", false), ("localhost.example.com", false)] {
+    for (address, expected) in [
+        ("localhost", true),
+        ("localhost:5000", true),
+        ("127.0.0.1:5000", true),
+        ("127.8.0.1", true),
+        ("[::1]:5000", true),
+        ("10.0.0.1:5000", false),
+        ("localhost.example.com", false),
+    ] {
         assert_eq!(host::is_loopback(address), expected, "{address}");
     }
 }

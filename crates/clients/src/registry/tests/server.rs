@@ -23,7 +23,11 @@ pub(super) struct Asked {
 /// What is answered.
 #[derive(Debug, Clone)]
 pub(super) enum Reply {
-    Http { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
+    Http {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    },
     /// Nothing, for ever.
     Hang,
     /// The connection ends.
