@@ -23,6 +23,7 @@ use devloop_model::EventKind;
 use devloop_model::KubectlDeploy;
 use devloop_model::Module;
 use devloop_model::Target;
+use devloop_model::Timestamp;
 use devloop_model::Vars;
 use devloop_render::RenderJob;
 use devloop_ui::Reporter;
@@ -39,7 +40,7 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Returns what the stages are given.
-    fn specs(&self, images: ImageSource, delete_dry_run: bool) -> Specs {
+    fn specs(&self, images: ImageSource) -> Specs {
         Specs {
             artifacts: self.session.artifacts(),
             images,
@@ -49,8 +50,9 @@ impl Pipeline {
             render: self.render_job(),
             deploy: self.deploy_groups(),
             ready: self.ready_spec(),
-            logs: LogSpec::default(),
-            delete_dry_run,
+            // What pods of an earlier run said is not of this one.
+            logs: LogSpec { since: Some(Timestamp::now().to_string()), ..LogSpec::default() },
+            delete_dry_run: false,
         }
     }
 
@@ -144,7 +146,7 @@ impl Pipeline {
         reporter: &Mutex<Reporter>,
         change: impl FnOnce(&mut Specs),
     ) -> (Ended, LiveStages) {
-        let mut specs = self.specs(images, false);
+        let mut specs = self.specs(images);
         change(&mut specs);
         let stages = Arc::new(LiveStages::new(specs, self.session.clients.clone()));
         let mut report = |event: &Event| reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);

@@ -25,8 +25,7 @@ pub(crate) async fn run(pipeline: &Pipeline, dry_run: bool, reporter: &Mutex<Rep
         let mut text = String::new();
         for key in stages.deletion().deleted {
             let namespace = key.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-            text.push_str(&format!("{key}{namespace}"));
-            text.push(\'\n\');
+            text.extend([key.to_string(), namespace, "\n".to_owned()]);
         }
         reporter.lock().unwrap_or_else(PoisonError::into_inner).suspended(|| output::to_stdout(&text))?;
     }
