@@ -39,7 +39,7 @@ pub(crate) async fn solve(control: Box<dyn Wire>, session: &Session, request: &B
             Err(error) => return tracing::debug!("no progress of the build: {error}"),
         };
         while let Some(Ok(update)) = updates.next().await {
-            trace.apply(update, cx);
+            trace.apply(&update, cx);
         }
     };
     let (result, ()) = tokio::join!(client.solve(solve), watching);

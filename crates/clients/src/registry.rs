@@ -144,9 +144,14 @@ impl Registry {
 
 /// Returns the digest of `bytes`.
 pub fn digest_of(bytes: &[u8]) -> Digest {
+    digest_from(&sha2::Sha256::digest(bytes))
+}
+
+/// Returns the digest whose bytes a hasher gave.
+fn digest_from(hash: &[u8]) -> Digest {
     use std::fmt::Write as _;
     let mut text = String::from("sha256:");
-    for byte in sha2::Sha256::digest(bytes) {
+    for byte in hash {
         write!(text, "{byte:02x}").expect("a String takes every text");
     }
     Digest::parse(&text).expect("64 hexadecimal digits")

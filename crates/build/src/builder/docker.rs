@@ -62,7 +62,7 @@ pub(crate) async fn build(
     match job.platforms {
         [] => build_one(spec, job, job.reference, None, docker, cx).await,
         [platform] => build_one(spec, job, job.reference, Some(platform), docker, cx).await,
-        several if job.pushes => build_index(spec, job, several, docker, registry, cx).await,
+        several if job.pushes => Box::pin(build_index(spec, job, several, docker, registry, cx)).await,
         several => {
             // A daemon holds one platform under a name: its own, if it is among them.
             let own = docker.version().platform.as_ref().filter(|own| several.contains(own));

@@ -22,7 +22,7 @@ const CTR: [&str; 3] = ["ctr", "--namespace", "k8s.io"];
 /// The nodes of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Nodes {
-    /// `kind cluster \`x\``.
+    /// For errors: which cluster.
     title: String,
     /// What labels a node has, in alternatives.
     labels: [Vec<String>; 2],

@@ -45,7 +45,7 @@ const GO_STICKY: u32 = 1 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct Files {
     context: PathBuf,
-    files: Vec<PathBuf>,
+    paths: Vec<PathBuf>,
     dockerfile: PathBuf,
     fault: Fault,
     cx: Cx,
@@ -62,7 +62,7 @@ impl Files {
     pub(super) fn new(request: &BuildRequest, fault: Fault, cx: &Cx) -> Self {
         Self {
             context: request.context.clone(),
-            files: request.files.clone(),
+            paths: request.files.clone(),
             dockerfile: request.dockerfile.clone(),
             fault,
             cx: cx.clone(),
@@ -71,18 +71,14 @@ impl Files {
 
     /// Returns the entries of a directory by the name that the frontend gives it.
     fn offered(&self, directory: &str) -> Result<Vec<Offered>, DockerError> {
-        match directory {
-            "dockerfile" => {
-                let failed = |error: std::io::Error| DockerError::File { path: self.dockerfile.clone(), why: error.to_string() };
-                let metadata = self.dockerfile.metadata().map_err(failed)?;
-                let entry = Entry::read(DOCKERFILE_NAME.to_owned(), &self.dockerfile, &metadata).map_err(failed)?;
-                Ok(entry.map(|entry| Offered { entry, at: self.dockerfile.clone() }).into_iter().collect())
-            }
-            _ => {
-                let entries = list_entries(&self.context, &self.files)?;
-                Ok(entries.into_iter().map(|entry| Offered { at: self.context.join(&entry.path), entry }).collect())
-            }
+        if directory != "dockerfile" {
+            let entries = list_entries(&self.context, &self.paths)?;
+            return Ok(entries.into_iter().map(|entry| Offered { at: self.context.join(&entry.path), entry }).collect());
         }
+        let failed = |error: std::io::Error| DockerError::File { path: self.dockerfile.clone(), why: error.to_string() };
+        let metadata = self.dockerfile.metadata().map_err(failed)?;
+        let entry = Entry::read(DOCKERFILE_NAME.to_owned(), &self.dockerfile, &metadata).map_err(failed)?;
+        Ok(entry.map(|entry| Offered { entry, at: self.dockerfile.clone() }).into_iter().collect())
     }
 
     /// Talks to the receiver until it has what it wants.
@@ -190,7 +186,7 @@ fn stat_of(entry: &Entry) -> Stat {
     let special: u32 = bits.iter().filter(|(bit, _)| entry.mode & bit != 0).map(|(_, go)| go).sum();
     let (kind, size, linkname) = match &entry.kind {
         EntryKind::Directory => (GO_DIRECTORY, 0, String::new()),
-        EntryKind::File(size) => (0, *size as i64, String::new()),
+        EntryKind::File(size) => (0, size.cast_signed(), String::new()),
         EntryKind::Link(target) => (GO_SYMLINK, 0, target.clone()),
     };
     Stat {

@@ -31,7 +31,7 @@ struct Step {
 
 impl Trace {
     /// Takes an update: says what is new in it.
-    pub(super) fn apply(&mut self, update: StatusResponse, cx: &Cx) {
+    pub(super) fn apply(&mut self, update: &StatusResponse, cx: &Cx) {
         for vertex in &update.vertexes {
             self.announce(vertex, cx);
         }
@@ -179,7 +179,7 @@ mod tests {
             vertex("[other 1/1] RUN sleep", true, true, false, "context canceled"),
             vertex("done", true, true, false, ""),
         ] {
-            trace.apply(update, &cx);
+            trace.apply(&update, &cx);
         }
         drop(cx);
         let mut lines = Vec::new();

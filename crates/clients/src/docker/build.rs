@@ -39,9 +39,9 @@ impl Docker {
         }
         let tag = request.tag.to_string();
         if with_buildkit {
-            self.build_with_buildkit(request, cx).await?
+            self.build_with_buildkit(request, cx).await?;
         } else {
-            self.build_classic(request, cx).await?
+            self.build_classic(request, cx).await?;
         }
         let id = self.image_id(&tag, cx).await?;
         id.ok_or_else(|| DockerError::Answer { what: format!("find image `{tag}`"), message: "it was built, and is not there".to_owned() })
@@ -125,13 +125,11 @@ impl Docker {
 
 /// Returns the name of the Dockerfile in the archive, and where it comes from if it is not in the context.
 fn dockerfile_in_archive(request: &BuildRequest) -> (String, Option<(std::path::PathBuf, String)>) {
-    match request.dockerfile.strip_prefix(&request.context) {
-        Ok(inside) => (inside.to_string_lossy().into_owned(), None),
-        Err(_) => {
-            let name = format!(".dockerfile.{}", uuid::Uuid::new_v4().simple());
-            (name.clone(), Some((request.dockerfile.clone(), name)))
-        }
+    if let Ok(inside) = request.dockerfile.strip_prefix(&request.context) {
+        return (inside.to_string_lossy().into_owned(), None);
     }
+    let name = format!(".dockerfile.{}", uuid::Uuid::new_v4().simple());
+    (name.clone(), Some((request.dockerfile.clone(), name)))
 }
 
 fn classic_options(request: &BuildRequest, dockerfile: String) -> BuildImageOptions {

@@ -13,7 +13,6 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
-use sha2::Digest as _;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWrite;
@@ -24,6 +23,7 @@ use super::DockerError;
 use super::error::root_cause;
 use crate::registry::credentials::docker_config;
 use crate::registry::credentials::docker_config_dir;
+use crate::registry::digest_of;
 
 /// How long a connection may take to be taken over.
 const UPGRADE: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ const LONGEST_HEAD: usize = 16 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {
     address: Address,
-    /// For errors: `DOCKER_HOST`, `docker context \`x\``.
+    /// For errors: `DOCKER_HOST`, or which docker context.
     pub(super) origin: String,
 }
 
@@ -114,7 +114,7 @@ impl Endpoint {
     }
 
     async fn of_context(name: &str, config_dir: &Path) -> Result<Self, DockerError> {
-        let id: String = sha2::Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = digest_of(name.as_bytes()).hex().to_owned();
         let contexts = config_dir.join("contexts");
         let file = contexts.join("meta").join(&id).join("meta.json");
         let broken = |why: String| DockerError::Context { name: name.to_owned(), why: format!("`{}`: {why}", file.display()) };
@@ -180,7 +180,7 @@ impl Endpoint {
             let mut request =
                 format!("POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n");
             for (name, value) in headers {
-                request.push_str(&format!("{name}: {value}\r\n"));
+                request.extend([name, ": ", value, "\r\n"]);
             }
             request.push_str("\r\n");
             wire.write_all(request.as_bytes()).await.map_err(|error| broken(error.to_string()))?;
@@ -253,7 +253,7 @@ mod tests {
     async fn the_address_comes_from_the_first_place_that_names_one() {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().display().to_string();
-        let id: String = sha2::Sha256::digest(b"remote").iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = digest_of(b"remote").hex().to_owned();
         std::fs::create_dir_all(dir.path().join("contexts/meta").join(&id)).unwrap();
         std::fs::write(
             dir.path().join("contexts/meta").join(&id).join("meta.json"),
@@ -261,7 +261,7 @@ mod tests {
         )
         .unwrap();
         let shown = |endpoint: Result<Endpoint, DockerError>| {
-            endpoint.map(|endpoint| format!("{endpoint} from {}", endpoint.origin)).unwrap_or_else(|error| error.diagnostic().to_string())
+            endpoint.map_or_else(|error| error.diagnostic().to_string(), |endpoint| format!("{endpoint} from {}", endpoint.origin))
         };
         let of = async |variables: &[(&str, &str)]| shown(Endpoint::resolve(&env(variables)).await).replace(&config, "DIR");
 

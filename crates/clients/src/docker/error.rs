@@ -110,7 +110,7 @@ pub enum DockerError {
     /// A secret or an agent that the build names is not there.
     #[error("{what} cannot be given to the build")]
     Secret {
-        /// Which: `secret \`id\``.
+        /// Which secret or agent.
         what: String,
         /// Why.
         why: String,

@@ -12,6 +12,7 @@ use devloop_model::Digest;
 use devloop_model::ImageRef;
 use devloop_model::Platform;
 use devloop_model::Stream as LogStream;
+use devloop_model::Tag;
 use futures::Stream;
 use futures::StreamExt as _;
 
@@ -53,7 +54,7 @@ impl Docker {
     /// When the registry has no such image, or refuses.
     pub async fn pull(&self, reference: &ImageRef, platform: Option<&Platform>, cx: &Cx) -> Result<(), DockerError> {
         let credentials = self.credentials(reference, cx).await;
-        let version = reference.digest.as_ref().map(|digest| digest.as_str()).or(reference.tag.as_ref().map(|tag| tag.as_str()));
+        let version = reference.digest.as_ref().map(Digest::as_str).or(reference.tag.as_ref().map(Tag::as_str));
         let options = CreateImageOptions {
             from_image: Some(reference.name.to_string()),
             tag: Some(version.unwrap_or("latest").to_owned()),

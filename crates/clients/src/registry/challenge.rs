@@ -43,12 +43,11 @@ fn parse_parameters(text: &str) -> Vec<(String, String)> {
     while let Some((key, after)) = rest.split_once('=') {
         let key = key.trim_matches([' ', ',']).to_owned();
         let after = after.trim_start();
-        let (value, remaining) = match after.strip_prefix('"') {
-            Some(quoted) => unquote(quoted),
-            None => {
-                let (value, remaining) = after.split_once(',').unwrap_or((after, ""));
-                (value.trim().to_owned(), remaining)
-            }
+        let (value, remaining) = if let Some(quoted) = after.strip_prefix('"') {
+            unquote(quoted)
+        } else {
+            let (value, remaining) = after.split_once(',').unwrap_or((after, ""));
+            (value.trim().to_owned(), remaining)
         };
         pairs.push((key, value));
         rest = remaining;

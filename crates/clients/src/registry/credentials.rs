@@ -62,7 +62,7 @@ pub struct Credentials {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct DockerConfig {
-    auths: BTreeMap<String, Auth>,
+    auths: BTreeMap<String, Login>,
     creds_store: Option<String>,
     cred_helpers: BTreeMap<String, String>,
     /// The docker context that is in use.
@@ -71,20 +71,20 @@ pub(crate) struct DockerConfig {
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "lowercase")]
-struct Auth {
+struct Login {
     auth: Option<String>,
     username: Option<String>,
     password: Option<String>,
     identitytoken: Option<String>,
 }
 
-impl fmt::Debug for Auth {
+impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Auth")
+        f.write_str("Login")
     }
 }
 
-impl Auth {
+impl Login {
     fn secret(&self) -> Option<Secret> {
         if let Some(token) = self.identitytoken.as_ref().filter(|token| !token.is_empty()) {
             return Some(Secret::IdentityToken(token.clone()));
@@ -137,7 +137,7 @@ pub(crate) async fn find(host: &str, env: &Env, cx: &Cx) -> Credentials {
             Err(why) => origin = format!("no credentials: {why}"),
         }
     }
-    match keys.iter().find_map(|key| config.auths.get(key)).and_then(Auth::secret) {
+    match keys.iter().find_map(|key| config.auths.get(key)).and_then(Login::secret) {
         Some(secret) => Credentials { origin: describe(&secret, &format!("`{}`", file.display())), secret: Some(secret) },
         None => Credentials { secret: None, origin },
     }
@@ -222,8 +222,8 @@ mod tests {
         (find(host, &env, &Cx::silent(StepId::of(Stage::Build))).await, dir)
     }
 
-    fn password(username: &str, password: &str) -> Option<Secret> {
-        Some(Secret::Password { username: username.to_owned(), password: password.to_owned() })
+    fn password(username: &str, password: &str) -> Secret {
+        Secret::Password { username: username.to_owned(), password: password.to_owned() }
     }
 
     #[tokio::test]
@@ -231,13 +231,13 @@ mod tests {
         let file = r#"{"auths":{"a.io":{"auth":"Ym9iOnB3OjE"},"https://b.io/v1/":{"auth":"Ym9iOnB3"},"c.io":{"identitytoken":"t"},
             "https://index.docker.io/v1/":{"auth":"aHViOnB3"},"d.io":{"username":"u","password":"p"},"e.io":{}},"credHelpers":{"known.io":"fake","other.io":"fake"}}"#;
         for (host, secret) in [
-            ("a.io", password("bob", "pw:1")),
-            ("b.io", password("bob", "pw")),
+            ("a.io", Some(password("bob", "pw:1"))),
+            ("b.io", Some(password("bob", "pw"))),
             ("c.io", Some(Secret::IdentityToken("t".to_owned()))),
-            ("registry-1.docker.io", password("hub", "pw")),
-            ("d.io", password("u", "p")),
+            ("registry-1.docker.io", Some(password("hub", "pw"))),
+            ("d.io", Some(password("u", "p"))),
             ("e.io", None),
-            ("known.io", password("eve", "s3")),
+            ("known.io", Some(password("eve", "s3"))),
             ("other.io", None),
             ("nowhere.io", None),
         ] {
@@ -248,8 +248,8 @@ mod tests {
     #[tokio::test]
     async fn the_store_is_asked_before_the_file() {
         let file = r#"{"auths":{"known.io":{"auth":"Ym9iOnB3"},"file.io":{"auth":"Ym9iOnB3"}},"credsStore":"fake"}"#;
-        assert_eq!(find_in(file, "known.io").await.0.secret, password("eve", "s3"));
-        assert_eq!(find_in(file, "file.io").await.0.secret, password("bob", "pw"));
+        assert_eq!(find_in(file, "known.io").await.0.secret, Some(password("eve", "s3")));
+        assert_eq!(find_in(file, "file.io").await.0.secret, Some(password("bob", "pw")));
     }
 
     #[tokio::test]

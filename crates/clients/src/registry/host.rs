@@ -23,7 +23,7 @@ use super::request::answer_message;
 use super::request::send;
 
 /// How long a token is good for when its server does not say so.
-const DEFAULT_TOKEN_LIFE: Duration = Duration::from_secs(60);
+const DEFAULT_TOKEN_LIFE: Duration = Duration::from_mins(1);
 
 /// HTTP clients, by how much they trust.
 #[derive(Debug)]

@@ -20,8 +20,10 @@ use super::Place;
 use super::Registry;
 use super::RegistryError;
 use super::RemoteImage;
+use super::digest_from;
 use super::digest_of;
 use super::manifest_key;
+use super::request::Call;
 use super::request::Purpose;
 use super::request::next_chunk;
 use super::request::read_body;
@@ -49,7 +51,7 @@ impl Registry {
         let purpose = Purpose::pull(&place.repository);
         let accept = MANIFEST_TYPES.join(", ");
         let response = self
-            .retrying(cx, || self.ask(&host, Method::HEAD, &url, &purpose, None, |request| request.header("Accept", &accept), cx))
+            .retrying(cx, || self.ask(&host, Call::new(Method::HEAD, &url, &purpose), |request| request.header("Accept", &accept), cx))
             .await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(None),
@@ -82,7 +84,8 @@ impl Registry {
         let accept = MANIFEST_TYPES.join(", ");
         let (media_type, bytes) = self
             .retrying(cx, || async {
-                let response = self.ask(&host, Method::GET, &url, &purpose, None, |request| request.header("Accept", &accept), cx).await?;
+                let response =
+                    self.ask(&host, Call::new(Method::GET, &url, &purpose), |request| request.header("Accept", &accept), cx).await?;
                 if response.status() == StatusCode::NOT_FOUND {
                     return Err(RegistryError::ManifestUnknown { reference: reference.to_string(), host: host.name.clone() });
                 }
@@ -177,7 +180,7 @@ impl Registry {
         let purpose = Purpose::pull(&place.repository);
         let bytes = self
             .retrying(cx, || async {
-                let response = self.ask(&host, Method::GET, &url, &purpose, None, |request| request, cx).await?;
+                let response = self.ask(&host, Call::new(Method::GET, &url, &purpose), |request| request, cx).await?;
                 check_blob(response.status(), &host.name, place, digest)?;
                 read_body(&host.name, response, self.inner.limits).await
             })
@@ -199,7 +202,7 @@ impl Registry {
         let url = format!("{}/v2/{}/blobs/{digest}", host.base, place.repository);
         let purpose = Purpose::pull(&place.repository);
         self.retrying(cx, || async {
-            let mut response = self.ask(&host, Method::GET, &url, &purpose, None, |request| request, cx).await?;
+            let mut response = self.ask(&host, Call::new(Method::GET, &url, &purpose), |request| request, cx).await?;
             check_blob(response.status(), &host.name, &place, digest)?;
             let (total, label) = (response.content_length(), format!("pull {}", &digest.hex()[..12]));
             let file_error = |source| RegistryError::File { path: file.to_owned(), source };
@@ -212,7 +215,7 @@ impl Registry {
                 cx.progress(&label, done, total, true);
             }
             out.flush().await.map_err(file_error)?;
-            if hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>() == digest.hex() {
+            if digest_from(&hash.finalize()) == *digest {
                 return Ok(());
             }
             Err(RegistryError::Broken { host: host.name.clone(), why: format!("what came is not `{digest}`") })

@@ -26,6 +26,7 @@ use super::digest_of;
 use super::host::Host;
 use super::manifest_key;
 use super::request::Activity;
+use super::request::Call;
 use super::request::Purpose;
 use super::request::answer_message;
 
@@ -70,7 +71,7 @@ impl Registry {
         let purpose = Purpose::push(&place.repository);
         let put = || async {
             let with_body = |request: reqwest::RequestBuilder| request.header("Content-Type", media_type).body(bytes.clone());
-            let response = self.ask(&host, Method::PUT, &url, &purpose, None, with_body, cx).await?;
+            let response = self.ask(&host, Call::new(Method::PUT, &url, &purpose), with_body, cx).await?;
             self.expect(response, StatusCode::CREATED, &host, "PUT", &url).await
         };
         self.retrying(cx, put).await?;
@@ -94,7 +95,7 @@ impl Registry {
     async fn ensure_blob(&self, host: &Host, place: &Place, layer: &PushLayer, cx: &Cx) -> Result<(), RegistryError> {
         let purpose = Purpose::push(&place.repository);
         let url = format!("{}/v2/{}/blobs/{}", host.base, place.repository, layer.digest);
-        let head = self.retrying(cx, || self.ask(host, Method::HEAD, &url, &purpose, None, |request| request, cx)).await?;
+        let head = self.retrying(cx, || self.ask(host, Call::new(Method::HEAD, &url, &purpose), |request| request, cx)).await?;
         let label = format!("push {}", &layer.digest.hex()[..12]);
         if head.status() == StatusCode::OK {
             cx.progress(label, layer.size, Some(layer.size), true);
@@ -113,7 +114,7 @@ impl Registry {
             let purpose = Purpose { mount_from: Some(&source.repository), ..Purpose::push(&place.repository) };
             let url = format!("{}/v2/{}/blobs/uploads/?mount={}&from={}", host.base, place.repository, layer.digest, source.repository);
             let answer = self
-                .retrying(cx, || self.ask(host, Method::POST, &url, &purpose, None, |request| request.header("Content-Length", 0), cx))
+                .retrying(cx, || self.ask(host, Call::new(Method::POST, &url, &purpose), |request| request.header("Content-Length", 0), cx))
                 .await;
             match answer {
                 Ok(response) if response.status() == StatusCode::CREATED => return Ok(()),
@@ -133,7 +134,8 @@ impl Registry {
         // An upload that broke cannot be gone on with under the same address: each attempt opens its own.
         self.retrying(cx, || async {
             let start = format!("{}/v2/{}/blobs/uploads/", host.base, place.repository);
-            let response = self.ask(host, Method::POST, &start, &purpose, None, |request| request.header("Content-Length", 0), cx).await?;
+            let response =
+                self.ask(host, Call::new(Method::POST, &start, &purpose), |request| request.header("Content-Length", 0), cx).await?;
             let response = self.expect(response, StatusCode::ACCEPTED, host, "POST", &start).await?;
             let location = upload_url(host, &response, &layer.digest)?;
             let activity = Activity::new();
@@ -146,7 +148,8 @@ impl Registry {
                 let opened = file.as_ref().and_then(|file| file.lock().expect("no holder of this lock panics").take());
                 request.body(body_of(layer, opened, activity.clone(), cx))
             };
-            let response = self.ask(host, Method::PUT, &location, &purpose, Some(&activity), body, cx).await?;
+            let response =
+                self.ask(host, Call { activity: Some(&activity), ..Call::new(Method::PUT, &location, &purpose) }, body, cx).await?;
             self.expect(response, StatusCode::CREATED, host, "PUT", &start).await.map(drop)
         })
         .await

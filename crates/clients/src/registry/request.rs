@@ -73,18 +73,32 @@ impl<'a> Purpose<'a> {
     }
 }
 
+/// One request: what is asked for, where, and why.
+#[derive(Debug, Clone)]
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) url: &'a str,
+    pub(super) purpose: &'a Purpose<'a>,
+    /// Marked by a body as it leaves.
+    pub(super) activity: Option<&'a Activity>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(method: Method, url: &'a str, purpose: &'a Purpose<'a>) -> Self {
+        Self { method, url, purpose, activity: None }
+    }
+}
+
 impl Registry {
     /// Returns the answer to a request, whatever its status, except for refusals and passing faults.
     pub(super) async fn ask(
         &self,
         host: &Host,
-        method: Method,
-        url: &str,
-        purpose: &Purpose<'_>,
-        activity: Option<&Activity>,
+        call: Call<'_>,
         build: impl Fn(RequestBuilder) -> RequestBuilder,
         cx: &Cx,
     ) -> Result<Response, RegistryError> {
+        let Call { method, url, purpose, activity } = call;
         let label = format!("{method} {}", url.strip_prefix(&host.base).unwrap_or(url).split('?').next().unwrap_or_default());
         let scopes = purpose.scopes();
         let mut again = true;

@@ -107,7 +107,7 @@ async fn serve(stream: TcpStream, log: Arc<Mutex<Vec<Asked>>>, answer: Arc<Answe
             Reply::Http { status, headers, body } => {
                 let mut head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n", body.len());
                 for (name, value) in headers {
-                    head.push_str(&format!("{name}: {value}\r\n"));
+                    head.extend([name.as_str(), ": ", value.as_str(), "\r\n"]);
                 }
                 head.push_str("\r\n");
                 let body = if asked.line.starts_with("HEAD") { Vec::new() } else { body };
