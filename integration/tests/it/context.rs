@@ -10,6 +10,8 @@ pub(crate) struct TestContext {
     folder: tempfile::TempDir,
     namespace: String,
     variables: Vec<(String, String)>,
+    /// The environment of kubectl: the cluster's administrator, whatever the test says to the binary.
+    administrator: Vec<(String, String)>,
 }
 
 /// What a run of the binary gave.
@@ -49,13 +51,15 @@ pub(crate) fn cluster_environment() -> Vec<(String, String)> {
     let devcluster = root().join("integration/cluster/devcluster");
     let printed = Command::new(&devcluster).arg("env").output().unwrap();
     let exports = String::from_utf8(printed.stdout).unwrap();
-    let variables: Vec<(String, String)> = exports
+    let mut variables: Vec<(String, String)> = exports
         .lines()
         .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.replace("$PATH", &std::env::var("PATH").unwrap())))
         .collect();
     let kubeconfig = variables.iter().find(|(name, _)| name == "KUBECONFIG").map(|(_, value)| value);
     assert!(kubeconfig.is_some_and(|file| Path::new(file).exists()), "no test cluster: start it with `integration/cluster/devcluster up`");
+    // kubectl keeps what it discovers under a home.
+    variables.push(("HOME".to_owned(), std::env::temp_dir().join("devloop-it-home").display().to_string()));
     variables
 }
 
@@ -64,7 +68,7 @@ impl TestContext {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("devloop-it-").tempdir().unwrap();
         let suffix = folder.path().file_name().unwrap().to_str().unwrap().to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "");
-        let mut context = Self { folder, namespace: format!("it-{suffix}"), variables: cluster_environment() };
+        let mut context = Self { folder, namespace: format!("it-{suffix}"), variables: cluster_environment(), administrator: cluster_environment() };
         for (name, value) in [("HOME", ""), ("XDG_CACHE_HOME", "cache"), ("XDG_CONFIG_HOME", "config")] {
             let value = context.folder.path().join(".state").join(value).display().to_string();
             context = context.with(name, &value);
@@ -141,7 +145,7 @@ impl TestContext {
             .args(["--namespace", &self.namespace])
             .args(arguments)
             .env_clear()
-            .envs(self.variables.iter().map(|(n, v)| (n, v)))
+            .envs(self.administrator.iter().map(|(n, v)| (n, v)))
             .output()
             .unwrap();
         assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -170,7 +174,7 @@ impl TestContext {
 impl Drop for TestContext {
     fn drop(&mut self) {
         let arguments = ["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"];
-        Command::new("kubectl").args(arguments).env_clear().envs(self.variables.iter().map(|(n, v)| (n, v))).output().ok();
+        Command::new("kubectl").args(arguments).env_clear().envs(self.administrator.iter().map(|(n, v)| (n, v))).output().ok();
     }
 }
 

@@ -1,0 +1,277 @@
+//! What the user is told when something is wrong, word for word, by the real binary against real parts.
+
+use std::io::BufRead as _;
+use std::io::BufReader;
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use crate::context::TestContext;
+
+const DEPLOYMENT: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - {name: web, image: web}
+";
+
+const CONFIG: &str = "apiVersion: skaffold/v4beta13
+kind: Config
+metadata: {name: web}
+build:
+  artifacts:
+    - image: web
+manifests:
+  rawYaml: [k8s.yaml]
+";
+
+/// A project with one image and one Deployment.
+fn project(dockerfile: &str) -> TestContext {
+    TestContext::new().with_file("skaffold.yaml", CONFIG).with_file("Dockerfile", dockerfile).with_file("k8s.yaml", DEPLOYMENT)
+}
+
+/// A project that runs `script` in busybox.
+fn running(script: &str) -> TestContext {
+    project(&format!("FROM localhost:5000/busybox\nCMD [\"sh\", \"-c\", \"{script}\"]\n"))
+}
+
+/// Returns what a failing command says on standard error.
+fn said(context: &TestContext, arguments: &[&str]) -> String {
+    context.devloop(arguments).failure().1
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn no_kubeconfig() {
+    let context = running("true").with("KUBECONFIG", "missing/config");
+    insta::assert_snapshot!(said(&context, &["run"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn unreachable_cluster() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let kubeconfig = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: gone\nclusters: [{{name: gone, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n\
+         users: [{{name: me, user: {{}}}}]\ncontexts: [{{name: gone, context: {{cluster: gone, user: me}}}}]\n"
+    );
+    let context = running("true").with_file("kubeconfig", &kubeconfig).with("KUBECONFIG", "kubeconfig");
+    let text = said(&context, &["run"]).replace(&port.to_string(), "[PORT]");
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn unknown_context() {
+    insta::assert_snapshot!(said(&running("true"), &["run", "--kube-context", "prod"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn forbidden_by_rbac() {
+    let context = running("true");
+    context.kubectl(&["create", "serviceaccount", "guest"]);
+    let token = context.kubectl(&["create", "token", "guest"]);
+    let config = context.kubectl(&["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]);
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
+    let context = context.with_file("guest", &config.to_string()).with("KUBECONFIG", "guest");
+    insta::assert_snapshot!(said(&context, &["deploy", "-i", "web=localhost:5000/busybox"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn no_daemon() {
+    let context = running("true").with("DOCKER_HOST", "unix:///run/no-such-docker.sock");
+    insta::assert_snapshot!(said(&context, &["build"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn registry_that_refuses() {
+    let registry = Registry::start(Answer::Refuse);
+    let context = running("true");
+    let text = said(&context, &["build", "--default-repo", &registry.name()]).replace(&registry.name(), "[REGISTRY]");
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn dockerfile_that_does_not_parse() {
+    insta::assert_snapshot!(said(&project("FROM localhost:5000/busybox\nRUNN echo\n"), &["build"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn failing_build() {
+    let context = project("FROM localhost:5000/busybox\nRUN echo first && echo second && exit 3\n");
+    insta::assert_snapshot!(said(&context, &["build"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn missing_context_directory() {
+    let context = running("true").with_file("skaffold.yaml", &CONFIG.replace("image: web", "image: web\n      context: nowhere"));
+    insta::assert_snapshot!(said(&context, &["build"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn manifest_that_is_no_object() {
+    let context = running("true").with_file("k8s.yaml", &format!("{DEPLOYMENT}---\njust a text\n"));
+    insta::assert_snapshot!(said(&context, &["render", "--digest-source", "none"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn rejected_by_the_api_server() {
+    let context = running("true").with_file("k8s.yaml", &DEPLOYMENT.replace("matchLabels: {app: web}", "matchLabels: {app: other}"));
+    insta::assert_snapshot!(said(&context, &["deploy", "-i", "web=localhost:5000/busybox"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn image_never_pulled() {
+    insta::assert_snapshot!(said(&running("true"), &["deploy", "-i", "web=localhost:5000/no-such-image:v1"]), @"");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn crash_loop() {
+    let context = running("echo starting; echo cannot open /data >&2; exit 7");
+    let text = said(&context, &["run"]);
+    insta::assert_snapshot!(pod_names(&text), @"");
+}
+
+/// Replaces the random parts of pod names.
+fn pod_names(text: &str) -> String {
+    let words = text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let shown = words.map(|word| {
+        let name = word.trim_end_matches(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        if name.starts_with("web-") && name.matches('-').count() == 2 { word.replace(name, "[POD]") } else { word.to_owned() }
+    });
+    shown.collect()
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn an_interrupt_ends_a_build_and_all_its_processes() {
+    let config = CONFIG.replace("image: web", "image: web\n      custom: {buildCommand: 'echo child $$; exec sleep 1000', dependencies: {paths: [k8s.yaml]}}");
+    let child = interrupted_at(&running("true").with_file("skaffold.yaml", &config), &["build"], "child ");
+    let pid = child.trim();
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "the build's process {pid} is still there");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn an_interrupt_ends_a_build_in_the_daemon() {
+    let context = project("FROM localhost:5000/busybox\nRUN echo building && sleep 1000\n");
+    interrupted_at(&context, &["build"], "building");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn an_interrupt_ends_a_push() {
+    let registry = Registry::start(Answer::Hang);
+    let context = running("true");
+    let mut child = context.command(&["build", "--default-repo", &registry.name()]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    registry.asked();
+    interrupt(&child);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn an_interrupt_ends_the_status_check() {
+    let context = running("sleep 1000").with_file("k8s.yaml", &DEPLOYMENT.replace("image: web}", "image: web, readinessProbe: {exec: {command: ['false']}}}"));
+    interrupted_at(&context, &["run"], "Waiting for deployments to stabilize...");
+    assert_eq!(context.kubectl(&["get", "deployment", "web", "-o", "name"]), "deployment.apps/web\n", "what was deployed stays");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn an_interrupt_ends_following_logs() {
+    interrupted_at(&running("echo hello from the pod; sleep 1000"), &["run", "--tail"], "hello from the pod");
+}
+
+/// Starts a command, sends SIGINT when a line of it has `marker`, and waits for its end; returns what that line has after the marker.
+fn interrupted_at(context: &TestContext, arguments: &[&str], marker: &str) -> String {
+    let mut child = context.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let found = lines.by_ref().map_while(Result::ok).find_map(|line| line.split_once(marker).map(|(_, rest)| rest.to_owned()));
+    interrupt(&child);
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let status = child.wait().unwrap();
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    let found = found.unwrap_or_else(|| panic!("no line with `{marker}`: {errors}"));
+    assert!(status.success(), "{status}: {errors}\n{rest:?}");
+    found
+}
+
+fn interrupt(child: &std::process::Child) {
+    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+/// How a fake registry behaves once it is asked to take something.
+#[derive(Clone, Copy)]
+enum Answer {
+    Refuse,
+    Hang,
+}
+
+/// A registry on loopback that never takes an image.
+struct Registry {
+    port: u16,
+    asked: std::sync::mpsc::Receiver<()>,
+}
+
+impl Registry {
+    fn start(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, asked) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            for stream in listener.incoming().map_while(Result::ok) {
+                let mut request = String::new();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                if reader.read_line(&mut request).is_err() {
+                    continue;
+                }
+                let is_read = request.starts_with("GET /v2/ ") || request.starts_with("HEAD") || request.starts_with("GET");
+                match (answer, is_read) {
+                    (Answer::Hang, false) => {
+                        sender.send(()).ok();
+                        kept.push(stream);
+                    }
+                    (_, true) if request.starts_with("GET /v2/ ") => respond(stream, "200 OK", "{}"),
+                    (_, true) => respond(stream, "404 Not Found", r#"{"errors":[{"code":"NAME_UNKNOWN","message":"unknown"}]}"#),
+                    (Answer::Refuse, false) => respond(stream, "403 Forbidden", r#"{"errors":[{"code":"DENIED","message":"this project is read-only"}]}"#),
+                }
+            }
+        });
+        Self { port, asked }
+    }
+
+    fn name(&self) -> String {
+        format!("127.0.0.1:{}/team", self.port)
+    }
+
+    /// Waits until something was asked of it that it does not answer.
+    fn asked(&self) {
+        self.asked.recv_timeout(std::time::Duration::from_secs(60)).expect("the registry is asked to take a blob");
+    }
+}
+
+fn respond(mut stream: std::net::TcpStream, status: &str, body: &str) {
+    use std::io::Write as _;
+    let text = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    stream.write_all(text.as_bytes()).ok();
+}
