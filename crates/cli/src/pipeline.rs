@@ -151,7 +151,8 @@ impl Pipeline {
         let stages = Arc::new(LiveStages::new(specs, self.session.clients.clone()));
         let mut report = |event: &Event| reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
         let env = self.session.env.clone();
-        let ended = run_session(&stages.graph(), &goal, Arc::clone(&stages) as _, env, self.opening(), &mut report, self.cancel.clone()).await;
+        let ended =
+            run_session(&stages.graph(), &goal, Arc::clone(&stages) as _, env, self.opening(), &mut report, self.cancel.clone()).await;
         // Every step has ended: nothing else holds the stages.
         let stages = Arc::into_inner(stages).expect("no step outlives the session");
         (ended, stages)
@@ -159,7 +160,8 @@ impl Pipeline {
 
     fn opening(&self) -> Vec<EventKind> {
         let Session { settings, plan, .. } = &self.session;
-        let started = EventKind::SessionStarted { version: env!("CARGO_PKG_VERSION").to_owned(), command: settings.command.name().to_owned() };
+        let started =
+            EventKind::SessionStarted { version: env!("CARGO_PKG_VERSION").to_owned(), command: settings.command.name().to_owned() };
         let loaded = EventKind::PlanLoaded {
             artifacts: plan.artifacts.iter().map(|artifact| artifact.image.clone()).collect(),
             profiles: plan.profiles.clone(),

@@ -81,9 +81,9 @@ fn dispatch(settings: Settings, env: Env) -> Exit {
         CommandSettings::Version { template } => command::version::run(template).map_err(|error| error.diagnostic()),
         CommandSettings::Completion(shell) => {
             let mut script = Vec::new();
-            command::completion::run(*shell, &mut script).map(|()| String::from_utf8_lossy(&script).into_owned()).map_err(|error| {
-                Diagnostic::error("cli/completion", "the completion script cannot be written").because(error.to_string())
-            })
+            command::completion::run(*shell, &mut script)
+                .map(|()| String::from_utf8_lossy(&script).into_owned())
+                .map_err(|error| Diagnostic::error("cli/completion", "the completion script cannot be written").because(error.to_string()))
         }
         _ => return in_runtime(settings, env),
     };
@@ -137,7 +137,9 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
             let wanted = command::build::Wanted { quiet: *quiet, dry_run: *dry_run, template, file: file_output.as_deref() };
             command::build::run(pipeline, &wanted, reporter).await
         }
-        CommandSettings::Deploy { tail, images, load_images } => command::deploy::run(pipeline, images, *load_images, *tail, reporter).await,
+        CommandSettings::Deploy { tail, images, load_images } => {
+            command::deploy::run(pipeline, images, *load_images, *tail, reporter).await
+        }
         CommandSettings::Render { file, offline, digest_source, images } => {
             let wanted =
                 command::render::Wanted { file: file.as_deref(), offline: *offline, digests: *digest_source, images, json: console.json };

@@ -60,7 +60,10 @@ mod tests {
         std::fs::write(&file, r#"{"deny": [{"groupKind": "Deployment.apps", "image": [".*"]}]}"#).unwrap();
         let mut selector = ResourceSelector::default();
         read(&file, &mut selector).unwrap();
-        assert_eq!(selector.deny, [ResourceRule { group_kind: "Deployment.apps".to_owned(), image: vec![".*".to_owned()], labels: Vec::new() }]);
+        assert_eq!(
+            selector.deny,
+            [ResourceRule { group_kind: "Deployment.apps".to_owned(), image: vec![".*".to_owned()], labels: Vec::new() }]
+        );
         std::fs::write(&file, r#"{"deny": [{"groupkind": "x"}]}"#).unwrap();
         assert!(read(&file, &mut selector).unwrap_err().why[0].contains("groupkind"));
     }

@@ -223,7 +223,9 @@ impl Command {
             command.current_dir(directory);
         }
         let mut child = command.spawn().map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound if self.directory.as_ref().is_none_or(|d| d.is_dir()) => ProcessError::NotFound { program: program.clone() },
+            std::io::ErrorKind::NotFound if self.directory.as_ref().is_none_or(|d| d.is_dir()) => {
+                ProcessError::NotFound { program: program.clone() }
+            }
             _ => ProcessError::Io { program: program.clone(), source },
         })?;
         if let (Some(bytes), Some(mut stdin)) = (self.input, child.stdin.take()) {

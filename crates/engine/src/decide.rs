@@ -149,9 +149,11 @@ mod tests {
             let (first, second) = line.split_once(' ').unwrap();
             let finished = |outcome| EventKind::StepFinished { step: stage(first), outcome, duration: Duration::ZERO };
             state.apply(&match (first, second) {
-                ("miss", image) => {
-                    EventKind::CacheChecked { artifact: name(image), outcome: CacheOutcome::NotFound, causes: vec![RebuildCause::NeverBuilt] }
-                }
+                ("miss", image) => EventKind::CacheChecked {
+                    artifact: name(image),
+                    outcome: CacheOutcome::NotFound,
+                    causes: vec![RebuildCause::NeverBuilt],
+                },
                 (_, "runs") => EventKind::StepStarted { step: stage(first), reason: Reason::FirstRun },
                 (_, "ok") => finished(Outcome::Succeeded),
                 _ => finished(Outcome::Failed { diagnostic: Diagnostic::error("x", "y") }),
@@ -176,7 +178,14 @@ mod tests {
             (after(&["prepare runs"]), vec![]),
             (after(&["prepare failed"]), vec![]),
             (after(&["prepare ok"]), vec!["start render: after prepare"]),
-            (with(&[]), vec!["start build of base: never built here", "start build of api: never built here", "hold build of web: build of base is not done"]),
+            (
+                with(&[]),
+                vec![
+                    "start build of base: never built here",
+                    "start build of api: never built here",
+                    "hold build of web: build of base is not done",
+                ],
+            ),
             (with(&["base ok", "api runs"]), vec!["start build of web: never built here"]),
             (with(&["base failed", "api runs"]), vec!["hold build of web: build of base failed"]),
             (with(&["base ok", "api failed"]), vec!["start build of web: never built here"]),

@@ -141,7 +141,8 @@ impl LiveStages {
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<(), Diagnostic> {
-        let prepared = devloop_build::prepare(&self.specs.artifacts, &self.specs.build, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
+        let prepared =
+            devloop_build::prepare(&self.specs.artifacts, &self.specs.build, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
         let prepared: Vec<Arc<Prepared>> = prepared.into_iter().map(Arc::new).collect();
         let images = match self.specs.images {
             ImageSource::Tags => prepared.iter().map(|prepared| images::by_tag(prepared)).collect(),

@@ -203,7 +203,11 @@ mod tests {
                 Some(Act::Miss(images)) => {
                     for image in images {
                         let artifact = ImageName::parse(image).unwrap();
-                        cx.emit(EventKind::CacheChecked { artifact, outcome: CacheOutcome::NotFound, causes: vec![RebuildCause::NeverBuilt] });
+                        cx.emit(EventKind::CacheChecked {
+                            artifact,
+                            outcome: CacheOutcome::NotFound,
+                            causes: vec![RebuildCause::NeverBuilt],
+                        });
                     }
                     Ok(())
                 }
@@ -231,7 +235,9 @@ mod tests {
             let line = match &event.fact {
                 EventKind::StepStarted { step, .. } => format!("{step} started"),
                 EventKind::StepHeld { step, hold } => format!("{step} held: {hold}"),
-                EventKind::StepFinished { step, outcome: Outcome::Failed { diagnostic }, .. } => format!("{step} failed: {}", diagnostic.code),
+                EventKind::StepFinished { step, outcome: Outcome::Failed { diagnostic }, .. } => {
+                    format!("{step} failed: {}", diagnostic.code)
+                }
                 EventKind::StepFinished { step, outcome: Outcome::Cancelled, .. } => format!("{step} cancelled"),
                 _ => return,
             };
@@ -253,7 +259,14 @@ mod tests {
         assert_eq!(ended, Ended::Done);
         assert_eq!(
             said,
-            ["prepare started", "build of web held: build of base is not done", "build of base started", "build of web started", "render started", "deploy started"]
+            [
+                "prepare started",
+                "build of web held: build of base is not done",
+                "build of base started",
+                "build of web started",
+                "render started",
+                "deploy started"
+            ]
         );
     }
 

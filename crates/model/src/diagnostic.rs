@@ -136,7 +136,14 @@ mod tests {
     #[test]
     fn a_diagnostic_reads_as_a_compiler_error() {
         let diagnostic = Diagnostic::error("config/unknown-field", "artifact `web` has no builder called `dokcer`")
-            .at(Location { file: "skaffold.yaml".into(), line: 14, column: 7, text: "      dokcer:".into(), width: 7, label: Some("expected one of: docker, ko".into()) })
+            .at(Location {
+                file: "skaffold.yaml".into(),
+                line: 14,
+                column: 7,
+                text: "      dokcer:".into(),
+                width: 7,
+                label: Some("expected one of: docker, ko".into()),
+            })
             .because("first\nsecond")
             .help("did you mean `docker`?");
         insta::assert_snapshot!(diagnostic, @r"

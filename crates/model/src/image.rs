@@ -67,7 +67,11 @@ impl ImageName {
             return Err(invalid(text, what, "it is empty"));
         }
         if let Some(import_path) = text.strip_prefix(KO_SCHEME) {
-            return if is_import_path(import_path) { Ok(Self(text.to_owned())) } else { Err(invalid(text, what, "`ko://` is followed by a Go import path")) };
+            return if is_import_path(import_path) {
+                Ok(Self(text.to_owned()))
+            } else {
+                Err(invalid(text, what, "`ko://` is followed by a Go import path"))
+            };
         }
         if text.contains('@') {
             return Err(invalid(text, what, "it has a digest"));
@@ -144,7 +148,11 @@ impl Tag {
         let fits = (1..=128).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
             && !text.starts_with(['.', '-']);
-        if fits { Ok(Self(text.to_owned())) } else { Err(invalid(text, "tag", "a tag has at most 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two")) }
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(invalid(text, "tag", "a tag has at most 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two"))
+        }
     }
 
     /// Returns the tag as written.
@@ -163,7 +171,11 @@ impl Digest {
     /// # Errors
     /// When it is not.
     pub fn parse(text: &str) -> Result<Self, ImageNameError> {
-        if is_sha256(text) { Ok(Self(text.to_owned())) } else { Err(invalid(text, "digest", "a digest is `sha256:` and 64 hexadecimal digits")) }
+        if is_sha256(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(invalid(text, "digest", "a digest is `sha256:` and 64 hexadecimal digits"))
+        }
     }
 
     /// Returns the digest with its algorithm.
@@ -183,7 +195,11 @@ impl ImageId {
     /// # Errors
     /// When it is not.
     pub fn parse(text: &str) -> Result<Self, ImageNameError> {
-        if is_sha256(text) { Ok(Self(text.to_owned())) } else { Err(invalid(text, "image ID", "an image ID is `sha256:` and 64 hexadecimal digits")) }
+        if is_sha256(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(invalid(text, "image ID", "an image ID is `sha256:` and 64 hexadecimal digits"))
+        }
     }
 
     /// Returns the ID with its algorithm.

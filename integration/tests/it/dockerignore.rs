@@ -20,8 +20,11 @@ fn copied(context: &Path) -> BTreeSet<String> {
     docker(&["rm", &container]);
     docker(&["rmi", "-f", &image]);
     let listed = Command::new("tar").args(["--quoting-style=literal", "-tf"]).arg(archive.path()).output().unwrap();
-    let names: Vec<String> = String::from_utf8(listed.stdout).unwrap().lines().filter_map(|name| name.strip_prefix("ctx/")).map(str::to_owned).collect();
-    let is_kept = |name: &&String| !name.is_empty() && !(name.ends_with('/') && names.iter().any(|other| other != *name && other.starts_with(name.as_str())));
+    let names: Vec<String> =
+        String::from_utf8(listed.stdout).unwrap().lines().filter_map(|name| name.strip_prefix("ctx/")).map(str::to_owned).collect();
+    let is_kept = |name: &&String| {
+        !name.is_empty() && !(name.ends_with('/') && names.iter().any(|other| other != *name && other.starts_with(name.as_str())))
+    };
     names.iter().filter(is_kept).cloned().collect()
 }
 
@@ -38,7 +41,9 @@ fn every_case_is_what_docker_does() {
     let table: serde_json::Value = serde_json::from_str(include_str!("../../../crates/build/testdata/dockerignore.json")).unwrap();
     let cases = table.as_array().unwrap();
     assert!(cases.len() >= 60);
-    let texts = |value: &serde_json::Value| -> Vec<String> { value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect() };
+    let texts = |value: &serde_json::Value| -> Vec<String> {
+        value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
     for case in cases {
         let context = tempfile::tempdir().unwrap();
         for file in texts(&case["files"]).iter().chain(&["Dockerfile".to_owned()]) {

@@ -6,12 +6,12 @@
 mod bad_input;
 mod context;
 mod custom;
+mod deploy;
 mod docker;
 mod dockerignore;
-mod deploy;
 mod examples;
-mod load;
 mod ko;
+mod load;
 mod logs;
 mod ready;
 mod registry;

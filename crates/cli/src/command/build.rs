@@ -37,7 +37,8 @@ pub(crate) struct Wanted<'a> {
 /// When the template is wrong, or the file cannot be written.
 pub(crate) async fn run(pipeline: &Pipeline, wanted: &Wanted<'_>, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
     let template = OutputTemplate::parse(wanted.template, JsonNames::SmallFirst).map_err(|error| error.diagnostic())?;
-    let (goal, images) = if wanted.dry_run { (Goal::first(Stage::Prepare), ImageSource::Tags) } else { (Goal::build(), ImageSource::Build) };
+    let (goal, images) =
+        if wanted.dry_run { (Goal::first(Stage::Prepare), ImageSource::Tags) } else { (Goal::build(), ImageSource::Build) };
     let skipped_by = wanted.dry_run.then_some("--dry-run=true");
     let (ended, stages) = pipeline.run_with(goal, images, reporter, |specs| specs.builds_skipped_by = skipped_by).await;
     if ended != Ended::Done {

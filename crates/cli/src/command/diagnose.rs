@@ -51,7 +51,8 @@ pub(crate) async fn run(session: &Session, templates: bool, file: Option<&Path>,
     say(&mut text, &format!("Number of artifacts: {}", artifacts.len()));
     for artifact in &artifacts {
         let began = Instant::now();
-        let listed = devloop_build::list_inputs(artifact, &options, &session.clients, cx).await.map_err(|error| vec![error.diagnostic()])?;
+        let listed =
+            devloop_build::list_inputs(artifact, &options, &session.clients, cx).await.map_err(|error| vec![error.diagnostic()])?;
         say(&mut text, &format!("\n{} artifact: {}", builder(artifact), artifact.image));
         say(&mut text, &format!(" - Size of the inputs: {} bytes", listed.bytes));
         say(&mut text, &format!(" - Inputs: {} files", listed.files));
