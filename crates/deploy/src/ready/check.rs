@@ -25,7 +25,7 @@ const DOUBT_GRACE: Duration = Duration::from_secs(10);
 /// How long the pods of a job have to run to be believed; most that fail do so at once.
 const JOB_SETTLES: Duration = Duration::from_secs(10);
 /// How long a pod without a probe has to run to be believed: the kubelet looks once a second whether it still does.
-const START_SETTLES: Duration = Duration::from_millis(1200);
+const START_SETTLES: Duration = Duration::from_secs(2);
 /// How long a pod has to run that crashed before: longer than the first pauses between restarts.
 const RESTART_SETTLES: Duration = Duration::from_secs(10);
 /// What a Deployment's controller needs to say by itself that its deadline is over.
