@@ -5,9 +5,10 @@ use tracing_subscriber::EnvFilter;
 
 /// Shows the logs that `verbosity` asks for; `DEVLOOP_LOG` takes directives of tracing's `EnvFilter` instead.
 pub(crate) fn start(verbosity: Verbosity) {
+    // What a library calls an error is often one that is tried again, and one that is not has a diagnostic of ours.
     let usual = match verbosity {
-        Verbosity::Errors => "error",
-        Verbosity::Warnings => "error,devloop=warn",
+        Verbosity::Errors => "off,devloop=error",
+        Verbosity::Warnings => "off,devloop=warn",
         Verbosity::Info => "warn,devloop=info",
         Verbosity::Debug => "info,devloop=debug",
     };
