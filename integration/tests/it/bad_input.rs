@@ -50,7 +50,11 @@ fn said(context: &TestContext, arguments: &[&str]) -> String {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn no_kubeconfig() {
     let context = running("true").with("KUBECONFIG", "missing/config");
-    insta::assert_snapshot!(said(&context, &["run"]), @"");
+    insta::assert_snapshot!(said(&context, &["run"]), @r"
+    error[kube/no-kubeconfig]: there is no kubeconfig
+      missing/config does not exist
+    help: set `KUBECONFIG` or `--kubeconfig`, or start a local cluster with minikube, kind or k3d
+    ");
 }
 
 #[test]
@@ -63,13 +67,20 @@ fn unreachable_cluster() {
     );
     let context = running("true").with_file("kubeconfig", &kubeconfig).with("KUBECONFIG", "kubeconfig");
     let text = said(&context, &["run"]).replace(&port.to_string(), "[PORT]");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    error[kube/unreachable]: the cluster at http://127.0.0.1:[PORT] cannot be reached
+      Connection refused (os error 111)
+    help: start the cluster of context `gone`, or choose another with `--kube-context`
+    ");
 }
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn unknown_context() {
-    insta::assert_snapshot!(said(&running("true"), &["run", "--kube-context", "prod"]), @"");
+    insta::assert_snapshot!(said(&running("true"), &["run", "--kube-context", "prod"]), @r"
+    error[kube/unknown-context]: the kubeconfig has no context `prod`
+    help: choose one of its contexts with `--kube-context`: `devcluster`
+    ");
 }
 
 #[test]
@@ -82,14 +93,31 @@ fn forbidden_by_rbac() {
     let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
     config["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
     let context = context.with_file("guest", &config.to_string()).with("KUBECONFIG", "guest");
-    insta::assert_snapshot!(said(&context, &["deploy", "-i", "web=localhost:5000/busybox"]), @"");
+    let text = said(&context, &["deploy", "-i", "web=localhost:5000/busybox"]);
+    // The inventory's name has a digest of the namespace.
+    let at = text.find("devloop-inventory-web-").unwrap() + "devloop-inventory-web-".len();
+    insta::assert_snapshot!(text.replace(&text[at..at + 10], "[DIGEST]"), @r#"
+    warning[deploy/no-inventory]: what is deployed cannot be remembered in namespace `[NAMESPACE]`
+      configmaps "devloop-inventory-web-[DIGEST]" is forbidden: User "system:serviceaccount:[NAMESPACE]:guest" cannot get resource "configmaps" in API group "" in the namespace "[NAMESPACE]"
+    help: objects that leave the manifests will not be pruned; allow get, create and patch on configmaps to change that
+    error[kube/forbidden]: not allowed to get deployment/web in namespace [NAMESPACE]
+      deployments.apps "web" is forbidden: User "system:serviceaccount:[NAMESPACE]:guest" cannot get resource "deployments" in API group "apps" in the namespace "[NAMESPACE]"
+      from k8s.yaml
+    help: ask an administrator of the cluster for a role that allows it, or deploy to another namespace with `--namespace`
+    "#);
 }
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn no_daemon() {
     let context = running("true").with("DOCKER_HOST", "unix:///run/no-such-docker.sock");
-    insta::assert_snapshot!(said(&context, &["build"]), @"");
+    insta::assert_snapshot!(said(&context, &["build"]), @r"
+    warning[build/no-tag]: `web` is tagged `latest`, as its tagger has no tag
+      `[FOLDER]` is not in a git repository
+    error[docker/no-daemon]: no container daemon answers at `unix:///run/no-such-docker.sock`
+      there is no such socket (address from DOCKER_HOST)
+    help: start the container daemon, or set DOCKER_HOST or `docker context use` to one that runs
+    ");
 }
 
 #[test]
@@ -97,48 +125,91 @@ fn no_daemon() {
 fn registry_that_refuses() {
     let registry = Registry::start(Answer::Refuse);
     let context = running("true");
-    let text = said(&context, &["build", "--default-repo", &registry.name()]).replace(&registry.name(), "[REGISTRY]");
-    insta::assert_snapshot!(text, @"");
+    let text = said(&context, &["build", "--default-repo", &registry.name()]).replace(&registry.port.to_string(), "[PORT]");
+    insta::assert_snapshot!(text, @r"
+    warning[build/no-tag]: `web` is tagged `latest`, as its tagger has no tag
+      `[FOLDER]` is not in a git repository
+    error[docker/transfer]: `127.0.0.1:[PORT]/team/web:latest` could not be pushed
+      denied: this project is read-only
+      used no credentials: `[FOLDER]/.state/.docker/config.json` was looked at, it does not exist
+    help: run `docker login 127.0.0.1:[PORT]`, or name another repository with `--default-repo`
+    ");
 }
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn dockerfile_that_does_not_parse() {
-    insta::assert_snapshot!(said(&project("FROM localhost:5000/busybox\nRUNN echo\n"), &["build"]), @"");
+    insta::assert_snapshot!(said(&project("FROM localhost:5000/busybox\nRUNN echo\n"), &["build"]), @r"
+    error[build/dockerfile]: the Dockerfile of `web` is not valid: there is no instruction `RUNN`
+     --> Dockerfile:2:1
+      |
+    2 | RUNN echo
+      | ^^^^
+    ");
 }
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn failing_build() {
     let context = project("FROM localhost:5000/busybox\nRUN echo first && echo second && exit 3\n");
-    insta::assert_snapshot!(said(&context, &["build"]), @"");
+    insta::assert_snapshot!(said(&context, &["build"]), @r"
+    warning[build/no-tag]: `web` is tagged `latest`, as its tagger has no tag
+      `[FOLDER]` is not in a git repository
+    error[docker/build-failed]: build of `localhost:5000/web:latest` failed at `[2/2] RUN echo first && echo second && exit 3`
+      first
+      second
+      executor failed running [/bin/sh -c echo first && echo second && exit 3]: exit code: 3
+    ");
 }
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn missing_context_directory() {
     let context = running("true").with_file("skaffold.yaml", &CONFIG.replace("image: web", "image: web\n      context: nowhere"));
-    insta::assert_snapshot!(said(&context, &["build"]), @"");
+    insta::assert_snapshot!(said(&context, &["build"]), @r"
+    error[build/no-context]: the build context of `web` does not exist: `[FOLDER]/nowhere`
+     --> skaffold.yaml:6:14
+      |
+    6 |     - image: web
+      |              ^^^
+    help: set `context` to an existing directory, relative to skaffold.yaml
+    ");
 }
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn manifest_that_is_no_object() {
     let context = running("true").with_file("k8s.yaml", &format!("{DEPLOYMENT}---\njust a text\n"));
-    insta::assert_snapshot!(said(&context, &["render", "--digest-source", "none"]), @"");
+    insta::assert_snapshot!(said(&context, &["render", "--digest-source", "none"]), @r"
+    error[render/not-an-object]: k8s.yaml holds text, not a Kubernetes object
+      --> k8s.yaml:13:1
+       |
+    13 | just a text
+       | ^^^^
+    help: every object has `apiVersion`, `kind` and `metadata.name`
+    ");
 }
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn rejected_by_the_api_server() {
     let context = running("true").with_file("k8s.yaml", &DEPLOYMENT.replace("matchLabels: {app: web}", "matchLabels: {app: other}"));
-    insta::assert_snapshot!(said(&context, &["deploy", "-i", "web=localhost:5000/busybox"]), @"");
+    insta::assert_snapshot!(said(&context, &["deploy", "-i", "web=localhost:5000/busybox"]), @r#"
+    error[kube/rejected]: deployment/web in namespace [NAMESPACE] was rejected by the API server
+      spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`
+      from k8s.yaml
+    "#);
 }
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn image_never_pulled() {
-    insta::assert_snapshot!(said(&running("true"), &["deploy", "-i", "web=localhost:5000/no-such-image:v1"]), @"");
+    let text = said(&running("true"), &["deploy", "-i", "web=localhost:5000/no-such-image:v1"]);
+    insta::assert_snapshot!(pod_names(&text), @r#"
+    error[deploy/image-pull]: deployment/web cannot become ready: the image of container `web` of pod/[POD] cannot be pulled
+      rpc error: code = NotFound desc = failed to pull and unpack image "localhost:5000/no-such-image:v1": failed to resolve reference "localhost:5000/no-such-image:v1": localhost:5000/no-such-image:v1: not found
+    help: check the name and tag, and that the image was pushed to a registry that the nodes can read
+    "#);
 }
 
 #[test]
@@ -146,7 +217,15 @@ fn image_never_pulled() {
 fn crash_loop() {
     let context = running("echo starting; echo cannot open /data >&2; exit 7");
     let text = said(&context, &["run"]);
-    insta::assert_snapshot!(pod_names(&text), @"");
+    insta::assert_snapshot!(pod_names(&text), @r"
+    warning[build/no-tag]: `web` is tagged `latest`, as its tagger has no tag
+      `[FOLDER]` is not in a git repository
+    error[deploy/crash]: deployment/web cannot become ready: container `web` of pod/[POD] ended with exit code 7
+      last lines of its log:
+        starting
+        cannot open /data
+    help: the last lines of its log say why; if it recovers by itself, set `tolerateFailuresUntilDeadline`
+    ");
 }
 
 /// Replaces the random parts of pod names.
@@ -162,7 +241,10 @@ fn pod_names(text: &str) -> String {
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn an_interrupt_ends_a_build_and_all_its_processes() {
-    let config = CONFIG.replace("image: web", "image: web\n      custom: {buildCommand: 'echo child $$; exec sleep 1000', dependencies: {paths: [k8s.yaml]}}");
+    let config = CONFIG.replace(
+        "image: web",
+        "image: web\n      custom: {buildCommand: 'echo child $$; exec sleep 1000', dependencies: {paths: [k8s.yaml]}}",
+    );
     let child = interrupted_at(&running("true").with_file("skaffold.yaml", &config), &["build"], "child ");
     let pid = child.trim();
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "the build's process {pid} is still there");
@@ -180,7 +262,8 @@ fn an_interrupt_ends_a_build_in_the_daemon() {
 fn an_interrupt_ends_a_push() {
     let registry = Registry::start(Answer::Hang);
     let context = running("true");
-    let mut child = context.command(&["build", "--default-repo", &registry.name()]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        context.command(&["build", "--default-repo", &registry.name()]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     registry.asked();
     interrupt(&child);
     assert!(child.wait().unwrap().success());
@@ -189,7 +272,8 @@ fn an_interrupt_ends_a_push() {
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn an_interrupt_ends_the_status_check() {
-    let context = running("sleep 1000").with_file("k8s.yaml", &DEPLOYMENT.replace("image: web}", "image: web, readinessProbe: {exec: {command: ['false']}}}"));
+    let context = running("sleep 1000")
+        .with_file("k8s.yaml", &DEPLOYMENT.replace("image: web}", "image: web, readinessProbe: {exec: {command: ['false']}}}"));
     interrupted_at(&context, &["run"], "Waiting for deployments to stabilize...");
     assert_eq!(context.kubectl(&["get", "deployment", "web", "-o", "name"]), "deployment.apps/web\n", "what was deployed stays");
 }
@@ -253,7 +337,9 @@ impl Registry {
                     }
                     (_, true) if request.starts_with("GET /v2/ ") => respond(stream, "200 OK", "{}"),
                     (_, true) => respond(stream, "404 Not Found", r#"{"errors":[{"code":"NAME_UNKNOWN","message":"unknown"}]}"#),
-                    (Answer::Refuse, false) => respond(stream, "403 Forbidden", r#"{"errors":[{"code":"DENIED","message":"this project is read-only"}]}"#),
+                    (Answer::Refuse, false) => {
+                        respond(stream, "403 Forbidden", r#"{"errors":[{"code":"DENIED","message":"this project is read-only"}]}"#)
+                    }
                 }
             }
         });
@@ -272,6 +358,7 @@ impl Registry {
 
 fn respond(mut stream: std::net::TcpStream, status: &str, body: &str) {
     use std::io::Write as _;
-    let text = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    let text =
+        format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).ok();
 }

@@ -68,7 +68,8 @@ impl TestContext {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("devloop-it-").tempdir().unwrap();
         let suffix = folder.path().file_name().unwrap().to_str().unwrap().to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "");
-        let mut context = Self { folder, namespace: format!("it-{suffix}"), variables: cluster_environment(), administrator: cluster_environment() };
+        let mut context =
+            Self { folder, namespace: format!("it-{suffix}"), variables: cluster_environment(), administrator: cluster_environment() };
         for (name, value) in [("HOME", ""), ("XDG_CACHE_HOME", "cache"), ("XDG_CONFIG_HOME", "config")] {
             let value = context.folder.path().join(".state").join(value).display().to_string();
             context = context.with(name, &value);

@@ -58,7 +58,7 @@ fn microservices_share_a_base_and_profiles_choose() {
 fn tagging_gives_every_kind_of_tag() {
     let context = TestContext::new().with_example("tagging").with_file(".gitignore", ".state\n").with_git().with("USER", "ada");
     let tag = |profile: &[&str]| {
-        let arguments = [&["build", "-q", "--output", "{{range .builds}}{{.tag}}{{end}}"][..], profile].concat();
+        let arguments = [&["build", "-q", "--output", "{{range .Builds}}{{.Tag}}{{end}}"][..], profile].concat();
         let reference = context.devloop(&arguments).success();
         reference.split('@').next().unwrap().rsplit(':').next().unwrap().to_owned()
     };
