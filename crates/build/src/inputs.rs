@@ -27,6 +27,7 @@ use devloop_model::Template;
 use futures::future::join_all;
 use rayon::prelude::*;
 
+use self::dockerfile::stages;
 use self::dockerfile::stages::Evaluation;
 use self::dockerfile::stages::Reach;
 use self::walk::Listed;
@@ -135,10 +136,8 @@ pub(crate) async fn gather(
     for (artifact, name) in artifacts {
         drafts.push(draft(artifact, name, options, cx)?);
     }
-    let bases = drafts
-        .iter()
-        .filter_map(|draft| Some(dockerfile::stages::bases(&draft.read.as_ref()?.file, &draft.evaluation(&HashMap::new()))))
-        .flatten();
+    let bases =
+        drafts.iter().filter_map(|draft| Some(stages::bases(&draft.read.as_ref()?.file, &draft.evaluation(&HashMap::new())))).flatten();
     let triggers = onbuild::triggers(bases.collect(), &options.cache_dir, options.now.timestamp(), clients, cx);
     let named = join_all(drafts.iter().map(|draft| named(draft, options, cx)));
     let (triggers, named) = futures::join!(triggers, named);
@@ -228,14 +227,17 @@ impl Draft {
         if let Some(read) = &self.read {
             let evaluation = self.evaluation(triggers);
             let found = dockerfile::list(&self.artifact, read, &evaluation, Reach::Target, working_dir)?;
-            let counted = dockerfile::list(&self.artifact, read, &evaluation, Reach::Everything, working_dir)?;
-            gathered.counted = (counted.files != found.files).then(|| hashed(counted.files)).transpose()?;
+            // Most Dockerfiles read the same either way; their files are looked at once then.
+            if stages::sources(&read.file, &evaluation, Reach::Target) != stages::sources(&read.file, &evaluation, Reach::Everything) {
+                let counted = dockerfile::list(&self.artifact, read, &evaluation, Reach::Everything, working_dir)?;
+                gathered.counted = (counted.files != found.files).then(|| hashed(counted.files)).transpose()?;
+            }
             gathered.inputs.dockerfile = Some(PathBuf::from(&read.relative));
             gathered.inputs.dockerfile_is_copied = found.dockerfile_is_copied;
             gathered.inputs.files = hashed(found.files)?;
             gathered.dockerfile = Some(read.text.as_str().into());
             if matches!(&self.artifact.builder, Builder::Docker(spec) if spec.pull_parent) {
-                gathered.pulled_bases = dockerfile::stages::bases(&read.file, &evaluation).into_iter().collect();
+                gathered.pulled_bases = stages::bases(&read.file, &evaluation).into_iter().collect();
             }
             return Ok(gathered);
         }

@@ -14,6 +14,7 @@ use devloop_model::ImageRef;
 use devloop_model::RebuildCause;
 use devloop_model::Tag;
 use devloop_model::rewrite_default_repo;
+use futures::StreamExt as _;
 use futures::future::join_all;
 use rayon::prelude::*;
 
@@ -37,6 +38,9 @@ use crate::tag::Digests;
 use crate::tag::GitAnswers;
 use crate::tag::TagError;
 use crate::tag::Tagging;
+
+/// How many images are looked up at once: each is a connection to a registry, and more of them only wait for one another.
+const ASKED_AT_ONCE: usize = 16;
 
 /// An artifact that is ready to be built, or is built already.
 #[derive(Debug, Clone)]
@@ -276,7 +280,9 @@ async fn look_up(
             Ok((outcome, prepared))
         }
     };
-    let answers: Vec<Result<(CacheOutcome, Prepared), BuildError>> = cx.unless_cancelled(join_all(prepared.into_iter().map(ask))).await?;
+    let questions: Vec<_> = prepared.into_iter().map(ask).collect();
+    let answers = futures::stream::iter(questions).buffered(ASKED_AT_ONCE).collect();
+    let answers: Vec<Result<(CacheOutcome, Prepared), BuildError>> = cx.unless_cancelled(answers).await?;
     let mut all = Vec::with_capacity(answers.len());
     for answer in answers {
         let (outcome, prepared) = answer?;

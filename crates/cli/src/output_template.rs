@@ -41,7 +41,7 @@ impl OutputTemplate {
     pub(crate) fn parse(text: &str, names: JsonNames) -> Result<Self, OutputTemplateError> {
         let template = Template::new("flagtemplate")
             .func("json", move |arguments| Ok(text_value(&json(arguments.first().unwrap_or(&Value::Nil), names).to_string())))
-            .func("join", |arguments| join(arguments))
+            .func("join", join)
             .func("title", |arguments| text_of(arguments).map(|text| text_value(&title(&text))))
             .func("lower", |arguments| text_of(arguments).map(|text| text_value(&text.to_lowercase())))
             .func("upper", |arguments| text_of(arguments).map(|text| text_value(&text.to_uppercase())))

@@ -338,7 +338,7 @@ impl Registry {
                     (_, true) if request.starts_with("GET /v2/ ") => respond(stream, "200 OK", "{}"),
                     (_, true) => respond(stream, "404 Not Found", r#"{"errors":[{"code":"NAME_UNKNOWN","message":"unknown"}]}"#),
                     (Answer::Refuse, false) => {
-                        respond(stream, "403 Forbidden", r#"{"errors":[{"code":"DENIED","message":"this project is read-only"}]}"#)
+                        respond(stream, "403 Forbidden", r#"{"errors":[{"code":"DENIED","message":"this project is read-only"}]}"#);
                     }
                 }
             }
@@ -352,7 +352,7 @@ impl Registry {
 
     /// Waits until something was asked of it that it does not answer.
     fn asked(&self) {
-        self.asked.recv_timeout(std::time::Duration::from_secs(60)).expect("the registry is asked to take a blob");
+        self.asked.recv_timeout(std::time::Duration::from_mins(1)).expect("the registry is asked to take a blob");
     }
 }
 

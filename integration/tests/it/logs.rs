@@ -15,7 +15,7 @@ use crate::ready::workload;
 
 /// Returns the pod and text of the next line.
 async fn line(events: &mut UnboundedReceiver<EventKind>) -> (String, String) {
-    let next = tokio::time::timeout(Duration::from_secs(120), events.recv()).await.expect("a line comes").expect("the log is followed");
+    let next = tokio::time::timeout(Duration::from_mins(2), events.recv()).await.expect("a line comes").expect("the log is followed");
     match next {
         EventKind::PodLog { pod, container, line, .. } => {
             assert_eq!(container, "app");

@@ -75,7 +75,7 @@ const SLEEP: &str = "command: [sleep, '1000']";
 
 async fn outcome(spec: &ReadySpec, release: &Release) -> (Result<(), Diagnostic>, Vec<EventKind>) {
     let (cluster, cx, mut events) = connected(Stage::StatusCheck).await;
-    let limit = Duration::from_secs(120);
+    let limit = Duration::from_mins(2);
     let result = tokio::time::timeout(limit, wait_until_ready(spec, release, &cluster, &cx)).await.expect("it ends by itself");
     drop(cx);
     let mut said = Vec::new();

@@ -17,7 +17,7 @@ use crate::BuildError;
 pub(crate) fn image_vars(reference: Option<&ImageRef>, env: &Env) -> Vars {
     let vars = Vars::from_env(env);
     let Some(reference) = reference else { return vars };
-    let name = reference.name.import_path().map(str::to_lowercase).unwrap_or_else(|| reference.name.to_string());
+    let name = reference.name.import_path().map_or_else(|| reference.name.to_string(), str::to_lowercase);
     let (repo, name) = name.rsplit_once('/').unwrap_or(("", &name));
     let tag = reference.tag.as_ref().map_or("latest", |tag| tag.as_str());
     vars.with("IMAGE_REPO", repo).with("IMAGE_NAME", name).with("IMAGE_TAG", tag)

@@ -29,7 +29,7 @@ fn a_plain_run_is_skaffolds_default() {
     assert!(settings.build.cache && settings.build.node_platforms && !settings.build.one_platform);
     assert_eq!((settings.build.concurrency, settings.build.push), (None, None));
     assert_eq!(settings.deploy.status_check, None);
-    assert_eq!(settings.deploy.wait_for_deletions, Some(Duration::from_secs(60)));
+    assert_eq!(settings.deploy.wait_for_deletions, Some(Duration::from_mins(1)));
     assert_eq!(settings.console.progress, Progress::Stdout);
     assert!(!settings.console.json);
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -25,25 +26,43 @@ use super::request::send;
 /// How long a token is good for when its server does not say so.
 const DEFAULT_TOKEN_LIFE: Duration = Duration::from_mins(1);
 
-/// HTTP clients, by how much they trust.
+/// How much a client trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// The system's roots alone.
+    Strict,
+    /// Every certificate: the user listed the registry as insecure.
+    Lax,
+    /// Every certificate, and no proxy stands before this machine.
+    Loopback,
+}
+
+/// HTTP clients, each made when it is first needed: reading the system's roots takes as long as a small command.
 #[derive(Debug)]
 pub(super) struct Clients {
-    strict: reqwest::Client,
-    lax: reqwest::Client,
-    loopback: reqwest::Client,
+    limits: Limits,
+    strict: OnceLock<reqwest::Client>,
+    lax: OnceLock<reqwest::Client>,
+    loopback: OnceLock<reqwest::Client>,
 }
 
 impl Clients {
     pub(super) fn new(limits: Limits) -> Self {
-        // Another part of the program may have installed it before: that is as good.
-        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-        let builder =
-            || reqwest::Client::builder().connect_timeout(limits.connect).user_agent(concat!("devloop/", env!("CARGO_PKG_VERSION")));
-        let build = |builder: reqwest::ClientBuilder| builder.build().expect("these settings are valid on every machine");
-        Self {
-            strict: build(builder()),
-            lax: build(builder().tls_danger_accept_invalid_certs(true)),
-            loopback: build(builder().tls_danger_accept_invalid_certs(true).no_proxy()),
+        Self { limits, strict: OnceLock::new(), lax: OnceLock::new(), loopback: OnceLock::new() }
+    }
+
+    fn get(&self, trust: Trust) -> &reqwest::Client {
+        let build = |change: fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder| {
+            // Another part of the program may have installed it before: that is as good.
+            rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+            let builder = reqwest::Client::builder().connect_timeout(self.limits.connect);
+            let builder = builder.user_agent(concat!("devloop/", env!("CARGO_PKG_VERSION")));
+            change(builder).build().expect("these settings are valid on every machine")
+        };
+        match trust {
+            Trust::Strict => self.strict.get_or_init(|| build(|builder| builder)),
+            Trust::Lax => self.lax.get_or_init(|| build(|builder| builder.tls_danger_accept_invalid_certs(true))),
+            Trust::Loopback => self.loopback.get_or_init(|| build(|builder| builder.tls_danger_accept_invalid_certs(true).no_proxy())),
         }
     }
 }
@@ -84,17 +103,17 @@ impl Registry {
 
     async fn contact(&self, name: &str, cx: &Cx) -> Result<Host, RegistryError> {
         let address = if name == "docker.io" { "registry-1.docker.io" } else { name };
-        let clients = &self.inner.clients;
         // Docker's rule (`registry/config.go`): loopback is insecure without being listed.
-        let ways: Vec<(&str, &reqwest::Client)> = if is_loopback(address) {
-            vec![("http", &clients.loopback), ("https", &clients.loopback)]
+        let (trust, schemes): (Trust, &[&str]) = if is_loopback(address) {
+            (Trust::Loopback, &["http", "https"])
         } else if self.inner.settings.insecure.iter().any(|listed| listed == name) {
-            vec![("https", &clients.lax), ("http", &clients.lax)]
+            (Trust::Lax, &["https", "http"])
         } else {
-            vec![("https", &clients.strict)]
+            (Trust::Strict, &["https"])
         };
+        let client = self.inner.clients.get(trust);
         let mut first_error = None;
-        for (scheme, client) in ways {
+        for &scheme in schemes {
             let base = format!("{scheme}://{address}");
             let ping = self.retrying(cx, || async {
                 let response = send(name, client.get(format!("{base}/v2/")), "GET /v2/", None, self.inner.limits, cx).await?;

@@ -63,7 +63,7 @@ fn every_template_renders_as_in_go() {
 
 #[test]
 fn faults_are_told_in_the_words_of_go() {
-    let fault = |text: &str| Template::parse(text).map(|t| t.render(&vars(""), MissingKey::Error)).unwrap_or_else(Err).unwrap_err();
+    let fault = |text: &str| Template::parse(text).map_or_else(Err, |t| t.render(&vars(""), MissingKey::Error)).unwrap_err();
     insta::assert_snapshot!(fault("{{ .NAME"), @"template `{{ .NAME`: unclosed action (line 1, column 9)");
     insta::assert_snapshot!(fault("a\n {{ if .NAME }}x"), @"
     template `a

@@ -28,7 +28,7 @@ fn age(path: &Path) {
     if path.is_dir() {
         fs::read_dir(path).unwrap().for_each(|entry| age(&entry.unwrap().path()));
     }
-    fs::File::open(path).unwrap().set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    fs::File::open(path).unwrap().set_modified(SystemTime::now() - Duration::from_mins(1)).unwrap();
 }
 
 fn cx(pairs: &[(&str, String)]) -> Cx {
