@@ -38,7 +38,8 @@ pub(crate) async fn build(job: &BuildJob, options: &BuildOptions, clients: &Clie
     let work = Work { job, artifact, options, clients, cx };
     let reference = &job.prepared.reference;
     let (identity, reference) = match &artifact.builder {
-        Builder::Docker(spec) => (work.docker(spec).await?, reference.clone()),
+        // The largest of the three by far: on the heap, so that the others stay small.
+        Builder::Docker(spec) => (Box::pin(work.docker(spec)).await?, reference.clone()),
         Builder::Ko(spec) => work.ko(spec).await?,
         Builder::Custom(spec) => (work.custom(spec).await?, reference.clone()),
     };

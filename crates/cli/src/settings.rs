@@ -19,7 +19,6 @@ use devloop_ui::Verbosity;
 use crate::args::CompletionShell;
 use crate::args::DigestFrom;
 use crate::args::SchemaAction;
-use crate::args::SyncRemote;
 
 /// Everything that the command line and the environment decide.
 #[derive(Debug, Clone)]
@@ -151,10 +150,6 @@ pub(crate) struct ConfigSettings {
     pub propagate_profiles: bool,
     /// The file of global settings that was named; none means the usual places of [`Paths`].
     pub global: Option<PathBuf>,
-    /// Where copies of remote configurations live.
-    pub remote_cache: PathBuf,
-    /// When they are fetched.
-    pub sync_remote: SyncRemote,
 }
 
 /// Which cluster, namespace and registry.
@@ -210,14 +205,10 @@ pub(crate) struct DeploySettings {
     pub resource_rules: Option<PathBuf>,
     /// Whether to wait until ready; none means what skaffold.yaml says.
     pub status_check: Option<bool>,
-    /// Whether to wait after each deployer.
-    pub iterative_status_check: bool,
     /// Whether failing pods are waited for.
     pub tolerate_failures: bool,
     /// Whether the first failure ends the wait.
     pub fail_fast: bool,
-    /// JSON file of custom resources that are waited for.
-    pub status_selectors: Option<PathBuf>,
     /// Whether objects are replaced where they cannot be changed.
     pub force: bool,
     /// How long deletions under way are waited for; none means not at all.

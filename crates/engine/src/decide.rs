@@ -77,7 +77,7 @@ fn decide_builds(graph: &Graph, state: &State, decision: &mut Decision) -> Optio
         let Some(causes) = state.causes(&node.image) else { continue };
         let step = StepId::build(node.image.clone());
         match state.progress(&step) {
-            Some(Progress::Succeeded) => continue,
+            Some(Progress::Succeeded) => {}
             Some(Progress::Running) => blocked = blocked.or(Some(Hold::Needs { step })),
             Some(Progress::Failed | Progress::Cancelled) => blocked = Some(Hold::Failed { step }),
             None => {

@@ -73,7 +73,9 @@ pub async fn run_session(
     let mut recorder = Recorder { state: State::default(), seq: 0, report };
     let mut scope: JoinSet<Finished> = JoinSet::new();
     let mut held: BTreeSet<String> = BTreeSet::new();
-    opening.into_iter().for_each(|fact| recorder.record(fact));
+    for fact in opening {
+        recorder.record(fact);
+    }
     loop {
         if !cancel.is_cancelled() {
             let decision = decide(graph, &recorder.state, goal);

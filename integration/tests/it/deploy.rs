@@ -240,7 +240,7 @@ async fn what_left_the_manifests_is_pruned_unless_it_was_there_before() {
 async fn another_configuration_keeps_what_it_made() {
     let mut deployer = Deployer::new().await;
     let shared = config_map("shared", json!({"a": "1"}));
-    deployer.deploy(&[shared.clone()]).await;
+    deployer.deploy(std::slice::from_ref(&shared)).await;
     let owner = deployer.field("configmap/shared", "{.metadata.labels}");
     assert!(owner.contains(INVENTORY_LABEL));
     deployer.job.inventory = "other".to_owned();

@@ -23,7 +23,7 @@ fn copied(context: &Path) -> BTreeSet<String> {
     let names: Vec<String> =
         String::from_utf8(listed.stdout).unwrap().lines().filter_map(|name| name.strip_prefix("ctx/")).map(str::to_owned).collect();
     let is_kept = |name: &&String| {
-        !name.is_empty() && !(name.ends_with('/') && names.iter().any(|other| other != *name && other.starts_with(name.as_str())))
+        !(name.is_empty() || name.ends_with('/') && names.iter().any(|other| other != *name && other.starts_with(name.as_str())))
     };
     names.iter().filter(is_kept).cloned().collect()
 }

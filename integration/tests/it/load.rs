@@ -45,7 +45,7 @@ impl Node {
         arguments.extend(labels.iter().flat_map(|label| ["--label", label]));
         arguments.extend(["localhost:5000/busybox", "sh", "-c", ctr]);
         let mut node = Self { id: String::new(), environment };
-        node.id = node.docker(&arguments).trim().to_owned();
+        node.docker(&arguments).trim().clone_into(&mut node.id);
         node
     }
 

@@ -33,17 +33,6 @@ pub(crate) enum Level {
     Trace,
 }
 
-/// When remote configurations are fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SyncRemote {
-    /// Every time.
-    Always,
-    /// Where there is no copy yet.
-    Missing,
-    /// Not at all.
-    Never,
-}
-
 /// Where digests of images come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DigestFrom {
@@ -106,12 +95,6 @@ pub(crate) struct ConfigArgs {
     /// Read global settings from this file [default: ~/.config/devloop/config, else ~/.skaffold/config]
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Keep copies of remote configurations here [default: ~/.cache/devloop/remote]
-    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
-    pub remote_cache_dir: Option<PathBuf>,
-    /// Fetch remote configurations always, only where they are missing, or never [default: always; missing for diagnose]
-    #[arg(long, value_name = "WHEN")]
-    pub sync_remote_cache: Option<SyncRemote>,
 }
 
 /// Which cluster, namespace and registry.
@@ -211,18 +194,12 @@ pub(crate) struct DeployArgs {
     /// Wait until what was deployed is ready [default: true]
     #[arg(long)]
     pub status_check: Option<Switch>,
-    /// Wait after each deployer instead of once at the end
-    #[arg(long, default_value = "true")]
-    pub iterative_status_check: Switch,
     /// Wait for failing pods until the deadline instead of failing at once
     #[arg(long, default_value = "false")]
     pub tolerate_failures_until_deadline: Switch,
     /// Fail at the first object that cannot become ready
     #[arg(long, default_value = "true", hide = true)]
     pub fast_fail_status_check: Switch,
-    /// Read a JSON file that says which custom resources are waited for
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub status_check_selectors: Option<PathBuf>,
     /// Wait for objects that are being deleted before deploying
     #[arg(long, default_value = "true")]
     pub wait_for_deletions: Switch,

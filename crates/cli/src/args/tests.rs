@@ -295,11 +295,6 @@ fn help_is_in_groups() {
       -c, --config <FILE>
               Read global settings from this file [default: ~/.config/devloop/config, else
               ~/.skaffold/config]
-          --remote-cache-dir <DIR>
-              Keep copies of remote configurations here [default: ~/.cache/devloop/remote]
-          --sync-remote-cache <WHEN>
-              Fetch remote configurations always, only where they are missing, or never [default:
-              always; missing for diagnose] [possible values: always, missing, never]
 
     Cluster and registry:
       -n, --namespace <NAMESPACE>      Deploy into this namespace, and write it into every rendered

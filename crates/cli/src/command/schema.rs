@@ -14,7 +14,7 @@ const EVENTS: &str = "devloop/event/v1";
 /// When the version is not one that `list` prints.
 pub(crate) fn run(action: &SchemaAction) -> Result<String, Diagnostic> {
     match action {
-        SchemaAction::List { output: ListFormat::Plain } => Ok(versions().iter().map(|version| format!("{version}\n")).collect()),
+        SchemaAction::List { output: ListFormat::Plain } => Ok(versions().join("\n") + "\n"),
         SchemaAction::List { output: ListFormat::Json } => Ok(format!("{}\n", serde_json::json!({ "versions": versions() }))),
         SchemaAction::Get { version } if version == EVENTS => Ok(format!("{:#}\n", devloop_ui::event_schema())),
         SchemaAction::Get { version } => devloop_config::json_schema(version).ok_or_else(|| unknown(version)),

@@ -34,7 +34,6 @@ use crate::args::Level;
 use crate::args::List;
 use crate::args::ManifestArgs;
 use crate::args::PrebuiltArgs;
-use crate::args::SyncRemote;
 use crate::args::TargetArgs;
 
 impl Settings {
@@ -45,7 +44,7 @@ impl Settings {
     pub(crate) fn resolve(cli: Cli, env: &Env) -> Result<Self, ArgsError> {
         let paths = Paths::from_env(env);
         let mut settings = Self {
-            config: ConfigSettings::none(&paths),
+            config: ConfigSettings::none(),
             target: TargetSettings::default(),
             build: BuildSettings { cache_dir: paths.cache.clone(), ..BuildSettings::default() },
             deploy: DeploySettings::default(),
@@ -61,7 +60,7 @@ impl Settings {
     fn take(&mut self, command: Command) -> Result<CommandSettings, ArgsError> {
         Ok(match command {
             Command::Run(run) => {
-                self.take_shared(&run.config, Some(&run.target), SyncRemote::Always);
+                self.take_shared(&run.config, Some(&run.target));
                 self.take_build(&run.build, true)?;
                 self.take_manifests(&run.manifests)?;
                 self.take_deploy(&run.deploy);
@@ -70,7 +69,7 @@ impl Settings {
                 CommandSettings::Run { tail: run.deploy.tail.0, digest_source: run.digest_source }
             }
             Command::Build(build) => {
-                self.take_shared(&build.config, Some(&build.target), SyncRemote::Always);
+                self.take_shared(&build.config, Some(&build.target));
                 self.take_build(&build.build, false)?;
                 self.build.push = build.push.map(|push| push.0);
                 self.console.take(&build.console)?;
@@ -82,7 +81,7 @@ impl Settings {
                 CommandSettings::Build { quiet: build.quiet.0, template, file_output: build.file_output, dry_run: build.dry_run.0 }
             }
             Command::Deploy(deploy) => {
-                self.take_shared(&deploy.config, Some(&deploy.target), SyncRemote::Always);
+                self.take_shared(&deploy.config, Some(&deploy.target));
                 self.take_manifests(&deploy.manifests)?;
                 self.take_deploy(&deploy.deploy);
                 self.console.take(&deploy.console)?;
@@ -91,7 +90,7 @@ impl Settings {
                 CommandSettings::Deploy { tail: deploy.deploy.tail.0, images, load_images: deploy.load_images.0 }
             }
             Command::Render(render) => {
-                self.take_shared(&render.config, Some(&render.target), SyncRemote::Always);
+                self.take_shared(&render.config, Some(&render.target));
                 self.take_build(&render.build, false)?;
                 self.take_manifests(&render.manifests)?;
                 self.console.progress = if render.loud.0 { Progress::Stderr } else { Progress::Nowhere };
@@ -100,12 +99,12 @@ impl Settings {
                 CommandSettings::Render { file, offline: render.offline.0, digest_source: render.digest_source, images }
             }
             Command::Delete(delete) => {
-                self.take_shared(&delete.config, Some(&delete.target), SyncRemote::Always);
+                self.take_shared(&delete.config, Some(&delete.target));
                 self.console.json = delete.output == EventFormat::Json;
                 CommandSettings::Delete { dry_run: delete.dry_run.0 }
             }
             Command::Diagnose(diagnose) => {
-                self.take_shared(&diagnose.config, None, SyncRemote::Missing);
+                self.take_shared(&diagnose.config, None);
                 self.console.progress = Progress::Nowhere;
                 CommandSettings::Diagnose {
                     file: self.console.take_output(diagnose.output),
@@ -120,7 +119,7 @@ impl Settings {
         })
     }
 
-    fn take_shared(&mut self, config: &ConfigArgs, target: Option<&TargetArgs>, sync: SyncRemote) {
+    fn take_shared(&mut self, config: &ConfigArgs, target: Option<&TargetArgs>) {
         self.config = ConfigSettings {
             source: match config.filename.as_deref() {
                 None => ConfigSource::Found,
@@ -132,8 +131,6 @@ impl Settings {
             profile_auto_activation: config.profile_auto_activation.0,
             propagate_profiles: config.propagate_profiles.0,
             global: config.config.clone(),
-            remote_cache: config.remote_cache_dir.clone().unwrap_or_else(|| self.paths.cache.join("remote")),
-            sync_remote: config.sync_remote_cache.unwrap_or(sync),
         };
         if let Some(target) = target {
             self.target = TargetSettings {
@@ -182,10 +179,8 @@ impl Settings {
             labels: std::mem::take(&mut self.deploy.labels),
             resource_rules: self.deploy.resource_rules.take(),
             status_check: deploy.status_check.map(|check| check.0),
-            iterative_status_check: deploy.iterative_status_check.0,
             tolerate_failures: deploy.tolerate_failures_until_deadline.0,
             fail_fast: deploy.fast_fail_status_check.0,
-            status_selectors: deploy.status_check_selectors.clone(),
             force: deploy.force.0,
             wait_for_deletions: deploy.wait_for_deletions.0.then_some(deploy.wait_for_deletions_max.0),
         };
@@ -210,7 +205,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 impl ConfigSettings {
     /// Returns the settings of commands that read no configuration.
-    fn none(paths: &Paths) -> Self {
+    fn none() -> Self {
         Self {
             source: ConfigSource::Found,
             modules: Vec::new(),
@@ -218,8 +213,6 @@ impl ConfigSettings {
             profile_auto_activation: true,
             propagate_profiles: true,
             global: None,
-            remote_cache: paths.cache.join("remote"),
-            sync_remote: SyncRemote::Missing,
         }
     }
 }

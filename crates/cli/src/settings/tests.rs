@@ -24,7 +24,6 @@ fn a_plain_run_is_skaffolds_default() {
     let settings = settings("devloop run");
     assert!(matches!(settings.command, CommandSettings::Run { tail: false, digest_source: None }));
     assert_eq!(settings.config.source, ConfigSource::Found);
-    assert_eq!(settings.config.sync_remote, SyncRemote::Always);
     assert_eq!(settings.target.default_repo, None);
     assert!(settings.build.cache && settings.build.node_platforms && !settings.build.one_platform);
     assert_eq!((settings.build.concurrency, settings.build.push), (None, None));
@@ -165,10 +164,4 @@ fn colours_follow_the_terminal_and_the_environment() {
         assert_eq!(console.colours != Colours::Off, on, "{line} {variables:?} {terminal}");
     }
     assert_eq!(settings("devloop run --color 92").console.on(&env(&[]), true, LogSettings::default()).colours, Colours::On { main: 92 });
-}
-
-#[test]
-fn diagnose_fetches_only_what_is_missing() {
-    assert_eq!(settings("devloop diagnose").config.sync_remote, SyncRemote::Missing);
-    assert_eq!(settings("devloop diagnose --sync-remote-cache=always").config.sync_remote, SyncRemote::Always);
 }

@@ -226,6 +226,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::type_complexity, reason = "a table")]
     fn a_listing_stands_until_something_that_it_depends_on_changes() {
         let cases: [(&str, fn(&Path), bool); 9] = [
             ("nothing", |_| {}, true),

@@ -26,7 +26,9 @@ fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 fn age(path: &Path) {
     if path.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| age(&entry.unwrap().path()));
+        for entry in fs::read_dir(path).unwrap() {
+            age(&entry.unwrap().path());
+        }
     }
     fs::File::open(path).unwrap().set_modified(SystemTime::now() - Duration::from_mins(1)).unwrap();
 }
