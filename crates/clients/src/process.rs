@@ -28,6 +28,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a child has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often it is looked whether a killed group is gone: the system has no event for that.
+const POLL: Duration = Duration::from_millis(5);
+/// How long a killed group is waited for.
+const REAP_LIMIT: Duration = Duration::from_secs(1);
 /// How long the command of a template may take.
 const TEMPLATE_COMMAND_LIMIT: Duration = Duration::from_secs(30);
 /// How many of its last lines an error keeps.
@@ -268,6 +272,21 @@ impl Group {
     }
 }
 
+#[cfg(unix)]
+impl Group {
+    /// Kills what is left of the group, and waits until it is gone; a process that nobody reaps is not waited for long.
+    async fn end(&self) {
+        let Some(id) = self.0.and_then(|id| i32::try_from(id).ok()) else { return };
+        self.signal(nix::sys::signal::Signal::SIGKILL);
+        let gone = async {
+            while nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), None).is_ok() {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::time::timeout(REAP_LIMIT, gone).await.ok();
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         #[cfg(unix)]
@@ -304,6 +323,8 @@ impl Ending {
         if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
             tracing::debug!(program = self.program, "killed after SIGTERM and {GRACE:?}");
         }
+        #[cfg(unix)]
+        self.group.end().await;
         Err(stopped)
     }
 
