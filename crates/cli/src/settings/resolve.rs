@@ -46,7 +46,7 @@ impl Settings {
         let mut settings = Self {
             config: ConfigSettings::none(),
             target: TargetSettings::default(),
-            build: BuildSettings { cache_dir: paths.cache.clone(), ..BuildSettings::default() },
+            build: BuildSettings { cache: true, cache_dir: paths.cache.clone(), ..BuildSettings::default() },
             deploy: DeploySettings::default(),
             console: ConsoleChoice::from_args(&cli.global)?,
             command: CommandSettings::Version { template: String::new() },

@@ -165,3 +165,8 @@ fn colours_follow_the_terminal_and_the_environment() {
     }
     assert_eq!(settings("devloop run --color 92").console.on(&env(&[]), true, LogSettings::default()).colours, Colours::On { main: 92 });
 }
+
+#[test]
+fn diagnose_explains_with_the_cache_that_builds_use() {
+    assert!(settings("devloop diagnose --explain").build.cache);
+}
