@@ -290,7 +290,7 @@ async fn look_up(
             PreparedState::ToBuild { causes } => causes.clone(),
             PreparedState::Cached(_) => Vec::new(),
         };
-        cx.emit(EventKind::CacheChecked { artifact: prepared.artifact.image.clone(), outcome, causes });
+        cx.emit(EventKind::CacheChecked { artifact: prepared.artifact.image.clone(), outcome, causes, key: prepared.key.to_string() });
         all.push(prepared);
     }
     Ok(all)

@@ -153,6 +153,7 @@ mod tests {
                     artifact: name(image),
                     outcome: CacheOutcome::NotFound,
                     causes: vec![RebuildCause::NeverBuilt],
+                    key: String::new(),
                 },
                 (_, "runs") => EventKind::StepStarted { step: stage(first), reason: Reason::FirstRun },
                 (_, "ok") => finished(Outcome::Succeeded),

@@ -272,7 +272,8 @@ impl Stages for LiveStages {
         match (step.stage, &step.artifact) {
             (Stage::Prepare, _) => self.prepare(cx).await,
             (Stage::Build, Some(artifact)) => self.build(artifact, cx).await,
-            (Stage::Build, None) => Ok(()),
+            (Stage::Build | Stage::Sync, None) => Ok(()),
+            (Stage::Configure | Stage::Sync, _) => Ok(()),
             (Stage::Render, _) => self.render(cx).await,
             (Stage::Deploy, _) => self.deploy(cx).await,
             (Stage::StatusCheck, _) => self.wait_until_ready(cx).await,

@@ -209,6 +209,7 @@ mod tests {
                             artifact,
                             outcome: CacheOutcome::NotFound,
                             causes: vec![RebuildCause::NeverBuilt],
+                            key: String::new(),
                         });
                     }
                     Ok(())

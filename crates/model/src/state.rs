@@ -44,7 +44,7 @@ impl State {
                 };
                 self.steps.insert(step.clone(), progress);
             }
-            EventKind::CacheChecked { artifact, outcome: CacheOutcome::NotFound, causes } => {
+            EventKind::CacheChecked { artifact, outcome: CacheOutcome::NotFound, causes, .. } => {
                 self.to_build.insert(artifact.clone(), causes.clone());
             }
             _ => {}
