@@ -268,10 +268,14 @@ async fn look_up(
         let cache = &cache;
         async move {
             let Prepared { artifact, reference, key, .. } = &prepared;
-            let answer = Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?;
+            let answer = match options.fresh.contains(&artifact.image) {
+                true => None,
+                false => Some(Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?),
+            };
             let (outcome, state) = match answer {
-                Answer::Found(outcome, image) => (outcome, PreparedState::Cached(image)),
-                Answer::NotFound { gone_from } => {
+                None => (CacheOutcome::NotFound, PreparedState::ToBuild { causes: vec![RebuildCause::Asked] }),
+                Some(Answer::Found(outcome, image)) => (outcome, PreparedState::Cached(image)),
+                Some(Answer::NotFound { gone_from }) => {
                     let differences = cache.causes(artifact, &prepared.ingredients, &prepared.inputs);
                     (CacheOutcome::NotFound, PreparedState::ToBuild { causes: lookup::causes(differences, gone_from) })
                 }

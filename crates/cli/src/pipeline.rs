@@ -1,5 +1,6 @@
 //! From a session to the stages: each stage's spec, the target, and the loop with its reporter.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -14,9 +15,9 @@ use devloop_engine::DeployGroup;
 use devloop_engine::Ended;
 use devloop_engine::Goal;
 use devloop_engine::ImageSource;
+use devloop_engine::Leaving;
 use devloop_engine::LiveStages;
 use devloop_engine::Specs;
-use devloop_engine::run_session;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
@@ -27,6 +28,7 @@ use devloop_model::Timestamp;
 use devloop_model::Vars;
 use devloop_render::RenderJob;
 use devloop_ui::Reporter;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::session::Session;
@@ -53,6 +55,7 @@ impl Pipeline {
             // What pods of an earlier run said is not of this one.
             logs: LogSpec { since: Some(Timestamp::now().to_string()), ..LogSpec::default() },
             delete_dry_run: false,
+            config_files: Vec::new(),
         }
     }
 
@@ -68,6 +71,7 @@ impl Pipeline {
             push: settings.build.push,
             tag: settings.build.tag.clone(),
             cache_artifacts: settings.build.cache,
+            fresh: BTreeSet::new(),
             cache_dir: settings.build.cache_dir.clone(),
             working_dir: std::env::current_dir().unwrap_or_default(),
             mode: settings.command.name().to_owned(),
@@ -150,9 +154,18 @@ impl Pipeline {
         change(&mut specs);
         let stages = Arc::new(LiveStages::new(specs, self.session.clients.clone()));
         let mut report = |event: &Event| reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
-        let env = self.session.env.clone();
-        let ended =
-            run_session(&stages.graph(), &goal, Arc::clone(&stages) as _, env, self.opening(), &mut report, self.cancel.clone()).await;
+        let session = devloop_engine::Session {
+            goal,
+            stages: Arc::clone(&stages) as _,
+            env: self.session.env.clone(),
+            opening: self.opening(),
+            // Nothing wakes what is done once.
+            wakes: mpsc::channel(1).1,
+            leaving: Leaving::default(),
+            report: &mut report,
+            cancel: self.cancel.clone(),
+        };
+        let ended = session.run().await;
         // Every step has ended: nothing else holds the stages.
         let stages = Arc::into_inner(stages).expect("no step outlives the session");
         (ended, stages)
