@@ -70,6 +70,16 @@ pub(crate) struct Difference {
     pub(crate) removed: Vec<PathBuf>,
 }
 
+/// What was held in directories that are gone.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    pub(crate) places: Vec<PathBuf>,
+    /// Who is gone with them.
+    pub(crate) owners: BTreeSet<PathBuf>,
+    /// Who waited there to come to exist.
+    pub(crate) waiting: BTreeSet<PathBuf>,
+}
+
 impl Claims {
     /// Sets what `owner` holds, and returns the directories that are watched from now on and no more.
     pub(crate) fn set(&mut self, owner: &Path, role: Role, holds: Vec<Hold>) -> Difference {
@@ -103,16 +113,20 @@ impl Claims {
         Some(hold.place.clone())
     }
 
-    /// Forgets the directories at and below `path`, which are gone, and returns them and who held something there.
-    pub(crate) fn lose(&mut self, path: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        let lost: Vec<PathBuf> = at_or_below(&self.places, path).cloned().collect();
-        let owners: BTreeSet<PathBuf> = lost.iter().filter_map(|place| self.places.remove(place)).flat_map(Place::into_owners).collect();
-        for owner in &owners {
+    /// Forgets the directories at and below `path`, which are gone.
+    pub(crate) fn lose(&mut self, path: &Path) -> Lost {
+        let mut lost = Lost { places: at_or_below(&self.places, path).cloned().collect(), ..Lost::default() };
+        for place in lost.places.iter().filter_map(|place| self.places.remove(place)) {
+            lost.owners.extend(place.whole);
+            lost.owners.extend(place.single.into_values().flatten());
+            lost.waiting.extend(place.awaited.into_values().flatten());
+        }
+        for owner in lost.owners.iter().chain(&lost.waiting) {
             if let Some(owner) = self.owners.get_mut(owner) {
                 owner.holds.retain(|hold| !hold.place.starts_with(path));
             }
         }
-        (lost, owners.into_iter().collect())
+        lost
     }
 
     /// Remembers how many files `owner` has.
@@ -213,10 +227,6 @@ impl Place {
     fn is_empty(&self) -> bool {
         self.whole.is_empty() && self.single.is_empty() && self.awaited.is_empty()
     }
-
-    fn into_owners(self) -> impl Iterator<Item = PathBuf> {
-        self.whole.into_iter().chain(self.single.into_values().flatten()).chain(self.awaited.into_values().flatten())
-    }
 }
 
 #[cfg(test)]
@@ -263,11 +273,13 @@ mod tests {
         for directory in ["/a", "/a/b", "/a/b/c", "/a/b-2", "/a.b"] {
             claims.set(Path::new(directory), Role::Directory, vec![whole(directory)]);
         }
-        let (lost, owners) = claims.lose(Path::new("/a/b"));
-        assert_eq!(lost, paths(&["/a/b", "/a/b/c"]));
-        assert_eq!(owners, lost);
+        claims.set(Path::new("/a/b/d/e"), Role::File, vec![Hold { place: "/a/b".into(), part: Part::Awaited("d".into()) }]);
+        let lost = claims.lose(Path::new("/a/b"));
+        assert_eq!(lost.places, paths(&["/a/b", "/a/b/c"]));
+        assert_eq!(lost.owners.into_iter().collect::<Vec<_>>(), lost.places);
+        assert_eq!(lost.waiting.into_iter().collect::<Vec<_>>(), paths(&["/a/b/d/e"]));
         assert_eq!(claims.whole(Path::new("/a/b")), None);
         assert_eq!(claims.whole(Path::new("/a/b-2")), Some(Path::new("/a/b-2")));
-        assert_eq!(claims.owners_below(Path::new("/a/b")), lost, "they are wanted still");
+        assert_eq!(claims.owners_below(Path::new("/a/b")), paths(&["/a/b", "/a/b/c", "/a/b/d/e"]), "they are wanted still");
     }
 }

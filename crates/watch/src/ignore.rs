@@ -33,6 +33,7 @@ mod tests {
         for name in [
             ".main.go.swp",
             ".main.go.swx",
+            ".swp",
             ".bashrc.swo",
             "4913",
             "main.go~",
@@ -55,7 +56,7 @@ mod tests {
 
     #[test]
     fn what_people_write_counts() {
-        for name in ["main.go", "4914", ".env", ".swp", "logo.swf", ".logo.swf", "a.sw", "#", "#notes", ".dockerignore", "~/x", "sw", ".goreleaser.yaml"] {
+        for name in ["main.go", "4914", ".env", "logo.swf", ".logo.swz", "a.sw", "#", "#notes", ".dockerignore", "~/x", "sw", ".goreleaser.yaml"] {
             assert!(!is_ephemeral(name), "{name}");
         }
     }

@@ -56,7 +56,8 @@ impl Sweep {
     /// Looks, and returns what is different from the last look.
     pub(crate) fn look(&mut self, claims: &Claims) -> Vec<Change> {
         let mut changes = Vec::new();
-        for (path, place) in claims.places() {
+        // What is below a directory first: when that is gone, nobody holds anything there any more.
+        for (path, place) in claims.places().iter().rev() {
             let now = Seen::now(path, place);
             if let Some(before) = self.seen.get(path) {
                 before.compare(&now, path, &mut changes);
@@ -94,15 +95,15 @@ impl Seen {
         let at = Instant::now();
         let change = |path: PathBuf, kind: ChangeKind| Change { path, kind, at };
         let empty = HashMap::new();
-        if self.entries.is_some() && now.entries.is_none() {
-            changes.push(change(path.to_owned(), ChangeKind::Gone));
-        }
         let (before, after) = (self.entries.as_ref().unwrap_or(&empty), now.entries.as_ref().unwrap_or(&empty));
         let gone = before.keys().filter(|name| !after.contains_key(*name));
         changes.extend(gone.map(|name| change(path.join(name), ChangeKind::Gone)));
         for (name, stamp) in after {
             let kinds = before.get::<OsStr>(name).map_or(vec![ChangeKind::Appeared], |before| stamp.kinds(before));
             changes.extend(kinds.into_iter().map(|kind| change(path.join(name), kind)));
+        }
+        if self.entries.is_some() && now.entries.is_none() {
+            changes.push(change(path.to_owned(), ChangeKind::Gone));
         }
     }
 }

@@ -113,13 +113,13 @@ impl Watched {
 
     /// Returns the paths that a change is a change of, none if it does not count, having adapted what is watched to it.
     pub(crate) fn on(&mut self, change: &Change) -> Vec<PathBuf> {
-        let mut affected = BTreeSet::new();
-        if change.kind == ChangeKind::Gone && self.claims.place(&change.path).is_some() {
-            affected = self.lose(&change.path);
-        }
         let mut names = self.names(&change.path);
         if !names.is_empty() && !counts(change) {
             names.clear();
+        }
+        let mut affected = BTreeSet::new();
+        if change.kind == ChangeKind::Gone && self.claims.place(&change.path).is_some() {
+            affected = self.lose(&change.path, &mut names);
         }
         if matches!(change.kind, ChangeKind::Gone | ChangeKind::Appeared) {
             affected.extend(names.iter().flat_map(|name| self.claims.owners_below(name)));
@@ -153,11 +153,17 @@ impl Watched {
         place.zip(path.file_name()).map(|(place, name)| place.awaited(name).cloned().collect()).unwrap_or_default()
     }
 
-    /// Forgets a watched directory that is gone, or is another one now, and returns who held something there.
-    fn lose(&mut self, path: &Path) -> BTreeSet<PathBuf> {
-        let (lost, owners) = self.claims.lose(path);
-        self.unwatch(lost);
-        owners.into_iter().collect()
+    /// Forgets a watched directory that is gone, or is another one now; adds to `gone` who is gone with it, and returns who needs another.
+    fn lose(&mut self, path: &Path, gone: &mut Vec<PathBuf>) -> BTreeSet<PathBuf> {
+        let lost = self.claims.lose(path);
+        self.unwatch(lost.places);
+        for owner in &lost.owners {
+            // A directory stands for all that is below it.
+            if !gone.iter().any(|above| owner.starts_with(above)) {
+                gone.push(owner.clone());
+            }
+        }
+        lost.owners.into_iter().chain(lost.waiting).collect()
     }
 
     /// Finds out anew what `owner` needs; adds to `found` what came back with it.
@@ -171,15 +177,13 @@ impl Watched {
                     self.claim_tree(below, &mut |listing| found.extend(listing.all()));
                 }
             }
-            Some(Role::File) => {
-                self.claim(owner, Role::File, &links::of_file);
-                if owner.exists() {
-                    found.push(owner.to_owned());
-                }
-            }
-            Some(Role::Link) if owner.is_symlink() => self.claim(owner, Role::Link, &links::of_link),
+            Some(role @ Role::File) => self.claim(owner, role, &links::of_file),
+            Some(role @ Role::Link) if owner.is_symlink() => self.claim(owner, role, &links::of_link),
             Some(Role::Directory | Role::Link) => self.release(owner),
-            None => {}
+            None => return,
+        }
+        if self.claims.role(owner).is_some_and(|role| role != Role::Directory) && owner.exists() {
+            found.push(owner.to_owned());
         }
     }
 
@@ -295,7 +299,9 @@ impl Watched {
     fn fall_back(&mut self, refused: &Refused) {
         let needed = self.set.directories.len().max(self.claims.places().len());
         self.warnings.push(limits::polling_instead(refused, needed));
-        self.source = Source::Looked(Sweep::default());
+        let mut sweep = Sweep::default();
+        self.claims.places().iter().for_each(|(path, place)| sweep.watch(path, place));
+        self.source = Source::Looked(sweep);
         self.missed = true;
     }
 
