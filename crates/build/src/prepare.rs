@@ -59,6 +59,16 @@ pub struct Prepared {
     pub state: PreparedState,
 }
 
+impl Prepared {
+    fn tell(&self, outcome: CacheOutcome, cx: &Cx) {
+        let causes = match &self.state {
+            PreparedState::ToBuild { causes } => causes.clone(),
+            PreparedState::Cached(_) => Vec::new(),
+        };
+        cx.emit(EventKind::CacheChecked { artifact: self.artifact.image.clone(), outcome, causes, key: self.key.to_string() });
+    }
+}
+
 /// What has to be done for a prepared artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PreparedState {
@@ -151,7 +161,11 @@ pub(crate) async fn run(
             }
         });
     let prepared: Vec<Prepared> = prepared.collect();
-    if options.cache_artifacts { look_up(prepared, options, effects, clients, cx).await } else { Ok(prepared) }
+    if options.cache_artifacts {
+        return look_up(prepared, options, effects, clients, cx).await;
+    }
+    prepared.iter().for_each(|prepared| prepared.tell(CacheOutcome::NotFound, cx));
+    Ok(prepared)
 }
 
 fn names(artifacts: &[Arc<Artifact>], options: &BuildOptions) -> Result<Vec<(Arc<Artifact>, ImageRef)>, BuildError> {
@@ -290,11 +304,7 @@ async fn look_up(
     let mut all = Vec::with_capacity(answers.len());
     for answer in answers {
         let (outcome, prepared) = answer?;
-        let causes = match &prepared.state {
-            PreparedState::ToBuild { causes } => causes.clone(),
-            PreparedState::Cached(_) => Vec::new(),
-        };
-        cx.emit(EventKind::CacheChecked { artifact: prepared.artifact.image.clone(), outcome, causes, key: prepared.key.to_string() });
+        prepared.tell(outcome, cx);
         all.push(prepared);
     }
     Ok(all)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -32,6 +33,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::session::Session;
+use crate::settings::CommandSettings;
 
 /// A session whose target is known: what the loop runs on.
 pub(crate) struct Pipeline {
@@ -42,8 +44,9 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Returns what the stages are given.
-    fn specs(&self, images: ImageSource) -> Specs {
+    pub(crate) fn specs(&self, images: ImageSource) -> Specs {
         Specs {
+            env: self.session.env.clone(),
             artifacts: self.session.artifacts(),
             images,
             build: self.build_options(),
@@ -55,8 +58,18 @@ impl Pipeline {
             // What pods of an earlier run said is not of this one.
             logs: LogSpec { since: Some(Timestamp::now().to_string()), ..LogSpec::default() },
             delete_dry_run: false,
-            config_files: Vec::new(),
+            config_files: self.config_files(),
+            watched: match &self.session.settings.command {
+                CommandSettings::Dev(dev) => dev.watched.clone(),
+                _ => Vec::new(),
+            },
         }
+    }
+
+    /// Returns the files whose change means another plan, those that are not there included.
+    fn config_files(&self) -> Vec<PathBuf> {
+        let files = self.session.plan.files.iter().cloned().chain(["skaffold.env".into()]);
+        files.filter_map(|file| std::path::absolute(file).ok()).collect()
     }
 
     /// Returns how images are built.
@@ -157,7 +170,6 @@ impl Pipeline {
         let session = devloop_engine::Session {
             goal,
             stages: Arc::clone(&stages) as _,
-            env: self.session.env.clone(),
             opening: self.opening(),
             // Nothing wakes what is done once.
             wakes: mpsc::channel(1).1,
@@ -171,10 +183,15 @@ impl Pipeline {
         (ended, stages)
     }
 
-    fn opening(&self) -> Vec<EventKind> {
-        let Session { settings, plan, .. } = &self.session;
-        let started =
-            EventKind::SessionStarted { version: env!("CARGO_PKG_VERSION").to_owned(), command: settings.command.name().to_owned() };
+    pub(crate) fn opening(&self) -> Vec<EventKind> {
+        let command = self.session.settings.command.name().to_owned();
+        let started = EventKind::SessionStarted { version: env!("CARGO_PKG_VERSION").to_owned(), command };
+        [started].into_iter().chain(self.loaded()).collect()
+    }
+
+    /// Returns what is to be said of the plan.
+    pub(crate) fn loaded(&self) -> Vec<EventKind> {
+        let Session { plan, .. } = &self.session;
         let loaded = EventKind::PlanLoaded {
             artifacts: plan.artifacts.iter().map(|artifact| artifact.image.clone()).collect(),
             profiles: plan.profiles.clone(),
@@ -182,7 +199,7 @@ impl Pipeline {
             namespace: Some(self.target.namespace.clone()),
         };
         let warned = plan.warnings.iter().map(|diagnostic| EventKind::Warned { diagnostic: diagnostic.clone() });
-        [started, loaded].into_iter().chain(warned).collect()
+        [loaded].into_iter().chain(warned).collect()
     }
 }
 

@@ -100,7 +100,9 @@ impl Deciding<'_> {
             };
         };
         match blocked.cloned().or_else(|| self.gate(stage)) {
-            // What waits for the first time is said only where something asks for it.
+            // That one stage comes after another goes without saying.
+            Some(Hold::Needs { .. }) => {}
+            // So does what waits for its first time.
             Some(hold) if marked.is_none() => return Some(hold),
             Some(hold) => self.decision.hold.push((step.clone(), hold)),
             None => self.decision.start.push((Work::of(step.clone()), reason)),
@@ -110,7 +112,8 @@ impl Deciding<'_> {
 
     /// A release that is being replaced is not waited for.
     fn stop_if_overtaken(&mut self, step: &StepId) {
-        if step.stage == Stage::StatusCheck && self.state.progress(&StepId::of(Stage::Deploy)) == Some(Progress::Running) {
+        let is_replaced = || self.state.progress(&StepId::of(Stage::Deploy)) == Some(Progress::Running);
+        if step.stage == Stage::StatusCheck && (is_replaced() || self.state.due(Stage::StatusCheck).is_some()) {
             self.decision.stop.push(step.clone());
         }
     }
@@ -140,6 +143,10 @@ impl Deciding<'_> {
             (Some(Progress::Running), ..) => return Some(Hold::Needs { step }),
             (None, ..) => (all(), Reason::FirstRun),
             (_, Some(reason), _) => (all(), reason.clone()),
+            // Those that were never looked at are no less unknown than those that changed.
+            (_, None, Some((_, reason))) if self.graph.artifacts.iter().any(|node| self.state.artifact(&node.image).is_none()) => {
+                (all(), reason)
+            }
             (_, None, Some((changed, reason))) => (self.graph.around(&changed), reason),
             (Some(Progress::Succeeded), ..) => return None,
             (Some(Progress::Cancelled), ..) if self.goal.watches() => return None,

@@ -4,6 +4,7 @@ mod products;
 mod seen;
 mod specs;
 mod touched;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 use self::products::Products;
 pub use self::specs::DeployGroup;
 pub use self::specs::Specs;
+use self::watched::Watching;
 use crate::Graph;
 use crate::ImageSource;
 use crate::Node;
@@ -58,6 +60,7 @@ pub type Reload = Arc<dyn Fn() -> Result<Reloaded, Vec<Diagnostic>> + Send + Syn
 pub struct LiveStages {
     specs: Mutex<Arc<Specs>>,
     reload: Option<Reload>,
+    watching: Option<Watching>,
     clients: Clients,
     products: Mutex<Products>,
     /// What is live, for whatever is attached to it.
@@ -74,6 +77,7 @@ impl LiveStages {
         Self {
             specs: Mutex::new(Arc::new(specs)),
             reload: None,
+            watching: None,
             clients,
             products: Mutex::new(products),
             live: watch::Sender::new(Arc::default()),
@@ -119,6 +123,7 @@ impl LiveStages {
             Ok(Reloaded { specs, facts }) => {
                 *self.specs.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(specs);
                 facts.into_iter().for_each(|fact| cx.emit(fact));
+                self.watch_files(cx);
                 Ok(())
             }
             Err(diagnostics) => {
@@ -127,6 +132,13 @@ impl LiveStages {
                 Err(first.unwrap_or_else(|| Diagnostic::error("config/unreadable", "the configuration cannot be read")))
             }
         }
+    }
+
+    /// Prepares, and watches what is known of by then, whether it went well or not.
+    async fn prepare_and_watch(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
+        let prepared = self.prepare(work, cx).await;
+        self.watch_files(cx);
+        prepared
     }
 
     async fn prepare(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
@@ -287,9 +299,10 @@ impl Stages for LiveStages {
     }
 
     async fn run(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
+        let cx = &cx.clone().with_env(self.specs().env.clone());
         match (work.step.stage, &work.step.artifact) {
             (Stage::Configure, _) => self.configure(cx).await,
-            (Stage::Prepare, _) => self.prepare(work, cx).await,
+            (Stage::Prepare, _) => self.prepare_and_watch(work, cx).await,
             (Stage::Build, Some(artifact)) => self.build(artifact, cx).await,
             (Stage::Sync, Some(_)) | (Stage::Build | Stage::Sync, None) => Ok(()),
             (Stage::Render, _) => self.render(cx).await,
@@ -301,7 +314,7 @@ impl Stages for LiveStages {
     }
 
     async fn touched(&self, files: &[PathBuf], cx: &Cx) -> Touched {
-        self.concerned(files, cx).await
+        self.concerned(files, &cx.clone().with_env(self.specs().env.clone())).await
     }
 
     fn everything(&self) -> Touched {

@@ -1,5 +1,7 @@
 //! The one loop: facts and wishes in, steps out, until nothing is left to do.
 
+#[cfg(test)]
+mod dev_tests;
 mod iteration;
 mod scope;
 #[cfg(test)]
@@ -10,7 +12,6 @@ use std::sync::Arc;
 
 use devloop_model::Command;
 use devloop_model::Diagnostic;
-use devloop_model::Env;
 use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::Hold;
@@ -69,8 +70,6 @@ pub struct Session<'a> {
     pub goal: Goal,
     /// What does the work.
     pub stages: Arc<dyn Stages>,
-    /// The environment of every step.
-    pub env: Env,
     /// Facts that come before all others.
     pub opening: Vec<EventKind>,
     /// What wakes it, where the goal watches.
@@ -102,11 +101,11 @@ impl Session<'_> {
     /// Runs what the goal asks for, each step as soon as what it needs is done, and reports every fact.
     pub async fn run(self) -> Ended {
         let began = Instant::now();
-        let Self { goal, stages, env, opening, mut wakes, leaving, report, cancel } = self;
+        let Self { goal, stages, opening, mut wakes, leaving, report, cancel } = self;
         let (sink, mut facts) = scope::channel();
         let mut running = Running {
             graph: stages.graph(),
-            scope: Scope::new(Arc::clone(&stages), env, sink),
+            scope: Scope::new(Arc::clone(&stages), sink),
             recorder: Recorder { state: State::default(), seq: 0, report },
             held: BTreeSet::new(),
             iteration: None,

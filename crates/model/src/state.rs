@@ -64,6 +64,8 @@ pub struct ArtifactState {
     changed: Option<Changed>,
     /// The image that its inputs ask for, while it is not there.
     wanted: Option<Wanted>,
+    /// The key of the last build that succeeded.
+    built: Option<String>,
     /// The key of the build that runs.
     building: Option<String>,
     /// The image that is there, as manifests are given it.
@@ -109,8 +111,11 @@ impl State {
             EventKind::StepStarted { step, .. } => self.started(step),
             EventKind::StepFinished { step, outcome, .. } => self.finished(step, outcome),
             EventKind::CacheChecked { artifact, outcome, causes, key } => {
+                let state = self.artifact_mut(artifact);
+                // Without the cache, this session still knows what it built.
+                let is_built = *causes == [RebuildCause::CacheOff] && state.built.as_ref() == Some(key);
                 let wanted = Wanted { key: key.clone(), causes: causes.clone(), failed: false };
-                self.artifact_mut(artifact).wanted = (*outcome == CacheOutcome::NotFound).then_some(wanted);
+                state.wanted = (*outcome == CacheOutcome::NotFound && !is_built).then_some(wanted);
             }
             EventKind::ImageReady { image } => {
                 let deployed = image.deployed();
@@ -342,7 +347,10 @@ impl ArtifactState {
         let building = self.building.take();
         if let Some(wanted) = self.wanted.as_mut().filter(|wanted| building.as_ref() == Some(&wanted.key)) {
             match progress {
-                Progress::Succeeded => self.wanted = None,
+                Progress::Succeeded => {
+                    self.wanted = None;
+                    self.built = building;
+                }
                 Progress::Failed => wanted.failed = true,
                 Progress::Running | Progress::Cancelled => {}
             }

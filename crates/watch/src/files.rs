@@ -158,7 +158,8 @@ impl FileWatcher {
         let (reply, report) = sync_channel(1);
         self.outbox.send(Message::Watch(Box::new(set), reply));
         report.recv().unwrap_or_else(|_| {
-            let warning = Diagnostic::warning("watch/ended", "files are not watched any more").help("start again; this is a fault of devloop");
+            let warning =
+                Diagnostic::warning("watch/ended", "files are not watched any more").help("start again; this is a fault of devloop");
             WatchReport { mode: self.mode, directories: 0, files: 0, warnings: vec![warning] }
         })
     }

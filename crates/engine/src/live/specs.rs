@@ -9,6 +9,7 @@ use devloop_build::BuildOptions;
 use devloop_deploy::DeployJob;
 use devloop_deploy::ReadySpec;
 use devloop_model::Artifact;
+use devloop_model::Env;
 use devloop_render::RenderJob;
 
 use crate::ImageSource;
@@ -16,6 +17,8 @@ use crate::ImageSource;
 /// What each stage is given, resolved before the first one starts.
 #[derive(Debug, Clone)]
 pub struct Specs {
+    /// The environment of every step.
+    pub env: Env,
     /// What can be built.
     pub artifacts: Vec<Arc<Artifact>>,
     /// Where images come from.
@@ -38,6 +41,8 @@ pub struct Specs {
     pub delete_dry_run: bool,
     /// The files that all this was read from: absolute paths.
     pub config_files: Vec<PathBuf>,
+    /// Only the sources of artifacts whose name contains one of these are watched; empty means all.
+    pub watched: Vec<String>,
 }
 
 /// Modules that deploy in the same way, and do so together.

@@ -21,7 +21,8 @@ impl LiveStages {
         let specs = self.specs();
         let sources = devloop_render::sources(&specs.render);
         let (config, rest): (Vec<&PathBuf>, Vec<&PathBuf>) = files.iter().partition(|file| specs.config_files.contains(file));
-        let near = specs.artifacts.iter().map(|artifact| (artifact, self.near(artifact, &rest, &sources)));
+        let watched = specs.artifacts.iter().filter(|artifact| specs.watches(artifact));
+        let near = watched.map(|artifact| (artifact, self.near(artifact, &rest, &sources)));
         let near: Vec<_> = near.filter(|(_, near)| !near.is_empty()).collect();
         let artifacts = join_all(near.iter().map(|(artifact, near)| self.differs(artifact, near, &specs, cx))).await;
         let manifests = rest.iter().filter(|file| sources.contains(file));

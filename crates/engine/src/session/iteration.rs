@@ -31,7 +31,13 @@ impl Iteration {
         }
         match outcome {
             Outcome::Failed { .. } => drop(self.failed.insert(step.clone(), outcome.clone())),
-            Outcome::Succeeded => drop(self.failed.remove(step)),
+            Outcome::Succeeded => {
+                self.failed.remove(step);
+                if let (Stage::Build, Some(artifact)) = (step.stage, &step.artifact) {
+                    // The image has what could not be synced.
+                    self.failed.remove(&StepId::sync(artifact.clone()));
+                }
+            }
             Outcome::Cancelled => return,
         }
         self.parts.push(Part { step: step.clone(), duration });

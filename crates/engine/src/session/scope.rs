@@ -38,7 +38,6 @@ pub(super) struct Ended {
 /// The steps that run.
 pub(super) struct Scope {
     stages: Arc<dyn Stages>,
-    env: Env,
     sink: EventSink,
     tasks: JoinSet<Ended>,
     tokens: BTreeMap<StepId, CancellationToken>,
@@ -47,8 +46,8 @@ pub(super) struct Scope {
 
 impl Scope {
     /// Returns a scope in which nothing runs.
-    pub(super) fn new(stages: Arc<dyn Stages>, env: Env, sink: EventSink) -> Self {
-        Self { stages, env, sink, tasks: JoinSet::new(), tokens: BTreeMap::new(), stopping: false }
+    pub(super) fn new(stages: Arc<dyn Stages>, sink: EventSink) -> Self {
+        Self { stages, sink, tasks: JoinSet::new(), tokens: BTreeMap::new(), stopping: false }
     }
 
     /// Runs `work` until it is done or `token` is cancelled; a panic in it is a failure.
@@ -73,9 +72,9 @@ impl Scope {
         });
     }
 
-    /// Returns the context of `step`.
+    /// Returns the context of `step`; the stages know its environment.
     pub(super) fn cx(&self, step: StepId, token: CancellationToken) -> Cx {
-        Cx::new(step, self.env.clone(), self.sink.clone(), token)
+        Cx::new(step, Env::default(), self.sink.clone(), token)
     }
 
     /// Stops a step that runs; its end comes as that of any other.

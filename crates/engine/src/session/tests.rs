@@ -92,7 +92,6 @@ async fn session(script: &[(&str, Act)], interrupt_at: Option<&str>) -> (Ended, 
     let session = Session {
         goal,
         stages,
-        env: Env::default(),
         opening: Vec::new(),
         wakes: mpsc::channel(1).1,
         leaving: Leaving::default(),
