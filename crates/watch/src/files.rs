@@ -21,7 +21,7 @@ use crate::source::Refused;
 use crate::worker::Worker;
 
 /// Batches that wait to be taken; later changes wait in the burst itself.
-const BATCHES: usize = 4;
+pub(crate) const BATCHES: usize = 4;
 
 /// What is watched: the files that count, and what is near them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -158,7 +158,8 @@ impl FileWatcher {
         let (reply, report) = sync_channel(1);
         self.outbox.send(Message::Watch(Box::new(set), reply));
         report.recv().unwrap_or_else(|_| {
-            let warning = Diagnostic::warning("watch/ended", "files are not watched any more").help("start again; this is a fault of devloop");
+            let warning =
+                Diagnostic::warning("watch/ended", "files are not watched any more").help("start again; this is a fault of devloop");
             WatchReport { mode: self.mode, directories: 0, files: 0, warnings: vec![warning] }
         })
     }
@@ -173,6 +174,8 @@ impl Drop for FileWatcher {
     fn drop(&mut self) {
         self.outbox.send(Message::Stop);
         // A thread that has panicked has said so.
-        self.worker.take().map(|worker| drop(worker.join()));
+        if let Some(worker) = self.worker.take() {
+            drop(worker.join());
+        }
     }
 }

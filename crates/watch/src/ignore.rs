@@ -56,7 +56,9 @@ mod tests {
 
     #[test]
     fn what_people_write_counts() {
-        for name in ["main.go", "4914", ".env", "logo.swf", ".logo.swz", "a.sw", "#", "#notes", ".dockerignore", "~/x", "sw", ".goreleaser.yaml"] {
+        for name in
+            ["main.go", "4914", ".env", "logo.swf", ".logo.swz", "a.sw", "#", "#notes", ".dockerignore", "~/x", "sw", ".goreleaser.yaml"]
+        {
             assert!(!is_ephemeral(name), "{name}");
         }
     }

@@ -11,10 +11,12 @@ const USUAL_WATCHES: usize = 524_288;
 
 /// Returns what is said when files are looked at instead because of `refused`; `needed` directories were to be watched.
 pub(crate) fn polling_instead(refused: &Refused, needed: usize) -> Diagnostic {
-    let warning = Diagnostic::warning("watch/polling", "the system does not tell about changes of files; they are looked at again and again instead");
+    let warning =
+        Diagnostic::warning("watch/polling", "the system does not tell about changes of files; they are looked at again and again instead");
     match refused {
         Refused::Watches => {
-            let limit = read("max_user_watches").map_or_else(String::new, |limit| format!(" allows {limit} to all programs of this user together, and"));
+            let limit = read("max_user_watches")
+                .map_or_else(String::new, |limit| format!(" allows {limit} to all programs of this user together, and"));
             warning
                 .because(format!("fs.inotify.max_user_watches{limit} is used up; devloop needs {needed}"))
                 .help(raise("max_user_watches", USUAL_WATCHES.max((needed * 2).next_power_of_two())))

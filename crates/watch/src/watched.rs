@@ -91,7 +91,12 @@ impl Watched {
             Source::Looked(_) if asked == WatchMode::Notify => WatchMode::Polling,
             _ => asked,
         };
-        WatchReport { mode, directories: self.claims.places().len(), files: self.claims.files(), warnings: std::mem::take(&mut self.warnings) }
+        WatchReport {
+            mode,
+            directories: self.claims.places().len(),
+            files: self.claims.files(),
+            warnings: std::mem::take(&mut self.warnings),
+        }
     }
 
     /// Returns whether everything must be looked at to see what changed.
@@ -138,7 +143,9 @@ impl Watched {
 
     /// Returns what a path of the file system is called by whoever wants to know about it.
     fn names(&self, path: &Path) -> Vec<PathBuf> {
-        let Some((place, name)) = path.parent().and_then(|parent| self.claims.place(parent)).zip(path.file_name()) else { return Vec::new() };
+        let Some((place, name)) = path.parent().and_then(|parent| self.claims.place(parent)).zip(path.file_name()) else {
+            return Vec::new();
+        };
         let mut names: Vec<PathBuf> = Vec::new();
         if !name.to_str().is_some_and(is_ephemeral) {
             let entries = place.whole().iter().map(|directory| directory.join(name));
@@ -268,7 +275,8 @@ impl Watched {
     }
 
     fn is_wanted(&self, directory: &Path) -> bool {
-        self.set.directories.contains(directory) || (self.set.in_tree(directory) && (self.set.trees.contains(directory) || is_real_directory(directory)))
+        self.set.directories.contains(directory)
+            || (self.set.in_tree(directory) && (self.set.trees.contains(directory) || is_real_directory(directory)))
     }
 
     fn apply(&mut self, difference: Difference) {
