@@ -1,5 +1,6 @@
 //! What the operating system or a sweep says about one path.
 
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -35,26 +36,23 @@ pub(crate) enum ChangeKind {
 
 /// Returns what an event of `notify` says; nothing for reads.
 pub(crate) fn changes(event: Event, at: Instant) -> Vec<Change> {
-    let Some(kind) = kind_of(event.kind) else { return Vec::new() };
-    let one = |path: PathBuf| {
-        let kind = kind.unwrap_or_else(|| if path.symlink_metadata().is_ok() { ChangeKind::Appeared } else { ChangeKind::Gone });
-        Change { path, kind, at }
-    };
-    event.paths.into_iter().map(one).collect()
+    let change = |path: PathBuf| Some(Change { kind: kind_of(event.kind, &path)?, path, at });
+    event.paths.into_iter().filter_map(change).collect()
 }
 
-/// Returns what kind it is; `Some(None)` where only the file system can tell.
-fn kind_of(kind: EventKind) -> Option<Option<ChangeKind>> {
-    Some(Some(match kind {
+fn kind_of(kind: EventKind, path: &Path) -> Option<ChangeKind> {
+    Some(match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => ChangeKind::Closed,
         // Both halves of a rename are events of their own.
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return None,
         EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => ChangeKind::Appeared,
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => ChangeKind::Gone,
-        EventKind::Modify(ModifyKind::Name(RenameMode::Any | RenameMode::Other)) => return Some(None),
+        // Some systems do not say which half it is.
+        EventKind::Modify(ModifyKind::Name(_)) if path.symlink_metadata().is_ok() => ChangeKind::Appeared,
+        EventKind::Modify(ModifyKind::Name(_)) => ChangeKind::Gone,
         EventKind::Modify(ModifyKind::Metadata(_)) => ChangeKind::Attributes,
         EventKind::Modify(_) | EventKind::Any | EventKind::Other => ChangeKind::Content,
-    }))
+    })
 }
 
 #[cfg(test)]

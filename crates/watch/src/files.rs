@@ -21,7 +21,7 @@ use crate::source::Refused;
 use crate::worker::Worker;
 
 /// Batches that wait to be taken; later changes wait in the burst itself.
-const BATCHES: usize = 4;
+pub(crate) const BATCHES: usize = 4;
 
 /// What is watched: the files that count, and what is near them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -174,6 +174,8 @@ impl Drop for FileWatcher {
     fn drop(&mut self) {
         self.outbox.send(Message::Stop);
         // A thread that has panicked has said so.
-        self.worker.take().map(|worker| drop(worker.join()));
+        if let Some(worker) = self.worker.take() {
+            drop(worker.join());
+        }
     }
 }

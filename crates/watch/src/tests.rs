@@ -4,6 +4,7 @@ mod editors;
 mod limits;
 mod links;
 mod modes;
+mod random;
 mod trees;
 
 use std::collections::BTreeSet;
