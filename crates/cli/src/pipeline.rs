@@ -129,6 +129,7 @@ impl Pipeline {
             inventory: identity(module),
             force: deploy.force,
             prune: true,
+            passing: matches!(self.session.settings.command, CommandSettings::Dev(_)),
             wait_for_deletions: WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() },
         };
         DeployGroup { modules, job }

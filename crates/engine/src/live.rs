@@ -1,5 +1,6 @@
 //! The real stages: each gets its own spec and the products of the steps before it.
 
+mod outage;
 mod products;
 mod seen;
 mod specs;
@@ -33,6 +34,7 @@ use devloop_model::Touched;
 use devloop_render::RenderJob;
 use tokio::sync::watch;
 
+use self::outage::Outage;
 use self::products::Products;
 pub use self::specs::DeployGroup;
 pub use self::specs::Specs;
@@ -208,7 +210,13 @@ impl LiveStages {
         }
         let mut release = Release::default();
         for group in &specs.deploy {
-            let deployed = devloop_deploy::deploy(&group.job, &group.of(&manifests), cluster, cx).await.map_err(|e| e.diagnostic())?;
+            let (manifests, mut outage) = (group.of(&manifests), Outage::none(self.watching.is_some()));
+            let deployed = loop {
+                let tried = devloop_deploy::deploy(&group.job, &manifests, cluster, cx).await;
+                if let Some(deployed) = outage.outlast(tried, cx).await? {
+                    break deployed;
+                }
+            };
             release.objects.extend(deployed.objects);
         }
         let live = Arc::new(Live { images, release });
@@ -220,7 +228,13 @@ impl LiveStages {
     async fn wait_until_ready(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
         let live = Arc::clone(&self.products().live);
-        devloop_deploy::wait_until_ready(&self.specs().ready, &live.release, cluster, cx).await.map_err(|e| e.diagnostic())
+        let (specs, mut outage) = (self.specs(), Outage::none(self.watching.is_some()));
+        loop {
+            let tried = devloop_deploy::wait_until_ready(&specs.ready, &live.release, cluster, cx).await;
+            if outage.outlast(tried, cx).await?.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
@@ -236,10 +250,11 @@ impl LiveStages {
         let manifests = self.manifests();
         for group in specs.deploy.iter().rev() {
             let deletion = devloop_deploy::delete(&group.job, &group.of(&manifests), specs.delete_dry_run, cluster, cx).await;
-            let Deletion { deleted, kept } = deletion.map_err(|e| e.diagnostic())?;
+            let Deletion { deleted, kept, deployed } = deletion.map_err(|e| e.diagnostic())?;
             let mut products = self.products();
             products.deletion.deleted.extend(deleted);
             products.deletion.kept.extend(kept);
+            products.deletion.deployed.extend(deployed);
         }
         Ok(())
     }

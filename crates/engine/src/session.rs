@@ -108,6 +108,7 @@ impl Session<'_> {
             scope: Scope::new(Arc::clone(&stages), sink),
             recorder: Recorder { state: State::default(), seq: 0, report },
             held: BTreeSet::new(),
+            warned: BTreeSet::new(),
             iteration: None,
             goal,
             stages,
@@ -150,6 +151,8 @@ struct Running<'a> {
     recorder: Recorder<'a>,
     /// Holds that were said.
     held: BTreeSet<String>,
+    /// Warnings that were said.
+    warned: BTreeSet<String>,
     iteration: Option<Iteration>,
     cancel: CancellationToken,
 }
@@ -200,7 +203,14 @@ impl Running<'_> {
         self.scope.start(work, token);
     }
 
+    /// Records a fact; a warning that was said in this session already is not said again.
     fn take(&mut self, fact: EventKind) {
+        if let EventKind::Warned { diagnostic } = &fact
+            && self.goal.watches()
+            && !self.warned.insert(diagnostic.to_string())
+        {
+            return;
+        }
         self.recorder.record(fact);
     }
 
