@@ -17,7 +17,6 @@ mod program;
 mod resource_rules;
 mod session;
 mod settings;
-mod signals;
 
 fn main() -> std::process::ExitCode {
     exit::guard(program::run).into()

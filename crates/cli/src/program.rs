@@ -29,7 +29,9 @@ use crate::pipeline::Pipeline;
 use crate::session::Session;
 use crate::settings::CommandSettings;
 use crate::settings::Settings;
-use crate::signals;
+
+/// What the second Ctrl-C says.
+const STOPPED_AT_ONCE: &str = "stopped at once: what was being built or applied may be left half done; the same command puts it right";
 
 impl From<Ended> for Exit {
     /// Ctrl-C is not a failure: the user asked for it.
@@ -107,7 +109,7 @@ fn in_runtime(settings: Settings, env: Env) -> Exit {
 
 async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>> {
     let cancel = CancellationToken::new();
-    signals::watch(cancel.clone())
+    devloop_watch::stop_on_signals(cancel.clone(), || STOPPED_AT_ONCE.to_owned())
         .map_err(|error| vec![Diagnostic::error("cli/signals", "signals cannot be handled").because(error.to_string())])?;
     if let CommandSettings::Diagnose { yaml_only: true, enable_templating, file, .. } = &settings.command {
         return command::diagnose::configuration(&settings, &env, *enable_templating, file.as_deref()).map(|()| Exit::Done);

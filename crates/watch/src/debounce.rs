@@ -75,6 +75,11 @@ impl Debounce {
         self.burst.as_ref().map(Burst::deadline)
     }
 
+    /// Returns whether the burst has lasted as long as it may, whatever else happens.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.burst.as_ref().is_some_and(|burst| burst.first + burst.step().longest <= now)
+    }
+
     /// Returns the burst, which is over then.
     pub(crate) fn take(&mut self) -> Option<Batch> {
         let burst = self.burst.take()?;
@@ -91,9 +96,13 @@ impl Debounce {
 }
 
 impl Burst {
-    fn deadline(&self) -> Instant {
+    fn step(&self) -> &'static Step {
         let size = if self.rescan { usize::MAX } else { self.paths.len() };
-        let step = STEPS.iter().find(|step| size <= step.most_paths).unwrap_or(&STEPS[STEPS.len() - 1]);
+        STEPS.iter().find(|step| size <= step.most_paths).unwrap_or(&STEPS[STEPS.len() - 1])
+    }
+
+    fn deadline(&self) -> Instant {
+        let step = self.step();
         let by_duration = (self.last.duration_since(self.first) / 4).min(LONGEST_QUIET);
         (self.last + step.quiet.max(by_duration)).min(self.first + step.longest)
     }
@@ -147,6 +156,7 @@ mod tests {
                 debounce.note(format!("/src/{}", step % paths).into(), start + ms(step as u64));
             }
             assert_eq!(debounce.deadline().unwrap() - start, longest, "{paths} paths");
+            assert!(debounce.is_overdue(start + longest) && !debounce.is_overdue(start), "{paths} paths");
         }
     }
 

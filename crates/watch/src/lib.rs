@@ -20,6 +20,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod watched;
+mod watches;
 mod worker;
 
 pub use files::Batch;

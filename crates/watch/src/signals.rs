@@ -17,7 +17,7 @@ const SAME: Duration = Duration::from_millis(50);
 /// Cancels `cancel` at the first SIGINT, SIGTERM or SIGHUP, and ends the process at the second, saying `last_words` on standard error.
 ///
 /// A second SIGHUP is none: a shell and the kernel both send one when a terminal is closed, and nobody is there to be in a hurry. It must be
-/// called in a runtime.
+/// called in a runtime. Under `nohup` a SIGHUP is none at all.
 ///
 /// # Errors
 /// When the system refuses a signal handler.
@@ -55,7 +55,7 @@ fn leave(signal: Number, last_words: &str) -> ! {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Signal,
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
@@ -63,7 +63,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+            hang_up: if ignores(Number::SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
 
@@ -71,9 +71,28 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Number::SIGINT,
             _ = self.terminate.recv() => Number::SIGTERM,
-            _ = self.hang_up.recv() => Number::SIGHUP,
+            () = received(self.hang_up.as_mut()) => Number::SIGHUP,
         }
     }
+}
+
+/// Waits for a signal, for ever if it is not listened to.
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns whether whoever started us wants this signal to be ignored.
+fn ignores(signal: Number) -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| is_ignored(&status, signal))
+}
+
+/// Reads `SigIgn`, whose lowest bit is signal 1: `proc_pid_status(5)`.
+fn is_ignored(status: &str, signal: Number) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
 }
 
 #[cfg(test)]
@@ -94,6 +113,15 @@ mod tests {
         ] {
             assert_eq!(is_second((before, at), (signal, now)), expected, "{before} then {signal}");
         }
+    }
+
+    #[test]
+    fn what_is_ignored_is_read_from_the_kernel() {
+        let status = |mask: &str| format!("Name:\tdevloop\nSigBlk:\tffffffffffffffff\nSigIgn:\t{mask}\n");
+        assert!(is_ignored(&status("0000000000001001"), Number::SIGHUP));
+        assert!(!is_ignored(&status("0000000000001002"), Number::SIGHUP));
+        assert!(is_ignored(&status("0000000000001002"), Number::SIGINT));
+        assert!(!is_ignored("Name:\tdevloop\n", Number::SIGHUP));
     }
 
     #[tokio::test]

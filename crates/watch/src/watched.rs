@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::time::SystemTime;
 
-use devloop_model::Diagnostic;
 use devloop_model::WatchMode;
 
 use crate::WatchReport;
@@ -14,47 +13,28 @@ use crate::WatchSet;
 use crate::change::Change;
 use crate::change::ChangeKind;
 use crate::claims::Claims;
-use crate::claims::Difference;
 use crate::claims::Hold;
 use crate::claims::Part;
 use crate::claims::Role;
 use crate::ignore::is_ephemeral;
-use crate::limits;
 use crate::links;
 use crate::listing::Listing;
-use crate::source::Directories;
-use crate::source::Refused;
-use crate::sweep::Sweep;
-
-/// A directory may vanish and come back while it is being watched; after this many times it is left alone until its next event.
-const MOST_ATTEMPTS: usize = 8;
+use crate::watches::MOST_ATTEMPTS;
+use crate::watches::Watches;
 
 /// How old the last write may be when a file that was open for writing is closed: what is written through memory is told by nothing else.
 const RECENT: Duration = Duration::from_secs(2);
-
-/// Where changes come from.
-pub(crate) enum Source {
-    /// The operating system tells.
-    Told(Box<dyn Directories>),
-    /// Everything is looked at.
-    Looked(Sweep),
-}
 
 /// What is watched.
 pub(crate) struct Watched {
     set: WatchSet,
     claims: Claims,
-    source: Source,
-    warnings: Vec<Diagnostic>,
-    unwatched: BTreeSet<PathBuf>,
-    /// Something may have been missed that no path can be named for.
-    missed: bool,
+    watches: Watches,
 }
 
 impl Watched {
-    pub(crate) fn new(source: Source, warnings: Vec<Diagnostic>) -> Self {
-        let (set, claims) = (WatchSet::default(), Claims::default());
-        Self { set, claims, source, warnings, unwatched: BTreeSet::new(), missed: false }
+    pub(crate) fn new(watches: Watches) -> Self {
+        Self { set: WatchSet::default(), claims: Claims::default(), watches }
     }
 
     /// Watches `set` instead of what was watched, and returns what has changed since `since` in directories that are new in it.
@@ -87,32 +67,24 @@ impl Watched {
 
     /// Returns what there is to say of what is watched; a warning is said once.
     pub(crate) fn report(&mut self, asked: WatchMode) -> WatchReport {
-        let mode = match self.source {
-            Source::Looked(_) if asked == WatchMode::Notify => WatchMode::Polling,
-            _ => asked,
-        };
-        WatchReport {
-            mode,
-            directories: self.claims.places().len(),
-            files: self.claims.files(),
-            warnings: std::mem::take(&mut self.warnings),
-        }
+        let mode = if asked == WatchMode::Notify && self.is_looked_at() { WatchMode::Polling } else { asked };
+        let warnings = self.watches.take_warnings();
+        WatchReport { mode, directories: self.claims.places().len(), files: self.claims.files(), warnings }
     }
 
     /// Returns whether everything must be looked at to see what changed.
     pub(crate) fn is_looked_at(&self) -> bool {
-        matches!(self.source, Source::Looked(_))
+        self.watches.is_looked_at()
     }
 
-    /// Returns whether changes were missed since this was asked last.
+    /// Returns whether changes were missed since this was asked last, for which no path can be named.
     pub(crate) fn take_missed(&mut self) -> bool {
-        std::mem::take(&mut self.missed)
+        self.watches.take_missed()
     }
 
     /// Looks at everything, and returns what changed.
     pub(crate) fn look(&mut self) -> Vec<PathBuf> {
-        let Source::Looked(sweep) = &mut self.source else { return Vec::new() };
-        let changes = sweep.look(&self.claims);
+        let changes = self.watches.look(&self.claims);
         changes.iter().flat_map(|change| self.on(change)).collect()
     }
 
@@ -163,7 +135,7 @@ impl Watched {
     /// Forgets a watched directory that is gone, or is another one now; adds to `gone` who is gone with it, and returns who needs another.
     fn lose(&mut self, path: &Path, gone: &mut Vec<PathBuf>) -> BTreeSet<PathBuf> {
         let lost = self.claims.lose(path);
-        self.unwatch(lost.places);
+        self.watches.remove(&lost.places);
         for owner in &lost.owners {
             // A directory stands for all that is below it.
             if !gone.iter().any(|above| owner.starts_with(above)) {
@@ -239,8 +211,9 @@ impl Watched {
         for _ in 0..MOST_ATTEMPTS {
             let difference = self.claims.set(owner, role, needs.clone());
             let is_new = !difference.added.is_empty() || needs.iter().any(|hold| matches!(hold.part, Part::Awaited(_)));
-            self.apply(difference);
-            self.look_first(&needs);
+            self.watches.remove(&difference.removed);
+            self.watches.add(difference.added, &self.claims);
+            self.watches.look_first(&needs, &self.claims);
             let now = if is_new { find(owner) } else { return };
             if now == needs {
                 return;
@@ -251,7 +224,7 @@ impl Watched {
 
     fn release(&mut self, owner: &Path) {
         let removed = self.claims.release(owner);
-        self.unwatch(removed);
+        self.watches.remove(&removed);
     }
 
     /// Releases what was wanted `before` and is not any more.
@@ -277,49 +250,6 @@ impl Watched {
     fn is_wanted(&self, directory: &Path) -> bool {
         self.set.directories.contains(directory)
             || (self.set.in_tree(directory) && (self.set.trees.contains(directory) || is_real_directory(directory)))
-    }
-
-    fn apply(&mut self, difference: Difference) {
-        self.unwatch(difference.removed);
-        for directory in difference.added {
-            let Source::Told(directories) = &mut self.source else { return };
-            match directories.watch(&directory) {
-                // It is missing now, which whoever wants it sees when looking again.
-                Ok(()) | Err(Refused::Gone) => {}
-                Err(refused @ Refused::Other(_)) => {
-                    if self.unwatched.insert(directory.clone()) {
-                        self.warnings.push(limits::unwatched(&directory, &refused));
-                    }
-                }
-                Err(refused) => self.fall_back(&refused),
-            }
-        }
-    }
-
-    fn unwatch(&mut self, places: Vec<PathBuf>) {
-        match &mut self.source {
-            Source::Told(directories) => places.iter().for_each(|place| directories.unwatch(place)),
-            Source::Looked(sweep) => places.iter().for_each(|place| sweep.unwatch(place)),
-        }
-    }
-
-    /// Looks at files from now on; what the system would have told about is given back to it.
-    fn fall_back(&mut self, refused: &Refused) {
-        let needed = self.set.directories.len().max(self.claims.places().len());
-        self.warnings.push(limits::polling_instead(refused, needed));
-        let mut sweep = Sweep::default();
-        self.claims.places().iter().for_each(|(path, place)| sweep.watch(path, place));
-        self.source = Source::Looked(sweep);
-        self.missed = true;
-    }
-
-    /// Where files are looked at: remembers what is there now.
-    fn look_first(&mut self, holds: &[Hold]) {
-        if let Source::Looked(sweep) = &mut self.source {
-            for path in holds.iter().map(|hold| &hold.place) {
-                self.claims.place(path).into_iter().for_each(|place| sweep.watch(path, place));
-            }
-        }
     }
 }
 

@@ -16,15 +16,16 @@ use crate::WatchSettings;
 use crate::debounce::Debounce;
 use crate::inbox::Inbox;
 use crate::inbox::Message;
-use crate::limits;
 use crate::source::Directories;
 use crate::source::Refused;
-use crate::sweep::Sweep;
-use crate::watched::Source;
 use crate::watched::Watched;
+use crate::watches::Watches;
 
 /// How long a burst that nobody takes waits until it is offered again.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// Looking more often than this is nothing but looking.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How far the clock of a file system may be behind: it moves with the kernel's tick.
 const CLOCK_STEP: Duration = Duration::from_millis(10);
@@ -49,19 +50,16 @@ impl Worker {
         batches: Sender<Batch>,
         told: Option<Result<Box<dyn Directories>, Refused>>,
     ) -> Self {
-        let (source, warnings) = match told {
-            Some(Ok(directories)) => (Source::Told(directories), Vec::new()),
-            Some(Err(refused)) => (Source::Looked(Sweep::default()), vec![limits::polling_instead(&refused, 1)]),
-            None => (Source::Looked(Sweep::default()), Vec::new()),
-        };
-        let watched = Watched::new(source, warnings);
+        let watched = Watched::new(Watches::new(told));
         Self { settings, inbox, batches, watched, debounce: Debounce::default(), next_look: None, offer_again: None, given: None }
     }
 
     /// Works until it is told to stop.
     pub(crate) fn run(mut self) {
         loop {
-            match self.inbox.next(self.next_time()) {
+            let message = self.inbox.next(self.next_time());
+            let is_idle = message.is_none();
+            match message {
                 Some(Message::Stop) => return,
                 Some(Message::Watch(set, reply)) => {
                     let report = self.watch(*set);
@@ -79,27 +77,30 @@ impl Worker {
                 }
                 None => {}
             }
-            self.on_time(Instant::now());
+            self.on_time(Instant::now(), is_idle);
         }
     }
 
     /// Returns when there is something to do though no message comes.
     fn next_time(&self) -> Option<Instant> {
-        let over = self.offer_again.or_else(|| self.debounce.deadline());
-        [over, self.next_look].into_iter().flatten().min()
+        [self.burst_end(), self.next_look].into_iter().flatten().min()
     }
 
-    fn on_time(&mut self, now: Instant) {
+    fn burst_end(&self) -> Option<Instant> {
+        self.offer_again.or_else(|| self.debounce.deadline())
+    }
+
+    /// Does what is due; a burst of which more waits to be looked at is not over, however long ago that happened.
+    fn on_time(&mut self, now: Instant, is_idle: bool) {
         if self.next_look.is_some_and(|at| at <= now) {
             self.look();
         }
-        let over = self.offer_again.or_else(|| self.debounce.deadline());
-        if over.is_some_and(|over| over <= now) {
-            if self.polls() && self.offer_again.is_none() && self.look() {
-                // The burst goes on.
-                return;
+        let is_overdue = self.debounce.is_overdue(now);
+        if self.burst_end().is_some_and(|end| end <= now) && (is_idle || is_overdue) {
+            // Where nobody tells that the burst goes on, that is looked for.
+            if !(self.polls() && !is_overdue && self.look()) {
+                self.give();
             }
-            self.give();
         }
     }
 
@@ -131,7 +132,7 @@ impl Worker {
     }
 
     fn plan_look(&mut self) {
-        self.next_look = self.polls().then(|| Instant::now() + self.settings.poll_interval);
+        self.next_look = self.polls().then(|| Instant::now() + self.settings.poll_interval.max(SHORTEST_INTERVAL));
     }
 
     fn note(&mut self, paths: Vec<PathBuf>, at: Instant) {
