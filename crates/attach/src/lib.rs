@@ -3,10 +3,21 @@
 mod logs;
 
 use devloop_clients::kube::KubeError;
+use devloop_model::BuiltImage;
 use devloop_model::Diagnostic;
+use devloop_model::Release;
 
 pub use logs::LogSpec;
 pub use logs::follow_logs;
+
+/// What is live now: each deploy of a session replaces it.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    /// The images of the release.
+    pub images: Vec<BuiltImage>,
+    /// Its objects.
+    pub release: Release,
+}
 
 /// Why a connection to a release could not be kept.
 #[derive(Debug, thiserror::Error)]

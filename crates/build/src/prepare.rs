@@ -60,6 +60,16 @@ pub struct Prepared {
     pub state: PreparedState,
 }
 
+impl Prepared {
+    fn tell(&self, outcome: CacheOutcome, cx: &Cx) {
+        let causes = match &self.state {
+            PreparedState::ToBuild { causes } => causes.clone(),
+            PreparedState::Cached(_) => Vec::new(),
+        };
+        cx.emit(EventKind::CacheChecked { artifact: self.artifact.image.clone(), outcome, causes, key: self.key.to_string() });
+    }
+}
+
 /// What has to be done for a prepared artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PreparedState {
@@ -152,7 +162,11 @@ pub(crate) async fn run(
             }
         });
     let prepared: Vec<Prepared> = prepared.collect();
-    if options.cache_artifacts { look_up(prepared, options, effects, clients, cx).await } else { Ok(prepared) }
+    if options.cache_artifacts {
+        return look_up(prepared, options, effects, clients, cx).await;
+    }
+    prepared.iter().for_each(|prepared| prepared.tell(CacheOutcome::NotFound, cx));
+    Ok(prepared)
 }
 
 fn names(artifacts: &[Arc<Artifact>], options: &BuildOptions) -> Result<Vec<(Arc<Artifact>, ImageRef)>, BuildError> {
@@ -270,10 +284,14 @@ async fn look_up(
         let cache = &cache;
         async move {
             let Prepared { artifact, reference, key, .. } = &prepared;
-            let answer = Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?;
+            let answer = match options.fresh.contains(&artifact.image) {
+                true => None,
+                false => Some(Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?),
+            };
             let (outcome, state) = match answer {
-                Answer::Found(outcome, image) => (outcome, PreparedState::Cached(image)),
-                Answer::NotFound { gone_from } => {
+                None => (CacheOutcome::NotFound, PreparedState::ToBuild { causes: vec![RebuildCause::Asked] }),
+                Some(Answer::Found(outcome, image)) => (outcome, PreparedState::Cached(image)),
+                Some(Answer::NotFound { gone_from }) => {
                     let differences = cache.causes(artifact, &prepared.ingredients, &prepared.inputs);
                     (CacheOutcome::NotFound, PreparedState::ToBuild { causes: lookup::causes(differences, gone_from) })
                 }
@@ -288,11 +306,7 @@ async fn look_up(
     let mut all = Vec::with_capacity(answers.len());
     for answer in answers {
         let (outcome, prepared) = answer?;
-        let causes = match &prepared.state {
-            PreparedState::ToBuild { causes } => causes.clone(),
-            PreparedState::Cached(_) => Vec::new(),
-        };
-        cx.emit(EventKind::CacheChecked { artifact: prepared.artifact.image.clone(), outcome, causes });
+        prepared.tell(outcome, cx);
         all.push(prepared);
     }
     Ok(all)

@@ -23,6 +23,7 @@ pub(crate) fn artifact(image: &str, context: &Path, builder: Builder) -> Artifac
         requires: Vec::new(),
         platforms: Vec::new(),
         runtime: None,
+        sync: None,
         local: LocalBuild::default(),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: format!("image: {image}"), width: 1, label: None },
     }

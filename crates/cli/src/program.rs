@@ -132,6 +132,7 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
 async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
     let Settings { command, console, .. } = &pipeline.session.settings;
     match command {
+        CommandSettings::Dev(dev) => command::dev::run(pipeline, dev, reporter).await,
         CommandSettings::Run { tail, digest_source } => Ok(command::run::run(pipeline, *tail, *digest_source, reporter).await),
         CommandSettings::Build { quiet, template, file_output, dry_run } => {
             let wanted = command::build::Wanted { quiet: *quiet, dry_run: *dry_run, template, file: file_output.as_deref() };
@@ -159,7 +160,10 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
     if let CommandSettings::Render { offline: true, .. } = settings.command {
         return Ok(offline_target(session));
     }
-    let deploys = matches!(settings.command, CommandSettings::Run { .. } | CommandSettings::Deploy { .. } | CommandSettings::Delete { .. });
+    let deploys = matches!(
+        settings.command,
+        CommandSettings::Dev(_) | CommandSettings::Run { .. } | CommandSettings::Deploy { .. } | CommandSettings::Delete { .. }
+    );
     let cluster = match session.clients.cluster(&cx).await {
         Ok(cluster) => Some(cluster),
         Err(error) if deploys || settings.target.context.is_some() => return Err(error.diagnostic()),

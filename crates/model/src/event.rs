@@ -7,8 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::AutoStage;
 use crate::BuiltImage;
 use crate::Diagnostic;
+use crate::ForwardSource;
+use crate::ForwardState;
 use crate::Hold;
 use crate::ImageName;
 use crate::ImageRef;
@@ -17,6 +20,7 @@ use crate::ObjectKey;
 use crate::Platform;
 use crate::Reason;
 use crate::StepId;
+use crate::Touched;
 
 /// One fact, numbered and dated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -85,6 +89,28 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+}
+
+/// A part of an iteration, and how long it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    /// The step.
+    pub step: StepId,
+    /// How long it ran.
+    pub duration: Duration,
+}
+
+/// How changes are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum WatchMode {
+    /// The operating system tells.
+    Notify,
+    /// Files are looked at again and again.
+    Polling,
+    /// Files are looked at when asked.
+    Manual,
 }
 
 /// What happened.
@@ -173,6 +199,9 @@ pub enum EventKind {
         outcome: CacheOutcome,
         /// Why it has to be built; empty on a hit.
         causes: Vec<crate::RebuildCause>,
+        /// Everything that goes into the image, as one hash: the same key is the same image.
+        #[serde(default)]
+        key: String,
     },
     /// Nothing is built, because an option says so.
     BuildsSkipped {
@@ -242,6 +271,107 @@ pub enum EventKind {
         artifact: Option<ImageName>,
         /// The line, without its newline.
         line: String,
+    },
+    /// Files are watched; said again when there are more or fewer of them.
+    Watching {
+        /// How.
+        mode: WatchMode,
+        /// How many files count.
+        files: usize,
+        /// How many directories are watched.
+        directories: usize,
+    },
+    /// Something woke the loop: a save, or the first pass, which is number 1.
+    Triggered {
+        /// Number of the save in this session; steps that start from now on contain it.
+        save: u64,
+        /// What it touches.
+        touched: Touched,
+        /// How long ago the first of its changes happened.
+        waited: Duration,
+    },
+    /// A person or a program asked for something.
+    Commanded {
+        /// What.
+        command: crate::Command,
+    },
+    /// All that a save asked for is done, or has failed.
+    IterationEnded {
+        /// The last save that is in it.
+        save: u64,
+        /// How it ended.
+        outcome: Outcome,
+        /// From the first change of its first save until now.
+        duration: Duration,
+        /// Its steps, in the order in which they ended.
+        parts: Vec<Part>,
+    },
+    /// A changed configuration is wrong; the last good plan stays.
+    PlanRejected {
+        /// Everything that is wrong with it.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// Manifests were rendered.
+    ManifestsRendered {
+        /// How many objects.
+        objects: usize,
+        /// A hash of them all: the same hash is the same manifests.
+        hash: String,
+    },
+    /// Whether a stage acts on changes by itself was switched.
+    AutoSwitched {
+        /// The stage.
+        stage: AutoStage,
+        /// Whether it acts by itself now.
+        enabled: bool,
+    },
+    /// Everything is held, or goes on.
+    Paused {
+        /// Whether everything is held now.
+        paused: bool,
+    },
+    /// Files were brought into the running containers of an artifact.
+    FilesSynced {
+        /// The artifact.
+        artifact: ImageName,
+        /// How many files were added or changed.
+        copied: usize,
+        /// How many were deleted.
+        deleted: usize,
+        /// How many containers have them now.
+        containers: usize,
+        /// Whether a new container was brought up to date, rather than all of them for a save.
+        replayed: bool,
+    },
+    /// A forwarded port's state changed.
+    PortForwarded {
+        /// What is forwarded.
+        source: ForwardSource,
+        /// The local address that listens.
+        address: String,
+        /// The local port that listens; it stays the same for the whole session.
+        local_port: u16,
+        /// The port in the pod, once it is known.
+        remote_port: Option<u16>,
+        /// How it is.
+        state: ForwardState,
+    },
+    /// A forwarded port answered an HTTP request for the first time.
+    UrlAnswered {
+        /// What is forwarded.
+        source: ForwardSource,
+        /// Where to look: `http://127.0.0.1:8080`.
+        url: String,
+    },
+    /// The API of this session listens.
+    ApiServed {
+        /// Where: `http://127.0.0.1:50052`.
+        url: String,
+    },
+    /// Images that this session built and no longer needs were deleted.
+    ImagesPruned {
+        /// How many.
+        images: usize,
     },
     /// Something is not as it should be, and the command goes on.
     Warned {

@@ -28,6 +28,8 @@ pub struct Plan {
     pub deploy: DeploySettings,
     /// Which manifest fields hold images and labels, beyond the built-in kinds.
     pub resource_selector: ResourceSelector,
+    /// Ports that the user wants on this machine.
+    pub port_forward: Vec<PortForward>,
     /// Profiles that are active in the root configuration.
     pub profiles: Vec<String>,
     /// Every file that this plan was read from.
@@ -70,6 +72,8 @@ pub struct Artifact {
     pub runtime: Option<Runtime>,
     /// The settings of `build.local` of its module.
     pub local: LocalBuild,
+    /// Which of its files are copied into running containers; none means that every change is built.
+    pub sync: Option<SyncSpec>,
     /// Where the artifact stands in skaffold.yaml.
     pub at: Location,
 }
@@ -358,6 +362,86 @@ pub struct DeploySettings {
     pub tolerate_failures_until_deadline: bool,
     /// How pods' logs are shown.
     pub logs: LogSettings,
+}
+
+/// One entry of `portForward`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortForward {
+    /// Kind in lower case: `service`, `pod`, `deployment`, `container` and their like.
+    pub kind: String,
+    /// Name.
+    pub name: Template,
+    /// Namespace; none means the session's.
+    pub namespace: Option<Template>,
+    /// The port.
+    pub port: ForwardPort,
+    /// The local address.
+    pub address: String,
+    /// The wanted local port; none means any that is free.
+    pub local_port: Option<u16>,
+    /// Where the entry stands.
+    pub at: Location,
+}
+
+/// A port by number or name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardPort {
+    /// Its number.
+    Number(u16),
+    /// Its name in the Service or container.
+    Name(String),
+}
+
+/// `artifacts[].sync`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncSpec {
+    /// Which files go where.
+    pub mode: SyncMode,
+    /// What runs before.
+    pub before: Vec<SyncHook>,
+    /// What runs after.
+    pub after: Vec<SyncHook>,
+}
+
+/// Which files go where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncMode {
+    /// By rules.
+    Manual(Vec<SyncRule>),
+    /// To where the Dockerfile, or the builder, copies them, for these patterns.
+    Infer(Vec<String>),
+    /// As the builder says.
+    Auto,
+}
+
+/// One entry of `sync.manual`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncRule {
+    /// Pattern of files, relative to the context.
+    pub src: String,
+    /// Directory in the container; a relative one starts from the image's working directory.
+    pub dest: String,
+    /// Taken off the start of a path.
+    pub strip: String,
+}
+
+/// A command around a sync.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SyncHook {
+    /// On this machine.
+    Host {
+        /// The command and its arguments.
+        command: Vec<String>,
+        /// Operating systems that it is for; empty means all.
+        os: Vec<String>,
+        /// Its working directory; none means where devloop was started.
+        dir: Option<PathBuf>,
+    },
+    /// In every container that is synced.
+    Container {
+        /// The command and its arguments.
+        command: Vec<String>,
+    },
 }
 
 /// `deploy.logs`.

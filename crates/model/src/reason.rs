@@ -24,6 +24,17 @@ pub enum Reason {
         /// That step.
         step: StepId,
     },
+    /// Files changed.
+    Changed {
+        /// The files, as the user names them.
+        files: Vec<String>,
+    },
+    /// A person or a program asked.
+    Asked,
+    /// It failed before, and what it works on may be right now.
+    Retry,
+    /// Files of the artifact could not be brought into its containers.
+    SyncFailed,
 }
 
 /// One difference between the inputs of the last build and those of now.
@@ -68,6 +79,8 @@ pub enum RebuildCause {
     },
     /// The cache is switched off.
     CacheOff,
+    /// A person or a program asked for a build, whatever the cache has.
+    Asked,
 }
 
 impl fmt::Display for RebuildCause {
@@ -82,6 +95,7 @@ impl fmt::Display for RebuildCause {
             Self::Required { artifact } => write!(f, "{artifact}, which it requires, is rebuilt"),
             Self::Gone { place } => write!(f, "the image is gone from {place}"),
             Self::CacheOff => f.write_str("the cache is off"),
+            Self::Asked => f.write_str("asked for"),
         }
     }
 }
@@ -90,17 +104,26 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FirstRun => f.write_str("first run"),
-            Self::Rebuild { causes } => {
-                let shown: Vec<String> = causes.iter().take(3).map(ToString::to_string).collect();
-                f.write_str(&shown.join(", "))?;
-                if causes.len() > 3 {
-                    write!(f, " and {} more", causes.len() - 3)?;
-                }
-                Ok(())
-            }
+            Self::Rebuild { causes } => first_three(causes, f),
             Self::After { step } => write!(f, "after {step}"),
+            Self::Changed { files } => {
+                first_three(files, f)?;
+                f.write_str(" changed")
+            }
+            Self::Asked => f.write_str("asked for"),
+            Self::Retry => f.write_str("another try"),
+            Self::SyncFailed => f.write_str("its files could not be synced"),
         }
     }
+}
+
+fn first_three(all: &[impl fmt::Display], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let shown: Vec<String> = all.iter().take(3).map(ToString::to_string).collect();
+    f.write_str(&shown.join(", "))?;
+    if all.len() > 3 {
+        write!(f, " and {} more", all.len() - 3)?;
+    }
+    Ok(())
 }
 
 /// Why a step waits.
@@ -117,6 +140,13 @@ pub enum Hold {
         /// That step.
         step: StepId,
     },
+    /// It waits for being asked: `--auto-build=false` and its kind.
+    Manual {
+        /// The stage that does not act by itself.
+        stage: crate::AutoStage,
+    },
+    /// The session is paused.
+    Paused,
     /// The builder's concurrency limit is reached.
     Concurrency {
         /// How many builds may run at once.
@@ -129,6 +159,8 @@ impl fmt::Display for Hold {
         match self {
             Self::Needs { step } => write!(f, "{step} is not done"),
             Self::Failed { step } => write!(f, "{step} failed"),
+            Self::Manual { stage } => write!(f, "{stage} waits for being asked"),
+            Self::Paused => f.write_str("the session is paused"),
             Self::Concurrency { limit } => write!(f, "{limit} builds run at once"),
         }
     }

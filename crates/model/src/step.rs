@@ -12,17 +12,21 @@ use crate::ImageName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
+    /// The configuration read again, because it changed.
+    Configure,
     /// Inputs listed and hashed, tags made, the build cache asked: for all artifacts at once.
     Prepare,
     /// One artifact built and delivered.
     Build,
+    /// Changed files of one artifact brought into its running containers.
+    Sync,
     /// Manifests rendered.
     Render,
     /// Manifests applied.
     Deploy,
     /// Objects watched until they are ready.
     StatusCheck,
-    /// Logs followed.
+    /// Logs followed, ports forwarded, containers watched for file sync.
     Attach,
     /// Objects deleted.
     Delete,
@@ -34,7 +38,7 @@ pub enum Stage {
 pub struct StepId {
     /// The stage.
     pub stage: Stage,
-    /// The artifact, for [`Stage::Build`].
+    /// The artifact, for [`Stage::Build`] and [`Stage::Sync`].
     pub artifact: Option<ImageName>,
 }
 
@@ -48,13 +52,20 @@ impl StepId {
     pub fn build(artifact: ImageName) -> Self {
         Self { stage: Stage::Build, artifact: Some(artifact) }
     }
+
+    /// Returns the step that syncs files of `artifact`.
+    pub fn sync(artifact: ImageName) -> Self {
+        Self { stage: Stage::Sync, artifact: Some(artifact) }
+    }
 }
 
 impl fmt::Display for StepId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match self.stage {
+            Stage::Configure => "configuration",
             Stage::Prepare => "prepare",
             Stage::Build => "build",
+            Stage::Sync => "sync",
             Stage::Render => "render",
             Stage::Deploy => "deploy",
             Stage::StatusCheck => "status check",

@@ -33,7 +33,7 @@ fn shown(mut events: UnboundedReceiver<EventKind>) -> String {
             EventKind::TaggingStarted => "tagging".to_owned(),
             EventKind::ImageTagged { reference, .. } => format!("tagged {reference}"),
             EventKind::CacheCheckStarted => "checking".to_owned(),
-            EventKind::CacheChecked { artifact, outcome, causes } => {
+            EventKind::CacheChecked { artifact, outcome, causes, .. } => {
                 format!("{artifact} {outcome:?}: {}", causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
             }
             EventKind::Warned { diagnostic } => diagnostic.to_string(),
@@ -77,6 +77,7 @@ async fn without_the_cache_everything_is_built() {
     insta::assert_snapshot!(shown(events), @r"
     tagging
     tagged web:v7
+    web NotFound: the cache is off
     ");
 }
 

@@ -44,6 +44,7 @@ impl Converter<'_> {
             requires: config.requires.iter().filter_map(requirement).collect(),
             platforms,
             runtime: runtime(&config.runtime_type),
+            sync: None,
             local,
             at: module.location(&format!("{pointer}/image")),
         })

@@ -99,7 +99,8 @@ impl Transcript {
                 vec![Line::main(format!(" - {artifact} -> ")).and(Paint::Plain, reference.to_string())]
             }
             EventKind::CacheCheckStarted => vec![Line::main("Checking cache...")],
-            EventKind::CacheChecked { artifact, outcome, causes } => cache(artifact, *outcome, causes),
+            EventKind::CacheChecked { causes, .. } if *causes == [RebuildCause::CacheOff] => Vec::new(),
+            EventKind::CacheChecked { artifact, outcome, causes, .. } => cache(artifact, *outcome, causes),
             EventKind::BuildsSkipped { option } => vec![Line::new(Paint::Yellow, format!("Skipping build phase since {option}"))],
             EventKind::BuildsStarted { artifacts, concurrency } => self.builds(artifacts, *concurrency),
             EventKind::PlatformsResolved { artifact, platforms } => {
@@ -107,6 +108,19 @@ impl Transcript {
                 self.of_build(artifact, Line::main(format!("Target platforms: [{}]", names.join(","))))
             }
             EventKind::ImageReady { .. } | EventKind::StepProgress { .. } => Vec::new(),
+            EventKind::Watching { .. }
+            | EventKind::Triggered { .. }
+            | EventKind::Commanded { .. }
+            | EventKind::IterationEnded { .. }
+            | EventKind::PlanRejected { .. }
+            | EventKind::ManifestsRendered { .. }
+            | EventKind::AutoSwitched { .. }
+            | EventKind::Paused { .. }
+            | EventKind::FilesSynced { .. }
+            | EventKind::PortForwarded { .. }
+            | EventKind::UrlAnswered { .. }
+            | EventKind::ApiServed { .. }
+            | EventKind::ImagesPruned { .. } => Vec::new(),
             EventKind::ImageLoaded { image, into } => self.loaded(image, into),
             EventKind::ImagesResolved { images } => self.resolved(images),
             EventKind::ObjectChanged { object, change } => vec![changed(object, *change)],
@@ -160,7 +174,7 @@ impl Transcript {
                 self.said.attached = true;
                 lines.push(Line::new(Paint::Yellow, "Press Ctrl+C to exit"));
             }
-            (Stage::Prepare | Stage::Build | Stage::Render, _) => {}
+            (Stage::Configure | Stage::Prepare | Stage::Build | Stage::Sync | Stage::Render, _) => {}
         }
         lines
     }
@@ -294,7 +308,7 @@ fn cache(artifact: &ImageName, outcome: CacheOutcome, causes: &[RebuildCause]) -
     };
     let mut lines = vec![Line::main(format!(" - {artifact}: ")).and(paint, text)];
     // That an image was never built says nothing that "Not found" does not.
-    if !causes.iter().all(|cause| matches!(cause, RebuildCause::NeverBuilt | RebuildCause::CacheOff)) {
+    if !causes.iter().all(|cause| *cause == RebuildCause::NeverBuilt) {
         lines.push(Line::new(Paint::Plain, format!("   because {}", Reason::Rebuild { causes: causes.to_vec() })));
     }
     lines

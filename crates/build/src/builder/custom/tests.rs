@@ -35,6 +35,7 @@ fn artifact(context: &Path) -> Artifact {
         requires: Vec::new(),
         platforms: Vec::new(),
         runtime: None,
+        sync: None,
         local: LocalBuild::default(),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
     }
