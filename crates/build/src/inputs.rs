@@ -36,6 +36,7 @@ use crate::BuildError;
 use crate::BuildOptions;
 use crate::builder;
 use crate::hash_index::HashIndex;
+use crate::platforms;
 
 /// The inputs of one artifact.
 #[derive(Debug, Clone, Default)]
@@ -187,7 +188,7 @@ fn draft(artifact: &Arc<Artifact>, name: &ImageRef, options: &BuildOptions, cx: 
             at: Box::new(artifact.at.clone()),
         });
     }
-    let platform = options.platforms_of(artifact).first().map_or_else(|| format!("linux/{}", host_architecture()), ToString::to_string);
+    let platform = platforms::built_for(artifact, options, None, &cx.env).swap_remove(0).to_string();
     let mut draft =
         Draft { artifact: Arc::clone(artifact), name: name.clone(), read: None, arguments: BTreeMap::new(), platform, named: Vec::new() };
     if let Some((path, configured)) = dockerfile_of(artifact) {
@@ -207,14 +208,6 @@ pub(crate) fn dockerfile_of(artifact: &Artifact) -> Option<(&Path, &BTreeMap<Str
             _ => None,
         },
         Builder::Ko(_) => None,
-    }
-}
-
-fn host_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod graph;
 mod hash_index;
 pub mod inputs;
 mod options;
+mod platforms;
 mod prepare;
 mod tag;
 #[cfg(test)]

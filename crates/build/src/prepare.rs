@@ -34,6 +34,7 @@ use crate::hash_index::HashIndex;
 use crate::inputs;
 use crate::inputs::Gathered;
 use crate::inputs::blocking;
+use crate::platforms;
 use crate::tag::Digests;
 use crate::tag::GitAnswers;
 use crate::tag::TagError;
@@ -237,9 +238,10 @@ async fn ingredients(
     cx: &Cx,
 ) -> Result<Vec<(Ingredients, CacheKey)>, BuildError> {
     let mut done: Vec<Option<(Ingredients, CacheKey)>> = vec![None; artifacts.len()];
-    let bases = join_all(gathered.iter().map(|gathered| newest_bases(gathered, clients, cx))).await;
+    let bases = join_all(gathered.iter().map(|gathered| newest_bases(gathered, clients, cx)));
+    let (bases, daemon) = tokio::join!(bases, platforms::of_daemon(artifacts, options, clients, cx));
     for &at in levels.iter().flatten() {
-        let mut own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, cx)?;
+        let mut own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, daemon.as_ref(), cx)?;
         for requirement in &artifacts[at].requires {
             let required =
                 artifacts.iter().position(|artifact| artifact.image == requirement.image).and_then(|required| done[required].as_ref());
