@@ -51,7 +51,7 @@ impl Pipeline {
             deploy: self.deploy_groups(),
             ready: self.ready_spec(),
             // What pods of an earlier run said is not of this one.
-            logs: LogSpec { since: Some(Timestamp::now().to_string()), ..LogSpec::default() },
+            logs: LogSpec { since: Some(Timestamp::now().to_string()) },
             delete_dry_run: false,
         }
     }

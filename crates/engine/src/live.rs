@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use devloop_attach::Live;
 use devloop_attach::LogSpec;
 use devloop_build::BuildJob;
 use devloop_build::BuildOptions;
@@ -240,9 +241,9 @@ impl LiveStages {
 
     async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let release = Arc::clone(&self.products().release);
-        let images = self.images();
-        devloop_attach::follow_logs(&LogSpec { images, ..self.specs.logs.clone() }, &release, cluster, cx).await.map_err(|e| e.diagnostic())
+        let live = Live { images: self.images(), release: Release::clone(&self.products().release) };
+        let (_deploys, live) = tokio::sync::watch::channel(Arc::new(live));
+        devloop_attach::follow_logs(&self.specs.logs, live, cluster, cx).await.map_err(|e| e.diagnostic())
     }
 
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
