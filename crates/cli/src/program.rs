@@ -135,14 +135,12 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
     let Settings { command, console, .. } = &pipeline.session.settings;
     match command {
         CommandSettings::Dev(dev) => command::dev::run(pipeline, dev, reporter).await,
-        CommandSettings::Run { tail, digest_source } => Ok(command::run::run(pipeline, *tail, *digest_source, reporter).await),
+        CommandSettings::Run { digest_source, .. } => Ok(command::run::run(pipeline, *digest_source, reporter).await),
         CommandSettings::Build { quiet, template, file_output, dry_run } => {
             let wanted = command::build::Wanted { quiet: *quiet, dry_run: *dry_run, template, file: file_output.as_deref() };
             command::build::run(pipeline, &wanted, reporter).await
         }
-        CommandSettings::Deploy { tail, images, load_images } => {
-            command::deploy::run(pipeline, images, *load_images, *tail, reporter).await
-        }
+        CommandSettings::Deploy { images, load_images, .. } => command::deploy::run(pipeline, images, *load_images, reporter).await,
         CommandSettings::Render { file, offline, digest_source, images } => {
             let wanted =
                 command::render::Wanted { file: file.as_deref(), offline: *offline, digests: *digest_source, images, json: console.json };

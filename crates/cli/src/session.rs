@@ -20,6 +20,7 @@ use devloop_model::Plan;
 use devloop_model::SecretSource;
 use devloop_model::Stage;
 use devloop_model::StepId;
+use devloop_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::resource_rules;
@@ -38,6 +39,8 @@ pub(crate) struct Session {
     pub machine: devloop_config::ContextSettings,
     /// Clients that have not connected yet.
     pub clients: Clients,
+    /// When it was opened.
+    pub began: Timestamp,
 }
 
 /// Returns the configuration's source and the options that it is read with.
@@ -99,7 +102,7 @@ impl Session {
             insecure_registries: insecure_registries.into_iter().flatten().cloned().collect(),
             kube,
         });
-        Ok(Self { settings, env, plan, machine, clients })
+        Ok(Self { settings, env, plan, machine, clients, began: Timestamp::now() })
     }
 
     /// Returns the artifacts as the stages take them.

@@ -5,6 +5,7 @@ mod resolve;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use devloop_attach::ForwardModes;
 use devloop_model::AutoStage;
 use devloop_model::Env;
 use devloop_model::ImageName;
@@ -129,6 +130,17 @@ impl CommandSettings {
     }
 }
 
+impl CommandSettings {
+    /// Returns whether the logs of what was deployed are followed.
+    pub(crate) fn follows_logs(&self) -> bool {
+        match self {
+            Self::Dev(dev) => dev.tail,
+            Self::Run { tail, .. } | Self::Deploy { tail, .. } => *tail,
+            _ => false,
+        }
+    }
+}
+
 /// How a session watches, and how it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DevSettings {
@@ -239,6 +251,8 @@ pub(crate) struct DeploySettings {
     pub force: bool,
     /// How long deletions under way are waited for; none means not at all.
     pub wait_for_deletions: Option<Duration>,
+    /// Which ports are forwarded.
+    pub forward: ForwardModes,
 }
 
 /// Images built before.

@@ -3,6 +3,7 @@
 mod artifact;
 mod convert;
 mod deploy;
+mod forward;
 mod tagger;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
         }
         let render = converter.render();
         let deploy = converter.deploy();
+        plan.port_forward.extend(converter.port_forward());
         plan.modules.push(Module {
             name: module.module.name.clone(),
             file: PathBuf::clone(&module.module.file),

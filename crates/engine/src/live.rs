@@ -15,7 +15,6 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use devloop_attach::Live;
-use devloop_attach::LogSpec;
 use devloop_build::BuildOptions;
 use devloop_build::Prepared;
 use devloop_build::PreparedState;
@@ -60,7 +59,7 @@ pub type Reload = Arc<dyn Fn() -> Result<Reloaded, Vec<Diagnostic>> + Send + Syn
 
 /// The stages of the program: real clients, and the products so far.
 pub struct LiveStages {
-    specs: Mutex<Arc<Specs>>,
+    specs: watch::Sender<Arc<Specs>>,
     reload: Option<Reload>,
     watching: Option<Watching>,
     clients: Clients,
@@ -77,7 +76,7 @@ impl LiveStages {
             products.images = given.iter().map(|image| (image.artifact.clone(), image.clone())).collect();
         }
         Self {
-            specs: Mutex::new(Arc::new(specs)),
+            specs: watch::Sender::new(Arc::new(specs)),
             reload: None,
             watching: None,
             clients,
@@ -109,7 +108,7 @@ impl LiveStages {
     }
 
     fn specs(&self) -> Arc<Specs> {
-        Arc::clone(&self.specs.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.specs.borrow())
     }
 
     /// A panic in another step leaves whole products behind: each is written in one go.
@@ -123,7 +122,7 @@ impl LiveStages {
         let read = tokio::task::spawn_blocking(move || reload()).await;
         match read.map_err(|error| Diagnostic::error("engine/panic", "the configuration could not be read").because(error.to_string()))? {
             Ok(Reloaded { specs, facts }) => {
-                *self.specs.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(specs);
+                self.specs.send_replace(Arc::new(specs));
                 facts.into_iter().for_each(|fact| cx.emit(fact));
                 self.watch_files(cx);
                 Ok(())
@@ -239,9 +238,17 @@ impl LiveStages {
 
     async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let live = Arc::clone(&self.products().live);
-        let spec = LogSpec { images: live.images.clone(), ..self.specs().logs.clone() };
-        devloop_attach::follow_logs(&spec, &live.release, cluster, cx).await.map_err(|e| e.diagnostic())
+        let mut specs = self.specs.subscribe();
+        loop {
+            let spec = specs.borrow_and_update().attach.clone();
+            let attached = devloop_attach::attach(&spec, self.live.subscribe(), cluster, cx);
+            let another = specs.wait_for(|specs| !specs.attach.is_like(&spec));
+            tokio::select! {
+                attached = attached => return attached.map_err(|e| e.diagnostic()),
+                // The configuration asks for other ports or other logs.
+                _ = another => {}
+            }
+        }
     }
 
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {

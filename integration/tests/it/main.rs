@@ -10,6 +10,7 @@ mod deploy;
 mod docker;
 mod dockerignore;
 mod examples;
+mod forward;
 mod ko;
 mod load;
 mod logs;

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use devloop_attach::ForwardModes;
+use devloop_attach::UnknownMode;
 use devloop_model::AutoStage;
 use devloop_model::Env;
 use devloop_model::ImageNameError;
@@ -69,7 +71,7 @@ impl Settings {
                 self.take_shared(&dev.config, Some(&dev.target));
                 self.take_build(&dev.build, true)?;
                 self.take_manifests(&dev.manifests)?;
-                self.take_deploy(&dev.deploy);
+                self.take_deploy(&dev.deploy, "dev")?;
                 self.console.take(&dev.console)?;
                 self.console.json = dev.output == EventFormat::Json;
                 CommandSettings::Dev(DevSettings::from_args(&dev.watch, dev.deploy.tail.0))
@@ -78,7 +80,7 @@ impl Settings {
                 self.take_shared(&run.config, Some(&run.target));
                 self.take_build(&run.build, true)?;
                 self.take_manifests(&run.manifests)?;
-                self.take_deploy(&run.deploy);
+                self.take_deploy(&run.deploy, "run")?;
                 self.console.take(&run.console)?;
                 self.console.json = run.output == EventFormat::Json;
                 CommandSettings::Run { tail: run.deploy.tail.0, digest_source: run.digest_source }
@@ -98,7 +100,7 @@ impl Settings {
             Command::Deploy(deploy) => {
                 self.take_shared(&deploy.config, Some(&deploy.target));
                 self.take_manifests(&deploy.manifests)?;
-                self.take_deploy(&deploy.deploy);
+                self.take_deploy(&deploy.deploy, "deploy")?;
                 self.console.take(&deploy.console)?;
                 self.console.json = deploy.output == EventFormat::Json;
                 let images = Prebuilt::from_args(deploy.images, deploy.tag)?;
@@ -189,7 +191,9 @@ impl Settings {
         Ok(())
     }
 
-    fn take_deploy(&mut self, deploy: &DeployArgs) {
+    fn take_deploy(&mut self, deploy: &DeployArgs, command: &str) -> Result<(), ArgsError> {
+        let words = List::flatten(&deploy.port_forward);
+        let wrong = |error: UnknownMode| ArgsError::Value { flag: "port-forward", value: words.join(","), why: error.to_string() };
         self.deploy = DeploySettings {
             labels: std::mem::take(&mut self.deploy.labels),
             resource_rules: self.deploy.resource_rules.take(),
@@ -198,7 +202,12 @@ impl Settings {
             fail_fast: deploy.fast_fail_status_check.0,
             force: deploy.force.0,
             wait_for_deletions: deploy.wait_for_deletions.0.then_some(deploy.wait_for_deletions_max.0),
+            forward: match words.as_slice() {
+                [] => ForwardModes::of_command(command),
+                words => ForwardModes::parse(words, command).map_err(wrong)?,
+            },
         };
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Kubernetes through kube-rs, in process: contexts, reading, applying, watching, logs.
+//! Kubernetes through kube-rs, in process: contexts, reading, applying, watching, logs, ports.
 //!
 //! Objects are JSON values, so that no type of kube or k8s-openapi leaves this crate.
 
@@ -7,6 +7,7 @@ mod cluster;
 mod context;
 mod delete;
 mod error;
+mod forward;
 mod kinds;
 mod logs;
 mod read;
@@ -26,6 +27,7 @@ pub use delete::DeleteOptions;
 pub use delete::Propagation;
 pub use error::KubeError;
 pub use error::Unreachable;
+pub use forward::PortStream;
 pub use kinds::ResolvedKind;
 pub use kinds::built_in_kind;
 pub use logs::LogOptions;
