@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::io;
 use std::io::BufReader;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use devloop_agent::root::Root;
@@ -17,7 +18,15 @@ fn main() -> ExitCode {
         ["wait"] => loop {
             std::thread::park();
         },
-        ["target", name] => target::root_of(name),
+        ["target", name] => {
+            let root = target::root_of(name);
+            // Whether the kernel lets us in: it compares users and capabilities.
+            if let Err(error) = fs::read_dir(&root) {
+                drop(writeln!(io::stderr(), "{}: {error}", root.display()));
+                return ExitCode::FAILURE;
+            }
+            root
+        }
         _ => {
             // What runs needs no name any more, and so leaves nothing behind in the container.
             drop(env::current_exe().and_then(fs::remove_file));

@@ -207,7 +207,10 @@ mod tests {
             assert_eq!(Request::read(&mut input).unwrap(), Some(request));
         }
         assert_eq!(Request::read(&mut input).unwrap(), None);
-        let failures = vec![Failure { path: "/a".into(), denied: true, why: "no".into() }, Failure { path: "/b".into(), denied: false, why: "full".into() }];
+        let failures = vec![
+            Failure { path: "/a".into(), denied: true, why: "no".into() },
+            Failure { path: "/b".into(), denied: false, why: "full".into() },
+        ];
         let answer = encode_failures(&failures);
         assert_eq!(answer_length(*answer.first_chunk().unwrap()).unwrap(), answer.len() - 4);
         assert_eq!(decode_failures(&answer[4..]).unwrap(), failures);
@@ -216,7 +219,14 @@ mod tests {
     #[test]
     fn what_is_not_this_protocol_is_refused() {
         let whole = Request::Put { path: "/a".into(), mode: 0, size: 0 }.encode();
-        for bytes in [&b"\xff\xff\xff\xff"[..], b"\0\0\0\x01x", b"\0\0\0\0", b"\0\0\0\x05d\0\0\0\x09", &whole[..whole.len() - 1], b"\0\0\0\x06d\0\0\0\x01\xff"] {
+        for bytes in [
+            &b"\xff\xff\xff\xff"[..],
+            b"\0\0\0\x01x",
+            b"\0\0\0\0",
+            b"\0\0\0\x05d\0\0\0\x09",
+            &whole[..whole.len() - 1],
+            b"\0\0\0\x06d\0\0\0\x01\xff",
+        ] {
             assert!(Request::read(&mut &*bytes).is_err(), "{bytes:?}");
         }
         assert!(decode_failures(b"\0\0\0\x01a").is_err());

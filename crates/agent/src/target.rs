@@ -8,11 +8,8 @@ use std::path::PathBuf;
 /// The kubelet mounts every container's termination log from a directory that bears the container's name, so that a
 /// process's mounts tell whose it is; the first process is the container's own where it is not the pod that shares processes.
 pub fn root_of(name: &str) -> PathBuf {
-    let mut pids: Vec<u32> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
+    let mut pids: Vec<u32> =
+        fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
     let is_of = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/mountinfo")).is_ok_and(|mounts| is_container(&mounts, name));
     let pid = pids.into_iter().find(is_of).unwrap_or(1);

@@ -60,7 +60,10 @@ fn files_directories_and_links_come_with_their_modes() {
     assert_eq!(names(root), ["a", "d", "empty", "l", "old"]);
     let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode("a/b/run.sh"), mode("old"), mode("d/e")), (0o755, 0o640, 0o700));
-    assert_eq!((text(root, "old").as_deref(), text(root, "l").as_deref(), text(root, "empty").as_deref()), (Some("after"), Some("after"), Some("")));
+    assert_eq!(
+        (text(root, "old").as_deref(), text(root, "l").as_deref(), text(root, "empty").as_deref()),
+        (Some("after"), Some("after"), Some(""))
+    );
     assert_ne!(fs::metadata(root.join("old")).unwrap().ino(), inode, "it was replaced, not written over");
 }
 
@@ -116,7 +119,10 @@ fn hostile_paths_stay_inside() {
             put("/file", 0o644, "x"),
         ],
     );
-    assert_eq!(failures.iter().map(|failure| failure.path.as_str()).collect::<Vec<_>>(), ["/../outside/secret", "relative", "/", "/../outside"]);
+    assert_eq!(
+        failures.iter().map(|failure| failure.path.as_str()).collect::<Vec<_>>(),
+        ["/../outside/secret", "relative", "/", "/../outside"]
+    );
     assert_eq!(text(&outside, "secret").as_deref(), Some("kept"));
     assert_eq!(names(&outside), ["secret"]);
     assert_eq!((text(&root, "outside/secret").as_deref(), text(&root, "file").as_deref()), (Some("x"), Some("x")));

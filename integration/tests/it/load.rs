@@ -99,7 +99,7 @@ fn artifact(folder: &std::path::Path, image: &str, local: LocalBuild) -> Arc<Art
         requires: Vec::new(),
         platforms: Vec::new(),
         runtime: None,
-            sync: None,
+        sync: None,
         local,
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
     })

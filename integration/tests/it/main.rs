@@ -16,3 +16,4 @@ mod logs;
 mod ready;
 mod registry;
 mod render;
+mod sync;
