@@ -1,9 +1,10 @@
-//! Releases to live connections, for as long as a session lasts: logs and port forwards.
+//! Releases to live connections, for as long as a session lasts: logs, port forwards and file sync.
 
 mod family;
 mod forward;
 mod logs;
 mod objects;
+mod sync;
 mod watched;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use devloop_clients::kube::Cluster;
 use devloop_clients::kube::KubeError;
 use devloop_model::BuiltImage;
+use devloop_model::Cancelled;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Namespace;
@@ -22,6 +24,13 @@ pub use forward::ForwardModes;
 pub use forward::ForwardSpec;
 pub use forward::UnknownMode;
 pub use logs::LogSpec;
+pub use sync::Known;
+pub use sync::Mark;
+pub use sync::SyncItem;
+pub use sync::SyncJob;
+pub use sync::Synced;
+pub use sync::Syncer;
+pub use sync::destinations;
 
 use self::family::Family;
 use self::forward::Forwards;
@@ -67,6 +76,18 @@ pub enum AttachError {
     /// The cluster could not be watched.
     #[error("the pods of the release could not be watched")]
     Watch(#[source] KubeError),
+    /// Files could not be synced.
+    #[error("{}", .0.what)]
+    Sync(Box<Diagnostic>),
+    /// The step was cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl From<Diagnostic> for AttachError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Sync(Box::new(diagnostic))
+    }
 }
 
 impl AttachError {
@@ -80,6 +101,8 @@ impl AttachError {
                 error.help = inner.help;
                 error
             }
+            Self::Sync(diagnostic) => Diagnostic::clone(diagnostic),
+            Self::Cancelled(cancelled) => Diagnostic::error("attach/cancelled", cancelled.to_string()),
         }
     }
 }

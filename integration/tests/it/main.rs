@@ -17,3 +17,4 @@ mod logs;
 mod ready;
 mod registry;
 mod render;
+mod sync;

@@ -1,4 +1,4 @@
-//! Kubernetes through kube-rs, in process: contexts, reading, applying, watching, logs, ports.
+//! Kubernetes through kube-rs, in process: contexts, reading, applying, watching, logs, ports, commands in containers.
 //!
 //! Objects are JSON values, so that no type of kube or k8s-openapi leaves this crate.
 
@@ -6,7 +6,9 @@ mod apply;
 mod cluster;
 mod context;
 mod delete;
+mod ephemeral;
 mod error;
+mod exec;
 mod forward;
 mod kinds;
 mod logs;
@@ -27,6 +29,10 @@ pub use delete::DeleteOptions;
 pub use delete::Propagation;
 pub use error::KubeError;
 pub use error::Unreachable;
+pub use exec::ContainerRef;
+pub use exec::Exec;
+pub use exec::ExecEnd;
+pub use exec::ExecOutput;
 pub use forward::PortStream;
 pub use kinds::ResolvedKind;
 pub use kinds::built_in_kind;
