@@ -1,5 +1,6 @@
 //! The command line: commands, their flags, and the environment variables that stand for flags.
 
+mod client;
 mod environment;
 mod flags;
 mod inert;
@@ -18,6 +19,11 @@ use clap::ValueEnum;
 use devloop_model::Diagnostic;
 use devloop_model::Env;
 
+pub(crate) use self::client::LogsCommand;
+pub(crate) use self::client::SessionArgs;
+pub(crate) use self::client::StatusCommand;
+pub(crate) use self::client::WhyCommand;
+pub(crate) use self::flags::ApiArgs;
 pub(crate) use self::flags::BuildArgs;
 pub(crate) use self::flags::ConfigArgs;
 pub(crate) use self::flags::ConsoleArgs;
@@ -61,6 +67,12 @@ pub(crate) enum Command {
     Delete(Box<DeleteCommand>),
     /// Print the effective configuration, and what is wrong with it
     Diagnose(Box<DiagnoseCommand>),
+    /// Print what a running session does, has and waits for
+    Status(StatusCommand),
+    /// Print why a running session built, synced and deployed what it did, or waits
+    Why(WhyCommand),
+    /// Print the logs of the containers of a running session
+    Logs(LogsCommand),
     /// Print the JSON schemas of skaffold.yaml and of events
     Schema(SchemaCommand),
     /// Print the version
@@ -88,6 +100,8 @@ pub(crate) struct RunCommand {
     pub manifests: ManifestArgs,
     #[command(flatten)]
     pub deploy: DeployArgs,
+    #[command(flatten)]
+    pub api: ApiArgs,
     #[command(flatten)]
     pub console: ConsoleArgs,
 }
@@ -117,6 +131,8 @@ pub(crate) struct BuildCommand {
     #[command(flatten)]
     pub build: BuildArgs,
     #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
     pub console: ConsoleArgs,
 }
 
@@ -142,6 +158,8 @@ pub(crate) struct DeployCommand {
     pub manifests: ManifestArgs,
     #[command(flatten)]
     pub deploy: DeployArgs,
+    #[command(flatten)]
+    pub api: ApiArgs,
     #[command(flatten)]
     pub console: ConsoleArgs,
 }

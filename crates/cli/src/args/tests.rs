@@ -51,8 +51,8 @@ fn samples(flag: &Arg) -> [String; 3] {
         return pick(&possible.iter().map(String::as_str).collect::<Vec<_>>());
     }
     match flag.get_id().as_str() {
-        "build_concurrency" => pick(&["1", "2", "3"]),
-        "wait_for_deletions_max" | "wait_for_deletions_delay" => pick(&["1s", "2s", "3s"]),
+        "build_concurrency" | "rpc_http_port" | "session" | "tail" if !is_switch(flag) => pick(&["1", "2", "3"]),
+        "wait_for_deletions_max" | "wait_for_deletions_delay" | "since" => pick(&["1s", "2s", "3s"]),
         _ if *flag.get_num_args().unwrap_or_default().start_bound_value() == 0 => pick(&["true", "false"]),
         _ => pick(&["first", "second", "third"]),
     }
@@ -185,10 +185,10 @@ fn what_this_version_cannot_do_is_an_error() {
       `--port-forward=true` asks for it
     help: leave the flag out, and use `kubectl port-forward`
     ");
-    insta::assert_snapshot!(refused("devloop run", &[("SKAFFOLD_RPC_HTTP_PORT", "50052")]), @r"
-    error[cli/unsupported-flag]: this version of devloop does not serve its events over gRPC or HTTP
-      `--rpc-http-port=50052` asks for it
-    help: leave the flag out, and read the events from `--output json`
+    insta::assert_snapshot!(refused("devloop run", &[("SKAFFOLD_RPC_PORT", "50051")]), @r"
+    error[cli/unsupported-flag]: this version of devloop does not speak gRPC
+      `--rpc-port=50051` asks for it
+    help: use `--rpc-http-port PORT`, which serves the same API over HTTP, or read the events from `--output json`
     ");
     for line in [
         "devloop deploy --port-forward=user,services",
