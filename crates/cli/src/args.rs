@@ -1,5 +1,6 @@
 //! The command line: commands, their flags, and the environment variables that stand for flags.
 
+mod client;
 mod dev;
 mod environment;
 mod flags;
@@ -19,8 +20,13 @@ use clap::ValueEnum;
 use devloop_model::Diagnostic;
 use devloop_model::Env;
 
+pub(crate) use self::client::LogsCommand;
+pub(crate) use self::client::SessionArgs;
+pub(crate) use self::client::StatusCommand;
+pub(crate) use self::client::WhyCommand;
 pub(crate) use self::dev::TriggerMode;
 pub(crate) use self::dev::WatchArgs;
+pub(crate) use self::flags::ApiArgs;
 pub(crate) use self::flags::BuildArgs;
 pub(crate) use self::flags::ConfigArgs;
 pub(crate) use self::flags::ConsoleArgs;
@@ -66,6 +72,12 @@ pub(crate) enum Command {
     Delete(Box<DeleteCommand>),
     /// Print the effective configuration, and what is wrong with it
     Diagnose(Box<DiagnoseCommand>),
+    /// Print what a running session does, has and waits for
+    Status(StatusCommand),
+    /// Print why a running session built, synced and deployed what it did, or waits
+    Why(WhyCommand),
+    /// Print the logs of the containers of a running session
+    Logs(LogsCommand),
     /// Print the JSON schemas of skaffold.yaml and of events
     Schema(SchemaCommand),
     /// Print the version
@@ -116,6 +128,8 @@ pub(crate) struct RunCommand {
     #[command(flatten)]
     pub deploy: DeployArgs,
     #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
     pub console: ConsoleArgs,
 }
 
@@ -144,6 +158,8 @@ pub(crate) struct BuildCommand {
     #[command(flatten)]
     pub build: BuildArgs,
     #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
     pub console: ConsoleArgs,
 }
 
@@ -169,6 +185,8 @@ pub(crate) struct DeployCommand {
     pub manifests: ManifestArgs,
     #[command(flatten)]
     pub deploy: DeployArgs,
+    #[command(flatten)]
+    pub api: ApiArgs,
     #[command(flatten)]
     pub console: ConsoleArgs,
 }
@@ -369,10 +387,14 @@ pub(crate) fn definition() -> clap::Command {
     })
 }
 
+/// Returns whether a flag is a [`Switch`].
+fn is_switch(argument: &clap::Arg) -> bool {
+    argument.get_value_parser().type_id() == std::any::TypeId::of::<Switch>()
+}
+
 /// Makes flags behave as Go's: the last of several counts, and every [`Switch`] stands alone or with `=value`.
 fn like_go(command: clap::Command) -> clap::Command {
-    let is_switch = |argument: &clap::Arg| argument.get_value_parser().type_id() == std::any::TypeId::of::<Switch>();
-    let command = command.args_override_self(true).mut_args(move |argument| {
+    let command = command.args_override_self(true).mut_args(|argument| {
         if is_switch(&argument) {
             argument.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
         } else {

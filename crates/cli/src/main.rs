@@ -15,7 +15,9 @@ mod pipeline;
 mod prebuilt;
 mod program;
 mod resource_rules;
+mod serving;
 mod session;
+mod session_file;
 mod settings;
 
 fn main() -> std::process::ExitCode {

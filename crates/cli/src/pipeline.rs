@@ -126,6 +126,12 @@ impl Pipeline {
         }
     }
 
+    /// Returns the names of what this session deploys: its inventories, else its modules where nothing is deployed.
+    pub(crate) fn releases(&self) -> Vec<String> {
+        let groups: Vec<String> = self.deploy_groups().into_iter().map(|group| group.job.inventory).collect();
+        if groups.is_empty() { self.session.plan.modules.iter().map(identity).collect() } else { groups }
+    }
+
     /// Returns the modules in groups that deploy in the same way; nearly always it is one.
     fn deploy_groups(&self) -> Vec<DeployGroup> {
         let modules = &self.session.plan.modules;

@@ -26,6 +26,7 @@ use crate::exit::Exit;
 use crate::logging;
 use crate::output;
 use crate::pipeline::Pipeline;
+use crate::serving::Serving;
 use crate::session::Session;
 use crate::settings::CommandSettings;
 use crate::settings::Settings;
@@ -111,6 +112,9 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     let cancel = CancellationToken::new();
     devloop_watch::stop_on_signals(cancel.clone(), || STOPPED_AT_ONCE.to_owned())
         .map_err(|error| vec![Diagnostic::error("cli/signals", "signals cannot be handled").because(error.to_string())])?;
+    if let CommandSettings::Ask(ask) = &settings.command {
+        return command::ask::run(&settings, ask, &env, &cancel).await.map_err(|diagnostic| vec![diagnostic]);
+    }
     if let CommandSettings::Diagnose { yaml_only: true, enable_templating, file, .. } = &settings.command {
         return command::diagnose::configuration(&settings, &env, *enable_templating, file.as_deref()).map(|()| Exit::Done);
     }
@@ -119,14 +123,19 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     if let CommandSettings::Diagnose { explain: false, enable_templating, file, .. } = &session.settings.command {
         return command::diagnose::run(&session, *enable_templating, file.as_deref(), &session.cx(&cancel)).await.map(|()| Exit::Done);
     }
-    let reporter = Mutex::new(reporter(&session));
+    let mut reporter = reporter(&session);
     let target = match target(&session, &cancel).await {
         // The user stopped it: nothing has begun.
         _ if cancel.is_cancelled() => return Ok(Exit::Done),
         target => target.map_err(one)?,
     };
     let pipeline = Pipeline { session, target, cancel };
+    let serving = Serving::if_asked(&pipeline, &mut reporter).map_err(one)?;
+    let reporter = Mutex::new(reporter);
     let exit = run_command(&pipeline, &reporter).await;
+    if let Some(serving) = serving {
+        serving.end().await;
+    }
     reporter.lock().unwrap_or_else(PoisonError::into_inner).finish();
     exit.map_err(one)
 }
@@ -149,7 +158,9 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
         CommandSettings::Delete { dry_run } => command::delete::run(pipeline, *dry_run, reporter).await,
         CommandSettings::Diagnose { file, .. } => command::diagnose::explain(pipeline, file.as_deref()).await,
         // These were done without a session.
-        CommandSettings::Schema(_) | CommandSettings::Version { .. } | CommandSettings::Completion(_) => Ok(Exit::Done),
+        CommandSettings::Ask(_) | CommandSettings::Schema(_) | CommandSettings::Version { .. } | CommandSettings::Completion(_) => {
+            Ok(Exit::Done)
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub deploy: DeploySettings,
     /// What is shown and where.
     pub console: ConsoleChoice,
+    /// The port that the API was asked for on; none means that nobody asked.
+    pub api_port: Option<u16>,
     /// Where state lives.
     pub paths: Paths,
 }
@@ -101,6 +103,8 @@ pub(crate) enum CommandSettings {
         /// Whether to say what would be built and why.
         explain: bool,
     },
+    /// Ask a running session.
+    Ask(AskSettings),
     /// List or print schemas.
     Schema(SchemaAction),
     /// Print the version.
@@ -123,9 +127,54 @@ impl CommandSettings {
             Self::Render { .. } => "render",
             Self::Delete { .. } => "delete",
             Self::Diagnose { .. } => "diagnose",
+            Self::Ask(ask) => ask.question.name(),
             Self::Schema(_) => "schema",
             Self::Version { .. } => "version",
             Self::Completion(_) => "completion",
+        }
+    }
+}
+
+/// What a running session is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AskSettings {
+    /// Its process; none means the one of the working directory, or the only one.
+    pub pid: Option<u32>,
+    /// Whether to print JSON.
+    pub json: bool,
+    /// The question.
+    pub question: Question,
+}
+
+/// A question to a running session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// What it does, has and waits for.
+    Status,
+    /// Why it did what it did.
+    Why {
+        /// Only for this artifact.
+        artifact: Option<String>,
+    },
+    /// What its containers said.
+    Logs {
+        /// Only those of these artifacts; empty means all.
+        artifacts: Vec<String>,
+        /// Whether to go on with what comes.
+        follow: bool,
+        /// Only lines of so long ago.
+        since: Option<Duration>,
+        /// Only so many of the lines that are kept.
+        tail: Option<usize>,
+    },
+}
+
+impl Question {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Why { .. } => "why",
+            Self::Logs { .. } => "logs",
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod http;
 pub mod kube;
 pub mod process;
 pub mod registry;
+pub mod session_api;
 
 pub use clients::ClientSettings;
 pub use clients::Clients;

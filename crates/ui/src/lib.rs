@@ -1,12 +1,18 @@
-//! Events to console and JSON lines.
+//! Events to console, JSON lines, and the HTTP API of a session.
 //!
 //! Everything that is shown is a fold of [`devloop_model::Event`]: what is not an event cannot be shown.
 //! Secrets are taken out here, at the sink, whatever stage let them slip into a line.
 
+mod api;
 mod console;
 mod json;
 mod redact;
+pub mod snapshot;
 
+pub use api::Api;
+pub use api::ApiError;
+pub use api::ApiSettings;
+pub use api::SessionInfo;
 pub use console::Colours;
 pub use console::Console;
 pub use console::ConsoleSettings;
@@ -18,12 +24,19 @@ pub use console::render_diagnostic;
 pub use json::JsonLines;
 pub use json::event_schema;
 pub use redact::Redactor;
+pub use snapshot::Snapshot;
 
 use devloop_model::Event;
 
-/// Where events are shown.
+/// Where events are shown: on an output, and to clients of the session's API if it has one.
 #[derive(Debug)]
-pub enum Reporter {
+pub struct Reporter {
+    output: Output,
+    api: Option<Api>,
+}
+
+#[derive(Debug)]
+enum Output {
     /// For people.
     Console(Box<Console>),
     /// For programs.
@@ -33,40 +46,48 @@ pub enum Reporter {
 impl Reporter {
     /// Returns a console on standard output and standard error.
     pub fn console(settings: ConsoleSettings, redactor: Redactor) -> Self {
-        Self::Console(Box::new(Console::new(settings, redactor)))
+        Self { output: Output::Console(Box::new(Console::new(settings, redactor))), api: None }
     }
 
     /// Returns JSON lines on standard output.
     pub fn json(redactor: Redactor) -> Self {
-        Self::Json(JsonLines::new(Box::new(std::io::stdout()), redactor))
+        Self { output: Output::Json(JsonLines::new(Box::new(std::io::stdout()), redactor)), api: None }
+    }
+
+    /// Shows the events from now on to clients of `api` as well.
+    pub fn serve(&mut self, api: Api) {
+        self.api = Some(api);
     }
 
     /// Shows one event; an output that is closed is no error, the program goes on.
     pub fn report(&mut self, event: &Event) {
-        match self {
-            Self::Console(console) => console.report(event),
-            Self::Json(lines) => lines.report(event),
+        if let Some(api) = &self.api {
+            api.report(event);
+        }
+        match &mut self.output {
+            Output::Console(console) => console.report(event),
+            Output::Json(lines) => lines.report(event),
         }
     }
 
     /// Sets how logs of pods are shown, which only the plan knows.
     pub fn show_logs(&mut self, settings: devloop_model::LogSettings) {
-        if let Self::Console(console) = self {
+        if let Output::Console(console) = &mut self.output {
             console.show_logs(settings);
         }
     }
 
     /// Runs `print` while no progress bar is drawn, for data on standard output.
     pub fn suspended<T>(&mut self, print: impl FnOnce() -> T) -> T {
-        match self {
-            Self::Console(console) => console.suspended(print),
-            Self::Json(_) => print(),
+        match &mut self.output {
+            Output::Console(console) => console.suspended(print),
+            Output::Json(_) => print(),
         }
     }
 
     /// Ends the display: erases what moves.
     pub fn finish(&mut self) {
-        if let Self::Console(console) = self {
+        if let Output::Console(console) = &mut self.output {
             console.finish();
         }
     }

@@ -215,6 +215,15 @@ pub(crate) struct DeployArgs {
     pub wait_for_deletions_delay: GoDuration,
 }
 
+/// Who can follow a session.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "API")]
+pub(crate) struct ApiArgs {
+    /// Serve the session's events and state over HTTP on this port of 127.0.0.1
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub rpc_http_port: Option<u16>,
+}
+
 /// What the console shows.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Console")]

@@ -50,7 +50,8 @@ const ALL: &[&str] = &["dev", "run", "build", "deploy", "render", "delete", "dia
 const PIPELINE: &[&str] = &["dev", "run", "build", "deploy", "render"];
 const DEPLOYS: &[&str] = &["dev", "run", "deploy"];
 const FALSE: &[&str] = &["false", "0", "f", "F", "FALSE", "False"];
-const NO_API: Answer = Answer::Error("serve its events over gRPC or HTTP", "leave the flag out, and read the events from `--output json`");
+const NO_GRPC: Answer =
+    Answer::Error("speak gRPC", "use `--rpc-http-port PORT`, which serves the same API over HTTP, or read the events from `--output json`");
 const NO_CLOUD_RUN: Answer = Answer::Error("deploy to Cloud Run", "leave the flag out, or deploy with Skaffold");
 const NO_SETTERS: Answer = Answer::Error("set parameters of manifests", "leave the flag out, and write the values into the manifests");
 const NO_CLEANUP: Answer = Answer::Warning("it is for dev sessions, which clean up at their end");
@@ -75,10 +76,9 @@ const TABLE: &[Inert] = &[
     inert("no-prune", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),
     inert("no-prune-children", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),
     inert("hydration-dir", Takes::Value, &[".kpt-pipeline"], &["dev", "run", "deploy", "render"], Answer::Warning("it is for kpt, which is not used")).hidden(),
-    inert("enable-rpc", Takes::Switch, FALSE, PIPELINE, NO_API).hidden(),
-    inert("wait-for-connection", Takes::Switch, FALSE, PIPELINE, NO_API).hidden(),
-    inert("rpc-port", Takes::Value, &[""], &["dev", "run", "build", "deploy"], NO_API).hidden(),
-    inert("rpc-http-port", Takes::Value, &[""], &["dev", "run", "build", "deploy"], NO_API).hidden(),
+    inert("enable-rpc", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
+    inert("wait-for-connection", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
+    inert("rpc-port", Takes::Value, &[""], &["dev", "run", "build", "deploy"], NO_GRPC).hidden(),
     inert("event-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("write its events into a file", "redirect `--output json`")).hidden(),
     inert("last-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("keep a copy of its output", "use `tee`")).hidden(),
     inert("auto", Takes::Switch, FALSE, &["dev", "run"], Answer::Error("make up a configuration", "write a skaffold.yaml")).hidden(),

@@ -11,6 +11,7 @@ use devloop_engine::LiveStages;
 use devloop_engine::Reload;
 use devloop_engine::Reloaded;
 use devloop_engine::Wake;
+use devloop_model::Command;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
@@ -21,11 +22,13 @@ use devloop_watch::Batch;
 use devloop_watch::FileWatcher;
 use devloop_watch::WatchSettings;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment;
 use crate::exit::Exit;
 use crate::pipeline::Pipeline;
+use crate::serving::Serving;
 use crate::session::Session;
 use crate::settings::DevSettings;
 use crate::settings::Settings;
@@ -38,9 +41,12 @@ const WAKES: usize = 64;
 /// # Errors
 /// When files cannot be watched.
 pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
+    let mut serving = Serving::watching(pipeline, &mut reporter.lock().unwrap_or_else(PoisonError::into_inner))?;
     let (wake, wakes) = mpsc::channel(WAKES);
     let (watcher, batches) = watcher(dev)?;
-    tokio::spawn(forward(batches, wake, pipeline.cancel.clone()));
+    tokio::spawn(forward_files(batches, wake.clone(), pipeline.cancel.clone()));
+    let (_, none) = mpsc::channel(1);
+    tokio::spawn(forward_commands(std::mem::replace(&mut serving.commands, none), wake, pipeline.cancel.clone()));
     let stages = LiveStages::new(pipeline.specs(ImageSource::Build), pipeline.session.clients.clone())
         .watching(watcher)
         .reloading(reload(pipeline.session.settings.clone(), pipeline.target.clone()));
@@ -49,13 +55,15 @@ pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex
     let session = devloop_engine::Session {
         goal: Goal::dev(pipeline.checks_status()),
         stages: Arc::new(stages),
-        opening: pipeline.opening().into_iter().chain(manual).collect(),
+        opening: pipeline.opening().into_iter().chain([EventKind::ApiServed { url: serving.url.clone() }]).chain(manual).collect(),
         wakes,
         leaving: Leaving { clean_up: dev.clean_up, at_first_failure: dev.end_at_first_failure },
         report: &mut report,
         cancel: pipeline.cancel.clone(),
     };
-    Ok(session.run().await.into())
+    let ended = session.run().await;
+    serving.end().await;
+    Ok(ended.into())
 }
 
 fn watcher(dev: &DevSettings) -> Result<(FileWatcher, mpsc::Receiver<Batch>), Diagnostic> {
@@ -64,10 +72,19 @@ fn watcher(dev: &DevSettings) -> Result<(FileWatcher, mpsc::Receiver<Batch>), Di
 }
 
 /// Hands batches of changed files to the loop, until one of both ends.
-async fn forward(mut batches: mpsc::Receiver<Batch>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
+async fn forward_files(mut batches: mpsc::Receiver<Batch>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
     while let Some(Some(Batch { paths, first, rescan })) = cancel.run_until_cancelled(batches.recv()).await {
         let trigger = if rescan { Trigger::Rescan } else { Trigger::Files(paths) };
         if wakes.send(Wake { trigger, first: first.into() }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Hands what clients of the API ask for to the loop, until one of both ends.
+async fn forward_commands(mut commands: mpsc::Receiver<Command>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
+    while let Some(Some(command)) = cancel.run_until_cancelled(commands.recv()).await {
+        if wakes.send(Wake { trigger: Trigger::Command(command), first: Instant::now() }).await.is_err() {
             return;
         }
     }

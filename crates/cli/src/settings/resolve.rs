@@ -16,6 +16,7 @@ use devloop_ui::Mute;
 use devloop_ui::Progress;
 use devloop_ui::Verbosity;
 
+use super::AskSettings;
 use super::BuildSettings;
 use super::CommandSettings;
 use super::ConfigSettings;
@@ -25,6 +26,7 @@ use super::DeploySettings;
 use super::DevSettings;
 use super::Paths;
 use super::Prebuilt;
+use super::Question;
 use super::Settings;
 use super::TargetSettings;
 use crate::args::ArgsError;
@@ -40,6 +42,7 @@ use crate::args::Level;
 use crate::args::List;
 use crate::args::ManifestArgs;
 use crate::args::PrebuiltArgs;
+use crate::args::SessionArgs;
 use crate::args::TargetArgs;
 use crate::args::TriggerMode;
 use crate::args::WatchArgs;
@@ -57,6 +60,7 @@ impl Settings {
             build: BuildSettings { cache: true, cache_dir: paths.cache.clone(), ..BuildSettings::default() },
             deploy: DeploySettings::default(),
             console: ConsoleChoice::from_args(&cli.global)?,
+            api_port: None,
             command: CommandSettings::Version { template: String::new() },
             paths,
         };
@@ -83,6 +87,7 @@ impl Settings {
                 self.take_deploy(&run.deploy, "run")?;
                 self.console.take(&run.console)?;
                 self.console.json = run.output == EventFormat::Json;
+                self.api_port = run.api.rpc_http_port;
                 CommandSettings::Run { tail: run.deploy.tail.0, digest_source: run.digest_source }
             }
             Command::Build(build) => {
@@ -91,6 +96,7 @@ impl Settings {
                 self.build.push = build.push.map(|push| push.0);
                 self.console.take(&build.console)?;
                 self.console.json = build.output == "json";
+                self.api_port = build.api.rpc_http_port;
                 if build.quiet.0 {
                     self.console.progress = Progress::Nowhere;
                 }
@@ -103,6 +109,7 @@ impl Settings {
                 self.take_deploy(&deploy.deploy, "deploy")?;
                 self.console.take(&deploy.console)?;
                 self.console.json = deploy.output == EventFormat::Json;
+                self.api_port = deploy.api.rpc_http_port;
                 let images = Prebuilt::from_args(deploy.images, deploy.tag)?;
                 CommandSettings::Deploy { tail: deploy.deploy.tail.0, images, load_images: deploy.load_images.0 }
             }
@@ -129,6 +136,12 @@ impl Settings {
                     enable_templating: diagnose.enable_templating.0,
                     explain: diagnose.explain.0,
                 }
+            }
+            Command::Status(status) => ask(&status.session, status.output, Question::Status),
+            Command::Why(why) => ask(&why.session, why.output, Question::Why { artifact: why.artifact }),
+            Command::Logs(logs) => {
+                let (follow, since) = (logs.follow.0, logs.since.map(|since| since.0));
+                ask(&logs.session, logs.output, Question::Logs { artifacts: logs.artifacts, follow, since, tail: logs.tail })
             }
             Command::Schema(schema) => CommandSettings::Schema(schema.action),
             Command::Version(version) => CommandSettings::Version { template: version.output },
@@ -209,6 +222,10 @@ impl Settings {
         };
         Ok(())
     }
+}
+
+fn ask(session: &SessionArgs, output: EventFormat, question: Question) -> CommandSettings {
+    CommandSettings::Ask(AskSettings { pid: session.session, json: output == EventFormat::Json, question })
 }
 
 /// Returns the label in `NAME=VALUE`; `NAME` alone has an empty value, as in Skaffold

@@ -1,0 +1,117 @@
+//! Skaffold's messages of a recorded session, as its clients get them.
+
+use devloop_model::Diagnostic;
+use devloop_model::Event;
+use devloop_model::EventKind;
+use devloop_model::ForwardSource;
+use devloop_model::ForwardState;
+use devloop_model::Namespace;
+use devloop_model::Outcome;
+use devloop_model::Reason;
+use devloop_model::StepId;
+use devloop_model::Touched;
+use serde_json::Value;
+
+use super::super::proto::Phases;
+use super::super::skaffold_v1;
+use super::super::skaffold_v2;
+use super::Duration;
+use super::pod_line;
+use super::sample;
+use crate::Snapshot;
+
+/// A `dev` session: a first pass, a forwarded port, a save that is synced, one whose build fails.
+fn dev() -> Vec<Event> {
+    let web = || sample::name("web");
+    let triggered = |save| EventKind::Triggered { save, touched: Touched::default(), waited: Duration::ZERO };
+    let ended = |save, outcome| EventKind::IterationEnded { save, outcome, duration: Duration::from_secs(1), parts: Vec::new() };
+    let changed = || Reason::Changed { files: vec!["index.js".into(), "a.css".into()] };
+    let failed = || Outcome::Failed {
+        diagnostic: Diagnostic::error("build/failed", "web could not be built").because("exit code 1").help("fix main.go"),
+    };
+    let source = ForwardSource { kind: "service".into(), name: "web".into(), namespace: Namespace("default".into()), port: "http".into() };
+    let forwarded = |state| EventKind::PortForwarded {
+        source: source.clone(),
+        address: "127.0.0.1".into(),
+        local_port: 8080,
+        remote_port: Some(80),
+        state,
+    };
+    let mut facts: Vec<EventKind> = sample::run_of_two().into_iter().map(|event| event.fact).collect();
+    facts.pop();
+    facts.insert(2, triggered(1));
+    facts.extend([
+        ended(1, Outcome::Succeeded),
+        forwarded(ForwardState::Waiting { why: "no pod".into() }),
+        forwarded(ForwardState::Ready { pod: "web-1".into() }),
+        pod_line(0, "web", "listening").fact,
+        triggered(2),
+        EventKind::StepStarted { step: StepId::sync(web()), reason: changed() },
+        EventKind::FilesSynced { artifact: web(), copied: 1, deleted: 1, containers: 1, replayed: false },
+        sample::finished(StepId::sync(web()), Outcome::Succeeded),
+        triggered(3),
+        EventKind::StepStarted { step: StepId::build(web()), reason: changed() },
+        sample::finished(StepId::build(web()), failed()),
+        ended(3, failed()),
+        EventKind::Warned { diagnostic: Diagnostic::warning("watch/limit", "few watches are left") },
+        EventKind::SessionEnded { outcome: Outcome::Cancelled, duration: Duration::from_secs(9) },
+    ]);
+    sample::events(facts)
+}
+
+/// Returns what each event maps to, one message per line.
+fn mapped(events: &[Event], map: impl Fn(&Event, Phases, &Snapshot) -> Vec<Value>) -> (String, Snapshot) {
+    let (mut now, mut text) = (Snapshot::default(), String::new());
+    for event in events {
+        let before = Phases::of(&now);
+        now.apply(event);
+        for mut message in map(event, before, &now) {
+            message.as_object_mut().unwrap().shift_remove("timestamp").unwrap();
+            text.push_str(&message.to_string());
+            text.push('\n');
+        }
+    }
+    (text.replace(&super::super::proto::host_platform(), "HOST"), now)
+}
+
+#[test]
+fn a_session_in_skaffolds_first_api() {
+    let (text, now) = mapped(&dev(), skaffold_v1::entries);
+    insta::assert_snapshot!(text);
+    insta::assert_snapshot!("a_state_in_skaffolds_first_api", format!("{:#}", skaffold_v1::state(&now)));
+}
+
+#[test]
+fn a_session_in_skaffolds_second_api() {
+    let (text, now) = mapped(&dev(), skaffold_v2::events);
+    insta::assert_snapshot!(text);
+    insta::assert_snapshot!("a_state_in_skaffolds_second_api", format!("{:#}", skaffold_v2::state(&now)));
+}
+
+#[test]
+fn nothing_is_known_before_the_first_event() {
+    let now = Snapshot::default();
+    for state in [skaffold_v1::state(&now), skaffold_v2::state(&now)] {
+        assert_eq!(state["deployState"]["autoTrigger"], true);
+        assert_eq!(state["buildState"]["artifacts"], serde_json::json!({}));
+        assert_eq!(state["buildState"]["statusCode"], "OK");
+    }
+}
+
+#[test]
+fn every_task_that_starts_ends() {
+    let (text, _) = mapped(&dev(), skaffold_v2::events);
+    let tasks: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["taskEvent"].take()).filter(|task| !task.is_null()).collect();
+    let with = |status: &[&str]| -> Vec<&str> {
+        let mut ids: Vec<&str> = tasks
+            .iter()
+            .filter(|task| status.contains(&task["status"].as_str().unwrap()))
+            .map(|task| task["id"].as_str().unwrap())
+            .collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(with(&["InProgress"]), with(&["Succeeded", "Failed", "Canceled"]));
+    assert_eq!(with(&["InProgress"]), ["Build-1", "Build-3", "Deploy-1", "DevLoop-1", "DevLoop-2", "DevLoop-3", "StatusCheck-1"]);
+}
