@@ -18,6 +18,7 @@ pub use sync::SyncJob;
 pub use sync::Synced;
 pub use sync::Syncer;
 pub use sync::destinations;
+pub use sync::working_dir;
 
 /// What is live now: each deploy of a session replaces it.
 #[derive(Debug, Clone, Default)]
