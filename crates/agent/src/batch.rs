@@ -12,6 +12,8 @@ use std::os::unix::fs::chown;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process;
+use std::time::SystemTime;
 
 use crate::protocol::Failure;
 use crate::protocol::Request;
@@ -93,10 +95,9 @@ impl<'a> Batch<'a> {
 
     fn put(&mut self, path: &str, mode: u32, content: &mut impl Read) -> io::Result<()> {
         let place = self.root.resolve(path)?;
-        let Some((parent, name)) = place.parent().zip(place.file_name()) else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let parent = place.parent().ok_or(io::ErrorKind::InvalidInput)?;
         create_directories(parent)?;
-        let temporary = parent.join(format!(".{}.devloop~", name.to_string_lossy()));
-        drop(fs::remove_file(&temporary));
+        let temporary = parent.join(temporary_name());
         let file = OpenOptions::new().write(true).create_new(true).mode(mode & 0o777).open(&temporary);
         let mut file = match file {
             Ok(file) => file,
@@ -116,6 +117,12 @@ impl<'a> Batch<'a> {
     fn fail(&mut self, path: String, error: &io::Error) {
         self.failures.push(Failure { path, denied: is_denied(error), why: error.to_string() });
     }
+}
+
+/// A name that no other agent takes, which may write to the same volume; most programs that watch files pass it by.
+fn temporary_name() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!(".devloop-{:x}-{:x}~", process::id(), since.as_nanos())
 }
 
 fn is_denied(error: &io::Error) -> bool {
@@ -154,14 +161,16 @@ fn link(place: &Path, target: &str) -> io::Result<()> {
     if let Some(parent) = place.parent() {
         create_directories(parent)?;
     }
-    let name = place.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = place.with_file_name(format!(".{name}.devloop~"));
-    drop(fs::remove_file(&temporary));
+    let temporary = place.with_file_name(temporary_name());
     symlink(target, &temporary)?;
     replace(&temporary, place).inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
 fn directory(place: &Path, mode: u32) -> io::Result<()> {
+    // A link to a directory will do, wherever it points.
+    if fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink()) {
+        return Ok(());
+    }
     create_directories(place)?;
     if mode != 0 && fs::metadata(place)?.mode() & 0o7777 != mode & 0o7777 {
         // An image's directory may be another user's.

@@ -31,6 +31,7 @@ pub use sync::SyncJob;
 pub use sync::Synced;
 pub use sync::Syncer;
 pub use sync::destinations;
+pub use sync::working_dir;
 
 use self::family::Family;
 use self::forward::Forwards;

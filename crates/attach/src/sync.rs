@@ -18,6 +18,7 @@ mod session;
 #[cfg(test)]
 mod testing;
 mod upload;
+mod working_dir;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub use self::destinations::destinations;
 use self::ledger::Ledger;
 pub use self::ledger::Mark;
 use self::session::Session;
+pub use self::working_dir::working_dir;
 use crate::AttachError;
 use crate::Live;
 

@@ -23,6 +23,9 @@ use devloop_model::Cx;
 use devloop_model::ImageRef;
 use devloop_model::KoBuild;
 use devloop_model::PathList;
+use devloop_model::SyncMap;
+use devloop_model::SyncMode;
+use devloop_model::SyncSpec;
 use devloop_model::Template;
 use futures::future::join_all;
 use rayon::prelude::*;
@@ -30,6 +33,8 @@ use rayon::prelude::*;
 use self::dockerfile::stages;
 use self::dockerfile::stages::Evaluation;
 use self::dockerfile::stages::Reach;
+use self::dockerfile::sync_map;
+use self::onbuild::Base;
 use self::walk::Listed;
 use self::walk::Stat;
 use crate::BuildError;
@@ -119,6 +124,8 @@ pub(crate) struct Gathered {
     pub(crate) dockerfile: Option<Arc<str>>,
     /// Base images that the build asks the registry for again (`pullParent`).
     pub(crate) pulled_bases: Vec<String>,
+    /// Where the image has its files, for an artifact that infers what to sync.
+    pub(crate) sync_map: Option<Arc<SyncMap>>,
 }
 
 impl Gathered {
@@ -158,16 +165,16 @@ pub(crate) async fn gather(
     }
     let bases =
         drafts.iter().filter_map(|draft| Some(stages::bases(&draft.read.as_ref()?.file, &draft.evaluation(&HashMap::new())))).flatten();
-    let triggers = onbuild::triggers(bases.collect(), &options.cache_dir, options.now.timestamp(), clients, cx);
+    let known = onbuild::bases(bases.collect(), &options.cache_dir, options.now.timestamp(), clients, cx);
     let named = join_all(drafts.iter().map(|draft| named(draft, options, cx)));
-    let (triggers, named) = futures::join!(triggers, named);
-    let triggers = triggers?;
+    let (known, named) = futures::join!(known, named);
+    let known = known?;
     for (draft, named) in drafts.iter_mut().zip(named) {
         draft.named = named?;
     }
     let working_dir = options.working_dir.clone();
     let work = move || -> Result<Vec<Gathered>, BuildError> {
-        drafts.into_par_iter().map(|draft| draft.gather(&triggers, &working_dir, &index)).collect()
+        drafts.into_par_iter().map(|draft| draft.gather(&known, &working_dir, &index)).collect()
     };
     blocking(work).await
 }
@@ -224,20 +231,20 @@ async fn named(draft: &Draft, options: &BuildOptions, cx: &Cx) -> Result<Vec<Pat
 }
 
 impl Draft {
-    fn evaluation<'a>(&'a self, triggers: &'a HashMap<String, Vec<String>>) -> Evaluation<'a> {
+    fn evaluation<'a>(&'a self, bases: &'a HashMap<String, Base>) -> Evaluation<'a> {
         let target = match &self.artifact.builder {
             Builder::Docker(spec) => spec.target.as_deref(),
             _ => None,
         };
-        Evaluation { arguments: &self.arguments, platform: &self.platform, target, triggers }
+        Evaluation { arguments: &self.arguments, platform: &self.platform, target, bases }
     }
 
-    fn gather(&self, triggers: &HashMap<String, Vec<String>>, working_dir: &Path, index: &HashIndex) -> Result<Gathered, BuildError> {
+    fn gather(&self, bases: &HashMap<String, Base>, working_dir: &Path, index: &HashIndex) -> Result<Gathered, BuildError> {
         let context = &self.artifact.context;
         let hashed = |listed: Vec<Listed>| hash(context, listed, index);
         let mut gathered = Gathered { inputs: Inputs { context: context.clone(), ..Inputs::default() }, ..Gathered::default() };
         if let Some(read) = &self.read {
-            let evaluation = self.evaluation(triggers);
+            let evaluation = self.evaluation(bases);
             let found = dockerfile::list(&self.artifact, read, &evaluation, Reach::Target, working_dir)?;
             // Most Dockerfiles read the same either way; their files are looked at once then.
             if stages::sources(&read.file, &evaluation, Reach::Target) != stages::sources(&read.file, &evaluation, Reach::Everything) {
@@ -248,6 +255,10 @@ impl Draft {
             gathered.inputs.dockerfile_text = Some(*blake3::hash(read.text.as_bytes()).as_bytes());
             gathered.inputs.dockerfile_is_copied = found.dockerfile_is_copied;
             gathered.inputs.files = hashed(found.files)?;
+            if infers(&self.artifact) {
+                let copies = stages::copies(&read.file, &evaluation);
+                gathered.sync_map = Some(Arc::new(sync_map::copy_destinations(&copies, &gathered.inputs)));
+            }
             gathered.dockerfile = Some(read.text.as_str().into());
             if matches!(&self.artifact.builder, Builder::Docker(spec) if spec.pull_parent) {
                 gathered.pulled_bases = stages::bases(&read.file, &evaluation).into_iter().collect();
@@ -262,6 +273,9 @@ impl Draft {
                 }
                 gathered.inputs.files = hashed(files)?;
                 gathered.counted = Some(hashed(counted_by_skaffold(&self.artifact, spec)?)?);
+                if infers(&self.artifact) {
+                    gathered.sync_map = Some(Arc::new(sync_map::kodata_destinations(spec, &gathered.inputs)));
+                }
             }
             Builder::Custom(spec) => {
                 let files = match &spec.dependencies {
@@ -274,6 +288,10 @@ impl Draft {
         }
         Ok(gathered)
     }
+}
+
+fn infers(artifact: &Artifact) -> bool {
+    matches!(&artifact.sync, Some(SyncSpec { mode: SyncMode::Infer(_), .. }))
 }
 
 /// Without a list, Skaffold counts every Go file below the context, and nothing else.

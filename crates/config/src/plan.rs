@@ -4,6 +4,7 @@ mod artifact;
 mod convert;
 mod deploy;
 mod forward;
+mod sync;
 mod tagger;
 
 use std::path::PathBuf;
@@ -50,6 +51,7 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
             plan.profiles.extend(new);
         }
     }
+    sync::only_of_leaves(&mut plan.artifacts);
     plan.build = build_settings(modules);
     plan.deploy = deploy::settings(modules);
     plan.resource_selector = deploy::resource_selector(modules);

@@ -48,12 +48,19 @@ impl Agent {
     /// Applies changes as one batch and returns those that failed.
     ///
     /// # Errors
-    /// When the connection is lost or stands still, or a file cannot be read.
+    /// When the connection is lost or stands still.
     pub(super) async fn apply(&mut self, changes: &[Change]) -> io::Result<Vec<Failure>> {
-        let mut pending = Vec::new();
+        let (mut pending, mut failures) = (Vec::new(), Vec::new());
         for change in changes {
             let path = change.destination.clone();
-            let (request, bytes) = match content::of(change).await? {
+            let content = match content::of(change).await {
+                Ok(content) => content,
+                Err(error) => {
+                    failures.push(Failure { path, denied: false, why: format!("it cannot be read: {error}") });
+                    continue;
+                }
+            };
+            let (request, bytes) = match content {
                 Content::File { mode, bytes } => (Request::Put { path, mode, size: bytes.len() as u64 }, bytes),
                 Content::Link(target) => (Request::Link { path, target }, Vec::new()),
                 Content::Directory { mode } => (Request::Directory { path, mode }, Vec::new()),
@@ -71,7 +78,8 @@ impl Agent {
         in_time(self.0.read_exact(&mut length)).await?;
         let mut answer = vec![0; answer_length(length)?];
         in_time(self.0.read_exact(&mut answer)).await?;
-        decode_failures(&answer)
+        failures.extend(decode_failures(&answer)?);
+        Ok(failures)
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -95,7 +103,8 @@ async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> 
 pub(super) fn reason(end: ExecEnd, stderr: &str) -> String {
     let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
     match end {
-        ExecEnd::NotStarted(why) => why,
+        // The runtime's own words come last, behind those of everything that it was asked through.
+        ExecEnd::NotStarted(why) => why.rsplit("unable to start container process: ").next().unwrap_or_default().to_owned(),
         ExecEnd::Lost => "the connection was lost".to_owned(),
         ExecEnd::Exited(code) if last.is_empty() => format!("it exited with {code}"),
         ExecEnd::Exited(_) => last.to_owned(),

@@ -11,6 +11,7 @@ use devloop_clients::kube::KubeError;
 use devloop_model::Cx;
 
 use super::agent::reason;
+use super::channel::Closed;
 use super::content;
 use super::content::Content;
 use super::ledger::Change;
@@ -19,6 +20,20 @@ use super::ledger::Change;
 const LIMIT: Duration = Duration::from_mins(2);
 /// How many paths one command is given: they are part of the address of a request.
 const MOST_PATHS: usize = 32;
+
+/// Returns whether the container has a `tar`.
+///
+/// # Errors
+/// When it has none, or cannot be reached.
+pub(super) async fn probe(container: &ContainerRef, cluster: &Cluster, cx: &Cx) -> Result<(), Closed> {
+    let command = ["tar", "--help"].map(str::to_owned);
+    let output = cluster.exec_to_end(container, &command, &[], LIMIT, cx).await.map_err(|error| Closed::of(&error))?;
+    match output.end {
+        // Not every tar can help.
+        ExecEnd::Exited(_) => Ok(()),
+        end => Err(Closed::ForGood(reason(end, &output.stderr))),
+    }
+}
 
 /// Applies changes and returns what failed; the flags are Skaffold's (`pkg/skaffold/sync/kubectl.go`).
 ///

@@ -9,6 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use devloop_clients::kube::Cluster;
 use devloop_clients::kube::ContainerRef;
+use devloop_clients::kube::Detail;
+use devloop_clients::kube::KubeError;
 use devloop_clients::kube::Selection;
 use devloop_clients::kube::WatchEvent;
 use devloop_clients::kube::built_in_kind;
@@ -18,6 +20,7 @@ use devloop_clients::registry::PushLayer;
 use devloop_clients::registry::Registry;
 use devloop_clients::registry::digest_of;
 use devloop_model::Cx;
+use devloop_model::Diagnostic;
 use devloop_model::ImageName;
 use devloop_model::ImageRef;
 use devloop_model::Tag;
@@ -59,16 +62,15 @@ impl Beside<'_> {
         let image = self.pushed(&reference.name).await?;
         let security = self.security(target.config["config"]["User"].as_str().unwrap_or_default());
         let pod = self.pod().await?;
-        let name = match existing(&pod, container, &image, &security) {
-            Some(name) => name,
-            None => {
-                let name = new_name(&pod, container);
-                let spec = json!({ "name": name, "image": image, "imagePullPolicy": "IfNotPresent",
+        let name = if let Some(name) = existing(&pod, container, &image, &security) {
+            name
+        } else {
+            let name = new_name(&pod, container);
+            let spec = json!({ "name": name, "image": image, "imagePullPolicy": "IfNotPresent",
                                    "targetContainerName": container, "securityContext": security });
-                let added = self.cluster.add_ephemeral_container(namespace, &self.running.container.pod, &spec, self.cx).await;
-                added.map_err(|error| error.diagnostic().to_string())?;
-                name
-            }
+            let added = self.cluster.add_ephemeral_container(namespace, &self.running.container.pod, &spec, self.cx).await;
+            added.map_err(|error| told(&error))?;
+            name
         };
         self.started(&name).await?;
         let helper = ContainerRef { container: name, ..self.running.container.clone() };
@@ -116,8 +118,7 @@ impl Beside<'_> {
     }
 
     async fn pod(&self) -> Result<Value, String> {
-        let pods =
-            self.cluster.list(&self.watched(), devloop_clients::kube::Detail::Full, self.cx).await.map_err(|error| error.to_string())?;
+        let pods = self.cluster.list(&self.watched(), Detail::Full, self.cx).await.map_err(|error| error.to_string())?;
         pods.into_iter().next().ok_or_else(|| "the pod is gone".to_owned())
     }
 
@@ -141,6 +142,12 @@ impl Beside<'_> {
         let late = || Err(format!("it did not start within {} s", START_LIMIT.as_secs()));
         tokio::time::timeout(START_LIMIT, running).await.unwrap_or_else(|_| late())
     }
+}
+
+/// Returns an error with its cause, which is where the API server says what it does not admit.
+fn told(error: &KubeError) -> String {
+    let Diagnostic { what, why, .. } = error.diagnostic();
+    std::iter::once(what).chain(why).collect::<Vec<_>>().join(": ")
 }
 
 /// Returns whether the container runs, or why it never will; none while that is open.

@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 
 use devloop_agent::protocol::Failure;
 use devloop_clients::kube::Cluster;
+use devloop_clients::kube::KubeError;
 use devloop_clients::registry::Registry;
 use devloop_model::Cx;
 
@@ -40,6 +41,25 @@ pub(super) struct Channel {
     agent: Option<Agent>,
 }
 
+/// Why a way does not open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// Nobody can tell now: the cluster, or the container, does not answer.
+    ForNow(String),
+    /// The container, or the cluster, does not have it.
+    ForGood(String),
+}
+
+impl Closed {
+    /// Returns what a command that could not be asked for means.
+    pub(super) fn of(error: &KubeError) -> Self {
+        match error {
+            KubeError::Forbidden { .. } => Self::ForGood(error.to_string()),
+            error => Self::ForNow(error.to_string()),
+        }
+    }
+}
+
 /// Opens ways into containers.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
@@ -56,35 +76,42 @@ impl Connector {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(image).copied()
     }
 
-    /// Returns the first way from `from` on that opens, or why each does not.
-    pub(super) async fn open(&self, running: &Running, from: Route) -> Result<Channel, Vec<String>> {
+    /// Returns the first way from `from` on that opens.
+    ///
+    /// # Errors
+    /// Why each does not; the first that nobody can tell about ends it.
+    pub(super) async fn open(&self, running: &Running, from: Route) -> Result<Channel, (bool, Vec<String>)> {
         let mut reasons = Vec::new();
         for route in ROUTES.into_iter().filter(|route| *route >= from) {
             match self.try_route(running, route).await {
                 Ok(channel) => return Ok(channel),
-                Err(why) => {
+                Err(Closed::ForNow(why)) => return Err((true, vec![format!("{}: {why}", name(route))])),
+                Err(Closed::ForGood(why)) => {
                     tracing::debug!(container = %running.container, ?route, why, "not this way");
                     reasons.push(format!("{}: {why}", name(route)));
                 }
             }
-            if self.cx.cancel.is_cancelled() {
-                break;
-            }
         }
-        Err(reasons)
+        Err((false, reasons))
     }
 
     /// Returns the way if it opens.
-    pub(super) async fn try_route(&self, running: &Running, route: Route) -> Result<Channel, String> {
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(super) async fn try_route(&self, running: &Running, route: Route) -> Result<Channel, Closed> {
         let beside = |as_root| Beside { running, as_root, cluster: &self.cluster, registry: &self.registry, cx: &self.cx };
         if PROGRAM.is_empty() && route != Route::Archive {
-            return Err("this devloop was built without it".to_owned());
+            return Err(Closed::ForGood("this devloop was built without it".to_owned()));
         }
         let agent = match route {
             Route::Shell => Some(upload::start(&running.container, &self.cluster, &self.cx).await?),
-            Route::Beside => Some(beside(false).start().await?),
-            Route::BesideAsRoot => Some(beside(true).start().await?),
-            Route::Archive => None,
+            Route::Beside => Some(beside(false).start().await.map_err(Closed::ForGood)?),
+            Route::BesideAsRoot => Some(beside(true).start().await.map_err(Closed::ForGood)?),
+            Route::Archive => {
+                archive::probe(&running.container, &self.cluster, &self.cx).await?;
+                None
+            }
         };
         Ok(Channel { route, agent })
     }

@@ -9,6 +9,7 @@ use devloop_model::Diagnostic;
 use devloop_model::EventKind;
 use devloop_model::SyncHook;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Shared;
 use super::channel::Channel;
@@ -19,8 +20,8 @@ use super::ledger::Lacking;
 use super::ledger::Mark;
 use super::pods::Running;
 
-/// How often a batch is sent whose connection was lost.
-const ATTEMPTS: u32 = 3;
+/// How long a batch is sent again and again whose connection is lost, or does not come about.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause before the second attempt; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How many files a failure names.
@@ -35,6 +36,16 @@ pub(super) struct Progress {
     pub(super) done: Mark,
     /// What it could not be given, and why.
     pub(super) failed: Option<(Mark, Diagnostic)>,
+}
+
+/// What became of one attempt to send a batch.
+enum Tried {
+    /// The container has it.
+    Done,
+    /// A way with more rights was opened, for the next attempt.
+    OpenedAnother,
+    /// There was no connection, and why.
+    Lost(String),
 }
 
 /// Keeps one container up to date.
@@ -157,36 +168,46 @@ impl Keeper {
 
     /// Sends the changes, again where the connection is lost, and by another way where the first may not write.
     async fn transfer(&self, running: &Running, channel: &mut Option<Channel>, lacking: &Lacking) -> Result<(), Diagnostic> {
-        let (mut attempt, mut pause) = (1, FIRST_PAUSE);
+        let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
-            let mut open = match channel.take() {
-                Some(open) => open,
-                None => {
-                    let from = self.connector.known(&running.image).unwrap_or(Route::Shell);
-                    self.connector.open(running, from).await.map_err(|reasons| no_way(running, &reasons))?
-                }
+            let why = match self.try_transfer(running, channel, lacking).await? {
+                Tried::Done => return Ok(()),
+                Tried::OpenedAnother => continue,
+                Tried::Lost(why) => why,
             };
-            match self.connector.apply(&mut open, running, &lacking.changes).await {
-                Ok(failures) if failures.is_empty() => {
-                    *channel = Some(open);
-                    return Ok(());
-                }
-                Ok(failures) => {
-                    let next = open.route.with_more_rights().filter(|_| failures.iter().all(|failure| failure.denied));
-                    let other = match next {
-                        Some(route) => self.connector.try_route(running, route).await.ok(),
-                        None => None,
-                    };
-                    *channel = Some(other.ok_or_else(|| not_written(running, &failures))?);
-                }
-                Err(why) if attempt == ATTEMPTS => return Err(no_way(running, &[why])),
-                Err(why) => {
-                    tracing::debug!(container = %running.container, why, "connection lost");
-                    tokio::time::sleep(pause).await;
-                    (attempt, pause) = (attempt + 1, pause * 2);
-                }
+            if start.elapsed() > PATIENCE {
+                return Err(no_way(running, &[why]));
             }
+            tracing::debug!(container = %running.container, why, "tried again");
+            tokio::time::sleep(pause).await;
+            pause *= 2;
         }
+    }
+
+    async fn try_transfer(&self, running: &Running, channel: &mut Option<Channel>, lacking: &Lacking) -> Result<Tried, Diagnostic> {
+        let mut open = if let Some(open) = channel.take() {
+            open
+        } else {
+            let from = self.connector.known(&running.image).unwrap_or(Route::Shell);
+            match self.connector.open(running, from).await {
+                Ok(open) => open,
+                Err((true, reasons)) => return Ok(Tried::Lost(reasons.join("; "))),
+                Err((false, reasons)) => return Err(no_way(running, &reasons)),
+            }
+        };
+        let failures = match self.connector.apply(&mut open, running, &lacking.changes).await {
+            Ok(failures) => failures,
+            Err(why) => return Ok(Tried::Lost(why)),
+        };
+        if failures.is_empty() {
+            *channel = Some(open);
+            return Ok(Tried::Done);
+        }
+        let not_written = not_written(running, &failures);
+        let next =
+            open.route.with_more_rights().filter(|_| failures.iter().all(|failure| failure.denied)).ok_or_else(|| not_written.clone())?;
+        *channel = Some(self.connector.try_route(running, next).await.map_err(|_| not_written)?);
+        Ok(Tried::OpenedAnother)
     }
 
     /// Opens the way before it is needed, so that the first save is as fast as the others; but puts no container beside another
@@ -209,7 +230,7 @@ async fn lost(channel: &mut Option<Channel>) {
 
 fn no_way(running: &Running, reasons: &[String]) -> Diagnostic {
     let error = Diagnostic::error("attach/sync", format!("files cannot be brought into {}", running.container));
-    reasons.iter().fold(error, |error, reason| error.because(reason)).help(
+    reasons.iter().fold(error, Diagnostic::because).help(
         "give the image a shell and a directory that its user can write, or allow ephemeral containers in the namespace; or take `sync` away from the artifact",
     )
 }

@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::agent::Agent;
 use super::agent::PROGRAM;
+use super::channel::Closed;
 
 /// Finds a directory that files can be created and run in, and runs the program from there; it deletes its own file.
 ///
@@ -28,12 +29,15 @@ echo 'there is no directory that a program can be put into and run from' >&2
 exit 1
 "#;
 
-/// Returns an agent that runs in the container as the container's user, or why there is none.
-pub(super) async fn start(container: &ContainerRef, cluster: &Cluster, cx: &Cx) -> Result<Agent, String> {
+/// Returns an agent that runs in the container as the container's user.
+///
+/// # Errors
+/// Why there is none.
+pub(super) async fn start(container: &ContainerRef, cluster: &Cluster, cx: &Cx) -> Result<Agent, Closed> {
     let command = ["sh", "-c", SCRIPT, "devloop", &PROGRAM.len().to_string()].map(str::to_owned);
-    let mut exec = cluster.exec(container, &command, cx).await.map_err(|error| error.to_string())?;
+    let mut exec = cluster.exec(container, &command, cx).await.map_err(|error| Closed::of(&error))?;
     // A shell that is not there reads nothing; why, its end tells.
     drop(exec.write_all(PROGRAM).await);
     drop(exec.flush().await);
-    Agent::greet(exec).await
+    Agent::greet(exec).await.map_err(Closed::ForGood)
 }

@@ -141,8 +141,7 @@ impl Cluster {
             .max_stdin_buf_size(BUFFERED)
             .max_stdout_buf_size(BUFFERED)
             .max_stderr_buf_size(BUFFERED);
-        let action = format!("run {} in {container}", command.first().map_or("", String::as_str));
-        let call = Call::get(String::new(), action).about(&built_in_kind("v1", "Pod").expect("pods are in the table"));
+        let call = Call::get(String::new(), action(container, command)).about(&built_in_kind("v1", "Pod").expect("pods are in the table"));
         let starting = tokio::time::timeout(CONNECT_LIMIT, api.exec(&container.pod, command, &params));
         let mut process = match cx.unless_cancelled(starting).await? {
             Ok(started) => started.map_err(|error| self.error(error, &call))?,
@@ -172,14 +171,13 @@ impl Cluster {
         cx: &Cx,
     ) -> Result<ExecOutput, KubeError> {
         let exec = self.exec(container, command, cx).await?;
-        match cx.unless_cancelled(tokio::time::timeout(limit, to_end(exec, input))).await? {
-            Ok(output) => Ok(output),
-            Err(_) => {
-                let action = format!("run {} in {container}", command.first().map_or("", String::as_str));
-                Err(KubeError::TimedOut { action, limit })
-            }
-        }
+        let late = |_| KubeError::TimedOut { action: action(container, command), limit };
+        cx.unless_cancelled(tokio::time::timeout(limit, to_end(exec, input))).await?.map_err(late)
     }
+}
+
+fn action(container: &ContainerRef, command: &[String]) -> String {
+    format!("run {} in {container}", command.first().map_or("", String::as_str))
 }
 
 async fn to_end(exec: Exec, input: &[u8]) -> ExecOutput {
@@ -191,7 +189,7 @@ async fn to_end(exec: Exec, input: &[u8]) -> ExecOutput {
             drop(stdin.shutdown().await);
         }
     };
-    let (_, stdout, stderr, status) = tokio::join!(feed, start_of(&mut stdout), start_of(&mut stderr), status);
+    let ((), stdout, stderr, status) = tokio::join!(feed, start_of(&mut stdout), start_of(&mut stderr), status);
     ExecOutput { end: status.map_or(ExecEnd::Lost, |status| end_of(&status)), stdout, stderr }
 }
 

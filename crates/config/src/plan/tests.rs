@@ -27,7 +27,7 @@ fn options() -> Options {
     Options::new("run", "/project", env)
 }
 
-fn plan_of(body: &str) -> Plan {
+pub(super) fn plan_of(body: &str) -> Plan {
     load_with(body, &options())
 }
 
