@@ -126,7 +126,7 @@ async fn get(port: u16) -> String {
     let mut answer = String::new();
     tokio::time::timeout(Duration::from_mins(1), stream.read_to_string(&mut answer)).await.expect("it ends").unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
-    assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     body.trim().to_owned()
 }
 
