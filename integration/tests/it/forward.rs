@@ -120,7 +120,7 @@ async fn free_port() -> u16 {
 }
 
 /// Returns what a GET of the first page gives: one connection, no second try.
-async fn get(port: u16) -> String {
+pub(crate) async fn get(port: u16) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
     let mut answer = String::new();
