@@ -195,6 +195,3 @@ impl<'a> Watched<'a> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -120,13 +120,13 @@ async fn free_port() -> u16 {
 }
 
 /// Returns what a GET of the first page gives: one connection, no second try.
-async fn get(port: u16) -> String {
+pub(crate) async fn get(port: u16) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     tokio::time::timeout(Duration::from_mins(1), stream.read_to_string(&mut answer)).await.expect("it ends").unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
-    assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     body.trim().to_owned()
 }
 

@@ -14,6 +14,7 @@ mod forward;
 mod ko;
 mod load;
 mod logs;
+mod outage;
 mod ready;
 mod registry;
 mod render;

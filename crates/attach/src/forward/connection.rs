@@ -124,13 +124,10 @@ where
             () = &mut down => {}
             () = &mut up => {
                 // The protocol cannot tell the pod that no more comes, so it does not end by itself.
-                let mut before = received.load(Ordering::Relaxed);
-                loop {
-                    let limit = if answered.load(Ordering::Relaxed) { ANSWERED } else { UNANSWERED };
-                    if tokio::time::timeout(limit, &mut down).await.is_ok() || received.load(Ordering::Relaxed) == before {
-                        break;
-                    }
-                    before = received.load(Ordering::Relaxed);
+                let idle = idle(&received, &answered);
+                tokio::select! {
+                    () = &mut down => {}
+                    () = idle => {}
                 }
             }
         }
@@ -141,6 +138,22 @@ where
     }
     to_local.shutdown().await.ok();
     Carried::Done
+}
+
+/// Returns once the pod has said nothing for too long.
+async fn idle(received: &AtomicU64, answered: &AtomicBool) {
+    let mut before = received.load(Ordering::Relaxed);
+    let mut silent = Duration::ZERO;
+    loop {
+        tokio::time::sleep(ANSWERED).await;
+        let now = received.load(Ordering::Relaxed);
+        silent = if now == before { silent + ANSWERED } else { Duration::ZERO };
+        before = now;
+        let limit = if answered.load(Ordering::Relaxed) { ANSWERED } else { UNANSWERED };
+        if silent >= limit {
+            return;
+        }
+    }
 }
 
 /// Sends what is kept, then what `local` says, until it has no more to say.

@@ -191,8 +191,19 @@ impl Forward {
 
 /// Connects to a port of a pod, to see whether that works.
 async fn reached(cluster: &Cluster, to: &PodPort, cx: &Cx) -> Result<(), String> {
-    let mut stream = cluster.open_port(&to.namespace, &to.pod, to.port, cx).await.map_err(|error| error.to_string())?;
-    stream.taken(GRACE).await
+    let mut stream = cluster.open_port(&to.namespace, &to.pod, to.port, cx).await.map_err(|error| {
+        let told = error.diagnostic();
+        told.why.last().cloned().unwrap_or(told.what)
+    })?;
+    stream.taken(GRACE).await.map_err(|why| readable(&why))
+}
+
+/// Returns what the kubelet says without the path of the network namespace and the like.
+fn readable(why: &str) -> String {
+    if why.contains("connection refused") {
+        return "connection refused, so nothing listens there yet".to_owned();
+    }
+    why.lines().last().unwrap_or_default().to_owned()
 }
 
 async fn checked(check: &mut Option<Check>) -> Result<(), String> {

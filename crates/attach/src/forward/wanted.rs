@@ -164,7 +164,7 @@ pub(super) fn of_services(live: &Live, objects: &Objects) -> Vec<Wanted> {
     let of_service = |key: &ObjectKey| -> Vec<Wanted> {
         let Some(namespace) = &key.namespace else { return Vec::new() };
         let Some(service) = objects.get(namespace, "Service", &key.name) else { return Vec::new() };
-        if !service["spec"]["selector"].as_object().is_some_and(|selector| !selector.is_empty()) {
+        if service["spec"]["selector"].as_object().is_none_or(serde_json::Map::is_empty) {
             return Vec::new();
         }
         let ports = list(&service["spec"], "ports").iter().filter(|port| is_tcp(port));

@@ -116,6 +116,8 @@ impl Cluster {
         let uri = format!("{}/portforward?ports={port}", kind.path(Some(namespace.as_str()), Some(pod)));
         let mut call = Call::get(uri, format!("connect to port {port} of pod/{pod} in namespace {namespace}"));
         call.limit = DIAL_LIMIT;
+        // What comes is no object: JSON alone would be refused.
+        call.accept = "*/*";
         let dial = tokio::time::timeout(call.limit, self.client().connect(call.request()));
         match cx.unless_cancelled(dial).await? {
             Ok(connected) => Ok(carried(connected.map_err(|error| self.error(error, &call))?.into_stream())),
