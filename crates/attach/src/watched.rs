@@ -15,6 +15,7 @@ use devloop_clients::kube::built_in_kind;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Namespace;
+use devloop_model::Severity;
 use futures::FutureExt as _;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
@@ -149,7 +150,7 @@ impl<'a> Watched<'a> {
                 if let Some(named) = self.listing.get_mut(&scope) {
                     named.insert(name(&object).to_owned());
                 }
-                let object = Arc::new(object);
+                let object = Arc::new(if matches!(scope.kind, "Pod" | "Service") { object } else { named_and_owned(&object) });
                 self.known.objects.set(&scope, &object);
                 changes.push(Change::There(object));
             }
@@ -189,9 +190,16 @@ impl<'a> Watched<'a> {
         // Replica sets and jobs only tell whose a pod is; without them, images still do.
         if is_new && matches!(scope.kind, "Pod" | "Service") {
             let warning = AttachError::Watch(error).diagnostic();
-            self.cx.warn(Diagnostic { severity: devloop_model::Severity::Warning, ..warning });
+            self.cx.warn(Diagnostic { severity: Severity::Warning, ..warning });
         }
         self.start(scope, pause);
         Ok(())
     }
+}
+
+/// Returns what is read of an object that owns pods: its names and its own owner.
+fn named_and_owned(object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    let fields = ["name", "namespace", "uid", "ownerReferences"].map(|field| (field.to_owned(), metadata[field].clone()));
+    serde_json::json!({"kind": object["kind"], "metadata": serde_json::Map::from_iter(fields)})
 }

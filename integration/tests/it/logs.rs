@@ -66,7 +66,14 @@ async fn every_line_comes_once_over_restarts_and_rollouts() {
     }
     pods.dedup();
     assert_eq!(pods.len(), 1);
-    drop(deploys);
+    // A later deploy of the session brings another workload, which has said all it had to say by then.
+    let words = counts("third", 10).replace("exit 1", "sleep 1000");
+    let later = applied(&context, &workload("Deployment", "later", "", &words));
+    context.kubectl(&["rollout", "status", "deployment/later"]);
+    deploys.send_replace(Arc::new(Live { release: later, ..Live::default() }));
+    for number in 1..=10 {
+        assert_eq!(line(&mut events).await.1, format!("third {number}"));
+    }
     cancel.cancel();
     work.await.unwrap().unwrap();
 }
