@@ -127,6 +127,14 @@ impl CommandSettings {
             Self::Completion(_) => "completion",
         }
     }
+
+    /// Returns the command whose profiles and builds are meant: an explanation is of what `run` would do.
+    pub(crate) fn acts_as(&self) -> &'static str {
+        match self {
+            Self::Diagnose { explain: true, .. } => "run",
+            own => own.name(),
+        }
+    }
 }
 
 /// How a session watches, and how it ends.
