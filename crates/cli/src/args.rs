@@ -245,11 +245,15 @@ pub(crate) struct DiagnoseCommand {
     /// Render the fields that are Go templates
     #[arg(long, default_value = "false")]
     pub enable_templating: Switch,
-    /// Say of each artifact whether it would be built, and because of what
+    /// Say of each artifact whether `run` would build it, and because of what
     #[arg(long, default_value = "false")]
     pub explain: Switch,
     #[command(flatten)]
     pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
 }
 
 /// `devloop schema`.

@@ -108,7 +108,7 @@ impl Pipeline {
             fresh: BTreeSet::new(),
             cache_dir: settings.build.cache_dir.clone(),
             working_dir: std::env::current_dir().unwrap_or_default(),
-            mode: settings.command.name().to_owned(),
+            mode: settings.command.acts_as().to_owned(),
             now: devloop_build::now(),
         }
     }

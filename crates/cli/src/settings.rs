@@ -133,6 +133,14 @@ impl CommandSettings {
             Self::Completion(_) => "completion",
         }
     }
+
+    /// Returns the command whose profiles and builds are meant: an explanation is of what `run` would do.
+    pub(crate) fn acts_as(&self) -> &'static str {
+        match self {
+            Self::Diagnose { explain: true, .. } => "run",
+            own => own.name(),
+        }
+    }
 }
 
 /// What a running session is asked.

@@ -171,7 +171,12 @@ impl LiveStages {
     async fn build(&self, artifact: &ImageName, cx: &Cx) -> Result<(), Diagnostic> {
         let job = self.products().build_job(artifact)?;
         let prepared = job.prepared.clone();
-        let image = devloop_build::build(job, &self.specs().build, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
+        let options = &self.specs().build;
+        let platforms = options.platforms_of(&prepared.artifact).to_vec();
+        if !platforms.is_empty() {
+            cx.emit(EventKind::PlatformsResolved { artifact: artifact.clone(), platforms });
+        }
+        let image = devloop_build::build(job, options, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
         if self.products().built(&prepared, &image) {
             cx.emit(EventKind::ImageReady { image });
         }
@@ -293,12 +298,6 @@ fn announce_builds(prepared: &[Arc<Prepared>], options: &BuildOptions, cx: &Cx) 
     }
     let artifacts = to_build().map(|prepared| prepared.artifact.image.clone()).collect();
     cx.emit(EventKind::BuildsStarted { artifacts, concurrency: options.settings.concurrency.unwrap_or_default() });
-    for prepared in to_build() {
-        let platforms = options.platforms_of(&prepared.artifact).to_vec();
-        if !platforms.is_empty() {
-            cx.emit(EventKind::PlatformsResolved { artifact: prepared.artifact.image.clone(), platforms });
-        }
-    }
 }
 
 fn cached(prepared: &Prepared) -> Option<BuiltImage> {

@@ -72,7 +72,7 @@ impl Settings {
     fn take(&mut self, command: Command) -> Result<CommandSettings, ArgsError> {
         Ok(match command {
             Command::Dev(dev) => {
-                self.take_shared(&dev.config, Some(&dev.target));
+                self.take_shared(&dev.config, &dev.target);
                 self.take_build(&dev.build, true)?;
                 self.take_manifests(&dev.manifests)?;
                 self.take_deploy(&dev.deploy, "dev")?;
@@ -81,7 +81,7 @@ impl Settings {
                 CommandSettings::Dev(DevSettings::from_args(&dev.watch, dev.deploy.tail.0))
             }
             Command::Run(run) => {
-                self.take_shared(&run.config, Some(&run.target));
+                self.take_shared(&run.config, &run.target);
                 self.take_build(&run.build, true)?;
                 self.take_manifests(&run.manifests)?;
                 self.take_deploy(&run.deploy, "run")?;
@@ -91,7 +91,7 @@ impl Settings {
                 CommandSettings::Run { tail: run.deploy.tail.0, digest_source: run.digest_source }
             }
             Command::Build(build) => {
-                self.take_shared(&build.config, Some(&build.target));
+                self.take_shared(&build.config, &build.target);
                 self.take_build(&build.build, false)?;
                 self.build.push = build.push.map(|push| push.0);
                 self.console.take(&build.console)?;
@@ -104,7 +104,7 @@ impl Settings {
                 CommandSettings::Build { quiet: build.quiet.0, template, file_output: build.file_output, dry_run: build.dry_run.0 }
             }
             Command::Deploy(deploy) => {
-                self.take_shared(&deploy.config, Some(&deploy.target));
+                self.take_shared(&deploy.config, &deploy.target);
                 self.take_manifests(&deploy.manifests)?;
                 self.take_deploy(&deploy.deploy, "deploy")?;
                 self.console.take(&deploy.console)?;
@@ -114,7 +114,7 @@ impl Settings {
                 CommandSettings::Deploy { tail: deploy.deploy.tail.0, images, load_images: deploy.load_images.0 }
             }
             Command::Render(render) => {
-                self.take_shared(&render.config, Some(&render.target));
+                self.take_shared(&render.config, &render.target);
                 self.take_build(&render.build, false)?;
                 self.take_manifests(&render.manifests)?;
                 self.console.progress = if render.loud.0 { Progress::Stderr } else { Progress::Nowhere };
@@ -123,12 +123,13 @@ impl Settings {
                 CommandSettings::Render { file, offline: render.offline.0, digest_source: render.digest_source, images }
             }
             Command::Delete(delete) => {
-                self.take_shared(&delete.config, Some(&delete.target));
+                self.take_shared(&delete.config, &delete.target);
                 self.console.json = delete.output == EventFormat::Json;
                 CommandSettings::Delete { dry_run: delete.dry_run.0 }
             }
             Command::Diagnose(diagnose) => {
-                self.take_shared(&diagnose.config, None);
+                self.take_shared(&diagnose.config, &diagnose.target);
+                self.take_build(&diagnose.build, diagnose.explain.0)?;
                 self.console.progress = Progress::Nowhere;
                 CommandSettings::Diagnose {
                     file: self.console.take_output(diagnose.output),
@@ -149,7 +150,7 @@ impl Settings {
         })
     }
 
-    fn take_shared(&mut self, config: &ConfigArgs, target: Option<&TargetArgs>) {
+    fn take_shared(&mut self, config: &ConfigArgs, target: &TargetArgs) {
         self.config = ConfigSettings {
             source: match config.filename.as_deref() {
                 None => ConfigSource::Found,
@@ -162,17 +163,15 @@ impl Settings {
             propagate_profiles: config.propagate_profiles.0,
             global: config.config.clone(),
         };
-        if let Some(target) = target {
-            self.target = TargetSettings {
-                // An empty namespace or context is what a script passes for "none": it must not reach the cluster.
-                namespace: target.namespace.clone().filter(|text| !text.is_empty()),
-                default_repo: target.default_repo.clone(),
-                context: target.kube_context.clone().filter(|text| !text.is_empty()),
-                kubeconfig: target.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
-                detect_minikube: target.detect_minikube.0,
-                minikube_profile: target.minikube_profile.clone().filter(|text| !text.is_empty()),
-            };
-        }
+        self.target = TargetSettings {
+            // An empty namespace or context is what a script passes for "none": it must not reach the cluster.
+            namespace: target.namespace.clone().filter(|text| !text.is_empty()),
+            default_repo: target.default_repo.clone(),
+            context: target.kube_context.clone().filter(|text| !text.is_empty()),
+            kubeconfig: target.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
+            detect_minikube: target.detect_minikube.0,
+            minikube_profile: target.minikube_profile.clone().filter(|text| !text.is_empty()),
+        };
     }
 
     fn take_build(&mut self, build: &BuildArgs, node_platforms: bool) -> Result<(), ArgsError> {
