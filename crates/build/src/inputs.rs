@@ -18,6 +18,7 @@ use std::sync::Arc;
 use devloop_clients::Clients;
 use devloop_model::Artifact;
 use devloop_model::Builder;
+use devloop_model::ChangedFile;
 use devloop_model::CustomDependencies;
 use devloop_model::Cx;
 use devloop_model::ImageRef;
@@ -56,6 +57,8 @@ pub struct Inputs {
     pub dockerfile_is_copied: bool,
     /// The files, sorted by path.
     pub files: Arc<[InputFile]>,
+    /// Where the image has its files, for an artifact that infers what to sync.
+    pub sync_map: Option<Arc<SyncMap>>,
 }
 
 /// One input.
@@ -91,20 +94,18 @@ impl Inputs {
     }
 
     /// Returns the paths of files that were added, changed or removed on the way from these inputs to `now`, sorted.
-    pub fn differences(&self, now: &Self) -> Vec<String> {
+    pub fn differences(&self, now: &Self) -> Vec<ChangedFile> {
         let by_path = |inputs: &Self| -> BTreeMap<Box<str>, InputFile> {
             inputs.files.iter().map(|file| (file.path.clone(), file.clone())).collect()
         };
         let (old, new) = (by_path(self), by_path(now));
-        let changed = new.iter().filter(|(path, file)| old.get(*path) != Some(*file)).map(|(path, _)| path);
-        let removed = old.keys().filter(|path| !new.contains_key(*path));
-        let mut paths: Vec<String> = changed.chain(removed).map(ToString::to_string).collect();
+        let changed = new.iter().filter(|(path, file)| old.get(*path) != Some(*file)).map(|(path, _)| (path.to_string(), false));
+        let removed = old.keys().filter(|path| !new.contains_key(*path)).map(|path| (path.to_string(), true));
+        let mut files: BTreeMap<String, bool> = changed.chain(removed).collect();
         if self.dockerfile_text != now.dockerfile_text {
-            paths.extend(now.dockerfile.iter().map(|path| path.display().to_string()));
+            files.extend(now.dockerfile.iter().map(|path| (path.display().to_string(), false)));
         }
-        paths.sort_unstable();
-        paths.dedup();
-        paths
+        files.into_iter().map(|(path, deleted)| ChangedFile { path, deleted }).collect()
     }
 
     /// Returns the paths, relative to the context.
@@ -124,8 +125,6 @@ pub(crate) struct Gathered {
     pub(crate) dockerfile: Option<Arc<str>>,
     /// Base images that the build asks the registry for again (`pullParent`).
     pub(crate) pulled_bases: Vec<String>,
-    /// Where the image has its files, for an artifact that infers what to sync.
-    pub(crate) sync_map: Option<Arc<SyncMap>>,
 }
 
 impl Gathered {
@@ -257,7 +256,7 @@ impl Draft {
             gathered.inputs.files = hashed(found.files)?;
             if infers(&self.artifact) {
                 let copies = stages::copies(&read.file, &evaluation);
-                gathered.sync_map = Some(Arc::new(sync_map::copy_destinations(&copies, &gathered.inputs)));
+                gathered.inputs.sync_map = Some(Arc::new(sync_map::copy_destinations(&copies, &gathered.inputs)));
             }
             gathered.dockerfile = Some(read.text.as_str().into());
             if matches!(&self.artifact.builder, Builder::Docker(spec) if spec.pull_parent) {
@@ -274,7 +273,7 @@ impl Draft {
                 gathered.inputs.files = hashed(files)?;
                 gathered.counted = Some(hashed(counted_by_skaffold(&self.artifact, spec)?)?);
                 if infers(&self.artifact) {
-                    gathered.sync_map = Some(Arc::new(sync_map::kodata_destinations(spec, &gathered.inputs)));
+                    gathered.inputs.sync_map = Some(Arc::new(sync_map::kodata_destinations(spec, &gathered.inputs)));
                 }
             }
             Builder::Custom(spec) => {

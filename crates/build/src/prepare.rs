@@ -12,7 +12,6 @@ use devloop_model::EventKind;
 use devloop_model::ImageName;
 use devloop_model::ImageRef;
 use devloop_model::RebuildCause;
-use devloop_model::SyncMap;
 use devloop_model::Tag;
 use devloop_model::rewrite_default_repo;
 use futures::StreamExt as _;
@@ -53,8 +52,6 @@ pub struct Prepared {
     pub reference: ImageRef,
     /// Its inputs.
     pub inputs: Inputs,
-    /// Where the image has its files, for an artifact that infers what to sync.
-    pub sync_map: Option<Arc<SyncMap>>,
     /// What else goes into its image.
     pub ingredients: Arc<Ingredients>,
     /// Everything that goes into its image, as one hash.
@@ -159,7 +156,6 @@ pub(crate) async fn run(
                 artifact: Arc::clone(artifact),
                 reference,
                 inputs: gathered.inputs,
-                sync_map: gathered.sync_map,
                 ingredients: Arc::new(ingredients),
                 key,
                 state: PreparedState::ToBuild { causes: vec![RebuildCause::CacheOff] },
