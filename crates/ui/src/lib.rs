@@ -16,6 +16,7 @@ pub use api::SessionInfo;
 pub use console::Colours;
 pub use console::Console;
 pub use console::ConsoleSettings;
+pub use console::KeyAction;
 pub use console::Mute;
 pub use console::Progress;
 pub use console::Verbosity;
@@ -67,6 +68,21 @@ impl Reporter {
         match &mut self.output {
             Output::Console(console) => console.report(event),
             Output::Json(lines) => lines.report(event),
+        }
+    }
+
+    /// Returns what a key asks for; what it changes of the display is shown at once.
+    pub fn key(&mut self, key: devloop_model::Key) -> KeyAction {
+        match &mut self.output {
+            Output::Console(console) => console.key(key),
+            Output::Json(_) => KeyAction::None,
+        }
+    }
+
+    /// Draws what moves again: the terminal may have another size.
+    pub fn resized(&mut self) {
+        if let Output::Console(console) = &mut self.output {
+            console.draw();
         }
     }
 
