@@ -7,6 +7,8 @@ mod bad_input;
 mod context;
 mod custom;
 mod deploy;
+mod dev;
+mod dev_session;
 mod docker;
 mod dockerignore;
 mod examples;
