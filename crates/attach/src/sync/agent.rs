@@ -22,7 +22,7 @@ pub(super) const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agen
 /// How long the agent may take to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(15);
 /// How long the connection may stand still.
-const STALL_LIMIT: Duration = Duration::from_secs(20);
+const STALL_LIMIT: Duration = Duration::from_secs(10);
 /// How much is written at a time.
 const PIECE: usize = 1 << 16;
 
