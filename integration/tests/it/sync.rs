@@ -275,6 +275,10 @@ async fn files_come_change_move_and_go() {
     session.sync(&["out/up"]).await;
     assert_eq!(session.run(&["cat", "/etc/up"]), "in its etc");
     for number in 0..20 {
+        if number == 10 {
+            // An agent that is gone is replaced.
+            session.run(&["sh", "-c", "for p in /proc/[0-9]*; do grep -q devloop $p/comm && kill -9 ${p#/proc/}; done; true"]);
+        }
         session.write("c", &format!("{number}\n"));
         session.sync(&["c"]).await;
         assert_eq!(session.run(&["cat", "/app/c"]), format!("{number}\n"));
