@@ -65,6 +65,7 @@ fn built(context: &TestContext, dockerfile: &str) -> BuiltImage {
     docker(&["build", "-q", "-t", &name, &folder.display().to_string()]);
     docker(&["push", "-q", &name]);
     let digests = docker(&["inspect", "-f", "{{index .RepoDigests 0}}", &name]);
+    docker(&["rmi", "-f", &name]);
     let reference = ImageRef::parse(digests.trim()).unwrap();
     BuiltImage {
         artifact: reference.name.clone(),
