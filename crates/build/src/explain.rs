@@ -9,11 +9,11 @@ use devloop_model::ImageRef;
 
 use crate::BuildError;
 use crate::BuildOptions;
+use crate::Inputs;
 use crate::Prepared;
 use crate::cache::lookup::Effects;
 use crate::hash_index::HashIndex;
 use crate::inputs;
-use crate::inputs::Gathered;
 use crate::prepare;
 
 /// Returns every artifact with what a build would do and why, and changes nothing: an image that is
@@ -39,19 +39,19 @@ pub struct ListedInputs {
 /// # Errors
 /// When inputs cannot be listed or read.
 pub async fn list_inputs(artifact: &Arc<Artifact>, options: &BuildOptions, clients: &Clients, cx: &Cx) -> Result<ListedInputs, BuildError> {
+    let inputs = inputs_of(artifact, options, clients, cx).await?;
+    let found = inputs.files.iter().filter_map(|file| inputs.absolute(file).symlink_metadata().ok());
+    let bytes = found.filter(std::fs::Metadata::is_file).map(|found| found.len()).sum();
+    Ok(ListedInputs { files: inputs.files.len(), bytes })
+}
+
+/// Returns the inputs of `artifact` as they are now.
+///
+/// # Errors
+/// When inputs cannot be listed or read.
+pub async fn inputs_of(artifact: &Arc<Artifact>, options: &BuildOptions, clients: &Clients, cx: &Cx) -> Result<Inputs, BuildError> {
     let index = Arc::new(HashIndex::open(&options.cache_dir));
     let name = ImageRef { name: artifact.image.clone(), tag: None, digest: None };
-    let gathered = inputs::gather(&[(Arc::clone(artifact), name)], options, Arc::clone(&index), clients, cx).await?;
-    let size = |gathered: &Gathered| {
-        let files = &gathered.inputs.files;
-        files
-            .iter()
-            .filter_map(|file| gathered.inputs.absolute(file).symlink_metadata().ok())
-            .filter(std::fs::Metadata::is_file)
-            .map(|found| found.len())
-            .sum()
-    };
-    Ok(gathered
-        .first()
-        .map_or(ListedInputs { files: 0, bytes: 0 }, |gathered| ListedInputs { files: gathered.inputs.files.len(), bytes: size(gathered) }))
+    let gathered = inputs::gather(&[(Arc::clone(artifact), name)], options, index, clients, cx).await?;
+    Ok(gathered.into_iter().next().map(|gathered| gathered.inputs).unwrap_or_default())
 }

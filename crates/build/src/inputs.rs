@@ -36,6 +36,7 @@ use crate::BuildError;
 use crate::BuildOptions;
 use crate::builder;
 use crate::hash_index::HashIndex;
+use crate::platforms;
 
 /// The inputs of one artifact.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +45,8 @@ pub struct Inputs {
     pub context: PathBuf,
     /// The Dockerfile, relative to the context; none for builders without one.
     pub dockerfile: Option<PathBuf>,
+    /// A hash of what the Dockerfile says; none for builders without one.
+    pub dockerfile_text: Option<[u8; 32]>,
     /// Whether COPY sees the Dockerfile too: `.dockerignore` may hide it.
     pub dockerfile_is_copied: bool,
     /// The files, sorted by path.
@@ -80,6 +83,23 @@ impl Inputs {
     /// Returns the absolute path of `file`.
     pub fn absolute(&self, file: &InputFile) -> PathBuf {
         self.context.join(&*file.path)
+    }
+
+    /// Returns the paths of files that were added, changed or removed on the way from these inputs to `now`, sorted.
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        let by_path = |inputs: &Self| -> BTreeMap<Box<str>, InputFile> {
+            inputs.files.iter().map(|file| (file.path.clone(), file.clone())).collect()
+        };
+        let (old, new) = (by_path(self), by_path(now));
+        let changed = new.iter().filter(|(path, file)| old.get(*path) != Some(*file)).map(|(path, _)| path);
+        let removed = old.keys().filter(|path| !new.contains_key(*path));
+        let mut paths: Vec<String> = changed.chain(removed).map(ToString::to_string).collect();
+        if self.dockerfile_text != now.dockerfile_text {
+            paths.extend(now.dockerfile.iter().map(|path| path.display().to_string()));
+        }
+        paths.sort_unstable();
+        paths.dedup();
+        paths
     }
 
     /// Returns the paths, relative to the context.
@@ -168,7 +188,7 @@ fn draft(artifact: &Arc<Artifact>, name: &ImageRef, options: &BuildOptions, cx: 
             at: Box::new(artifact.at.clone()),
         });
     }
-    let platform = options.platforms_of(artifact).first().map_or_else(|| format!("linux/{}", host_architecture()), ToString::to_string);
+    let platform = platforms::built_for(artifact, options, None, &cx.env).swap_remove(0).to_string();
     let mut draft =
         Draft { artifact: Arc::clone(artifact), name: name.clone(), read: None, arguments: BTreeMap::new(), platform, named: Vec::new() };
     if let Some((path, configured)) = dockerfile_of(artifact) {
@@ -188,14 +208,6 @@ pub(crate) fn dockerfile_of(artifact: &Artifact) -> Option<(&Path, &BTreeMap<Str
             _ => None,
         },
         Builder::Ko(_) => None,
-    }
-}
-
-fn host_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
     }
 }
 
@@ -233,6 +245,7 @@ impl Draft {
                 gathered.counted = (counted.files != found.files).then(|| hashed(counted.files)).transpose()?;
             }
             gathered.inputs.dockerfile = Some(PathBuf::from(&read.relative));
+            gathered.inputs.dockerfile_text = Some(*blake3::hash(read.text.as_bytes()).as_bytes());
             gathered.inputs.dockerfile_is_copied = found.dockerfile_is_copied;
             gathered.inputs.files = hashed(found.files)?;
             gathered.dockerfile = Some(read.text.as_str().into());

@@ -12,6 +12,7 @@ pub mod graph;
 mod hash_index;
 pub mod inputs;
 mod options;
+mod platforms;
 mod prepare;
 mod tag;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use deliver::load_named;
 pub use error::BuildError;
 pub use explain::ListedInputs;
 pub use explain::explain;
+pub use explain::inputs_of;
 pub use explain::list_inputs;
 pub use inputs::InputFile;
 pub use inputs::InputKind;

@@ -1,10 +1,12 @@
 //! What holds for every build of a session.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use devloop_model::Artifact;
 use devloop_model::BuildSettings;
 use devloop_model::Delivery;
+use devloop_model::ImageName;
 use devloop_model::Namespace;
 use devloop_model::Platform;
 use devloop_model::Target;
@@ -24,6 +26,8 @@ pub struct BuildOptions {
     pub tag: Option<String>,
     /// `--cache-artifacts`: whether images that exist already are used.
     pub cache_artifacts: bool,
+    /// Artifacts that are built whatever the cache has.
+    pub fresh: BTreeSet<ImageName>,
     /// Where the hash index and the build cache live (`$XDG_CACHE_HOME/devloop`).
     pub cache_dir: PathBuf,
     /// The directory that devloop was started in.
@@ -58,6 +62,7 @@ impl BuildOptions {
             push: None,
             tag: None,
             cache_artifacts: true,
+            fresh: BTreeSet::new(),
             cache_dir,
             working_dir,
             mode: mode.to_owned(),

@@ -34,6 +34,7 @@ use crate::hash_index::HashIndex;
 use crate::inputs;
 use crate::inputs::Gathered;
 use crate::inputs::blocking;
+use crate::platforms;
 use crate::tag::Digests;
 use crate::tag::GitAnswers;
 use crate::tag::TagError;
@@ -57,6 +58,16 @@ pub struct Prepared {
     pub key: CacheKey,
     /// What has to be done.
     pub state: PreparedState,
+}
+
+impl Prepared {
+    fn tell(&self, outcome: CacheOutcome, cx: &Cx) {
+        let causes = match &self.state {
+            PreparedState::ToBuild { causes } => causes.clone(),
+            PreparedState::Cached(_) => Vec::new(),
+        };
+        cx.emit(EventKind::CacheChecked { artifact: self.artifact.image.clone(), outcome, causes, key: self.key.to_string() });
+    }
 }
 
 /// What has to be done for a prepared artifact.
@@ -151,7 +162,11 @@ pub(crate) async fn run(
             }
         });
     let prepared: Vec<Prepared> = prepared.collect();
-    if options.cache_artifacts { look_up(prepared, options, effects, clients, cx).await } else { Ok(prepared) }
+    if options.cache_artifacts {
+        return look_up(prepared, options, effects, clients, cx).await;
+    }
+    prepared.iter().for_each(|prepared| prepared.tell(CacheOutcome::NotFound, cx));
+    Ok(prepared)
 }
 
 fn names(artifacts: &[Arc<Artifact>], options: &BuildOptions) -> Result<Vec<(Arc<Artifact>, ImageRef)>, BuildError> {
@@ -223,9 +238,10 @@ async fn ingredients(
     cx: &Cx,
 ) -> Result<Vec<(Ingredients, CacheKey)>, BuildError> {
     let mut done: Vec<Option<(Ingredients, CacheKey)>> = vec![None; artifacts.len()];
-    let bases = join_all(gathered.iter().map(|gathered| newest_bases(gathered, clients, cx))).await;
+    let bases = join_all(gathered.iter().map(|gathered| newest_bases(gathered, clients, cx)));
+    let (bases, daemon) = tokio::join!(bases, platforms::of_daemon(artifacts, options, clients, cx));
     for &at in levels.iter().flatten() {
-        let mut own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, cx)?;
+        let mut own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, daemon.as_ref(), cx)?;
         for requirement in &artifacts[at].requires {
             let required =
                 artifacts.iter().position(|artifact| artifact.image == requirement.image).and_then(|required| done[required].as_ref());
@@ -268,10 +284,14 @@ async fn look_up(
         let cache = &cache;
         async move {
             let Prepared { artifact, reference, key, .. } = &prepared;
-            let answer = Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?;
+            let answer = match options.fresh.contains(&artifact.image) {
+                true => None,
+                false => Some(Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?),
+            };
             let (outcome, state) = match answer {
-                Answer::Found(outcome, image) => (outcome, PreparedState::Cached(image)),
-                Answer::NotFound { gone_from } => {
+                None => (CacheOutcome::NotFound, PreparedState::ToBuild { causes: vec![RebuildCause::Asked] }),
+                Some(Answer::Found(outcome, image)) => (outcome, PreparedState::Cached(image)),
+                Some(Answer::NotFound { gone_from }) => {
                     let differences = cache.causes(artifact, &prepared.ingredients, &prepared.inputs);
                     (CacheOutcome::NotFound, PreparedState::ToBuild { causes: lookup::causes(differences, gone_from) })
                 }
@@ -286,11 +306,7 @@ async fn look_up(
     let mut all = Vec::with_capacity(answers.len());
     for answer in answers {
         let (outcome, prepared) = answer?;
-        let causes = match &prepared.state {
-            PreparedState::ToBuild { causes } => causes.clone(),
-            PreparedState::Cached(_) => Vec::new(),
-        };
-        cx.emit(EventKind::CacheChecked { artifact: prepared.artifact.image.clone(), outcome, causes, key: prepared.key.to_string() });
+        prepared.tell(outcome, cx);
         all.push(prepared);
     }
     Ok(all)

@@ -1,6 +1,7 @@
 //! The command line: commands, their flags, and the environment variables that stand for flags.
 
 mod client;
+mod dev;
 mod environment;
 mod flags;
 mod inert;
@@ -24,6 +25,8 @@ pub(crate) use self::client::SessionArgs;
 pub(crate) use self::client::StatusCommand;
 pub(crate) use self::client::WhyCommand;
 pub(crate) use self::flags::ApiArgs;
+pub(crate) use self::dev::TriggerMode;
+pub(crate) use self::dev::WatchArgs;
 pub(crate) use self::flags::BuildArgs;
 pub(crate) use self::flags::ConfigArgs;
 pub(crate) use self::flags::ConsoleArgs;
@@ -55,6 +58,8 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
+    /// Build, deploy, and do so again for every file that you save
+    Dev(Box<DevCommand>),
     /// Build, deploy and wait until ready, once
     Run(Box<RunCommand>),
     /// Build and push images
@@ -79,6 +84,30 @@ pub(crate) enum Command {
     Version(VersionCommand),
     /// Print a script that completes commands, flags, profiles, modules and artifacts in your shell
     Completion(CompletionCommand),
+}
+
+/// `devloop dev`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DevCommand {
+    /// Print progress as `text`, or events as `json`, one per line
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: EventFormat,
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+    #[command(flatten)]
+    pub deploy: DeployArgs,
+    #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
+    pub console: ConsoleArgs,
 }
 
 /// `devloop run`.
@@ -354,7 +383,10 @@ pub(crate) struct Parsed {
 
 /// Returns the whole command line as clap sees it, for parsing, help and completion.
 pub(crate) fn definition() -> clap::Command {
-    like_go(inert::declare(Cli::command()))
+    like_go(inert::declare(Cli::command())).mut_subcommand("dev", |dev| {
+        let on = ["tail", "disable_multi_platform_build"];
+        dev.mut_args(move |argument| if on.contains(&argument.get_id().as_str()) { argument.default_value("true") } else { argument })
+    })
 }
 
 /// Makes flags behave as Go's: the last of several counts, and every [`Switch`] stands alone or with `=value`.

@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod completion;
 pub(crate) mod delete;
 pub(crate) mod deploy;
+pub(crate) mod dev;
 pub(crate) mod diagnose;
 pub(crate) mod render;
 pub(crate) mod run;

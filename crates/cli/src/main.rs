@@ -19,7 +19,6 @@ mod serving;
 mod session;
 mod session_file;
 mod settings;
-mod signals;
 
 fn main() -> std::process::ExitCode {
     exit::guard(program::run).into()

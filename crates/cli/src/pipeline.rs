@@ -1,6 +1,8 @@
 //! From a session to the stages: each stage's spec, the target, and the loop with its reporter.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -14,9 +16,9 @@ use devloop_engine::DeployGroup;
 use devloop_engine::Ended;
 use devloop_engine::Goal;
 use devloop_engine::ImageSource;
+use devloop_engine::Leaving;
 use devloop_engine::LiveStages;
 use devloop_engine::Specs;
-use devloop_engine::run_session;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
@@ -27,9 +29,11 @@ use devloop_model::Timestamp;
 use devloop_model::Vars;
 use devloop_render::RenderJob;
 use devloop_ui::Reporter;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::session::Session;
+use crate::settings::CommandSettings;
 
 /// A session whose target is known: what the loop runs on.
 pub(crate) struct Pipeline {
@@ -40,8 +44,9 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Returns what the stages are given.
-    fn specs(&self, images: ImageSource) -> Specs {
+    pub(crate) fn specs(&self, images: ImageSource) -> Specs {
         Specs {
+            env: self.session.env.clone(),
             artifacts: self.session.artifacts(),
             images,
             build: self.build_options(),
@@ -53,7 +58,18 @@ impl Pipeline {
             // What pods of an earlier run said is not of this one.
             logs: LogSpec { since: Some(Timestamp::now().to_string()), ..LogSpec::default() },
             delete_dry_run: false,
+            config_files: self.config_files(),
+            watched: match &self.session.settings.command {
+                CommandSettings::Dev(dev) => dev.watched.clone(),
+                _ => Vec::new(),
+            },
         }
+    }
+
+    /// Returns the files whose change means another plan, those that are not there included.
+    fn config_files(&self) -> Vec<PathBuf> {
+        let files = self.session.plan.files.iter().cloned().chain(["skaffold.env".into()]);
+        files.filter_map(|file| std::path::absolute(file).ok()).collect()
     }
 
     /// Returns how images are built.
@@ -68,6 +84,7 @@ impl Pipeline {
             push: settings.build.push,
             tag: settings.build.tag.clone(),
             cache_artifacts: settings.build.cache,
+            fresh: BTreeSet::new(),
             cache_dir: settings.build.cache_dir.clone(),
             working_dir: std::env::current_dir().unwrap_or_default(),
             mode: settings.command.name().to_owned(),
@@ -118,6 +135,7 @@ impl Pipeline {
             inventory: identity(module),
             force: deploy.force,
             prune: true,
+            passing: matches!(self.session.settings.command, CommandSettings::Dev(_)),
             wait_for_deletions: WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() },
         };
         DeployGroup { modules, job }
@@ -156,18 +174,31 @@ impl Pipeline {
         change(&mut specs);
         let stages = Arc::new(LiveStages::new(specs, self.session.clients.clone()));
         let mut report = |event: &Event| reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
-        let env = self.session.env.clone();
-        let ended =
-            run_session(&stages.graph(), &goal, Arc::clone(&stages) as _, env, self.opening(), &mut report, self.cancel.clone()).await;
+        let session = devloop_engine::Session {
+            goal,
+            stages: Arc::clone(&stages) as _,
+            opening: self.opening(),
+            // Nothing wakes what is done once.
+            wakes: mpsc::channel(1).1,
+            leaving: Leaving::default(),
+            report: &mut report,
+            cancel: self.cancel.clone(),
+        };
+        let ended = session.run().await;
         // Every step has ended: nothing else holds the stages.
         let stages = Arc::into_inner(stages).expect("no step outlives the session");
         (ended, stages)
     }
 
-    fn opening(&self) -> Vec<EventKind> {
-        let Session { settings, plan, .. } = &self.session;
-        let started =
-            EventKind::SessionStarted { version: env!("CARGO_PKG_VERSION").to_owned(), command: settings.command.name().to_owned() };
+    pub(crate) fn opening(&self) -> Vec<EventKind> {
+        let command = self.session.settings.command.name().to_owned();
+        let started = EventKind::SessionStarted { version: env!("CARGO_PKG_VERSION").to_owned(), command };
+        [started].into_iter().chain(self.loaded()).collect()
+    }
+
+    /// Returns what is to be said of the plan.
+    pub(crate) fn loaded(&self) -> Vec<EventKind> {
+        let Session { plan, .. } = &self.session;
         let loaded = EventKind::PlanLoaded {
             artifacts: plan.artifacts.iter().map(|artifact| artifact.image.clone()).collect(),
             profiles: plan.profiles.clone(),
@@ -175,7 +206,7 @@ impl Pipeline {
             namespace: Some(self.target.namespace.clone()),
         };
         let warned = plan.warnings.iter().map(|diagnostic| EventKind::Warned { diagnostic: diagnostic.clone() });
-        [started, loaded].into_iter().chain(warned).collect()
+        [loaded].into_iter().chain(warned).collect()
     }
 }
 

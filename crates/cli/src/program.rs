@@ -30,7 +30,9 @@ use crate::serving::Serving;
 use crate::session::Session;
 use crate::settings::CommandSettings;
 use crate::settings::Settings;
-use crate::signals;
+
+/// What the second Ctrl-C says.
+const STOPPED_AT_ONCE: &str = "stopped at once: what was being built or applied may be left half done; the same command puts it right";
 
 impl From<Ended> for Exit {
     /// Ctrl-C is not a failure: the user asked for it.
@@ -108,7 +110,7 @@ fn in_runtime(settings: Settings, env: Env) -> Exit {
 
 async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>> {
     let cancel = CancellationToken::new();
-    signals::watch(cancel.clone())
+    devloop_watch::stop_on_signals(cancel.clone(), || STOPPED_AT_ONCE.to_owned())
         .map_err(|error| vec![Diagnostic::error("cli/signals", "signals cannot be handled").because(error.to_string())])?;
     if let CommandSettings::Ask(ask) = &settings.command {
         return command::ask::run(&settings, ask, &env, &cancel).await.map_err(|diagnostic| vec![diagnostic]);
@@ -141,6 +143,7 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
 async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
     let Settings { command, console, .. } = &pipeline.session.settings;
     match command {
+        CommandSettings::Dev(dev) => command::dev::run(pipeline, dev, reporter).await,
         CommandSettings::Run { tail, digest_source } => Ok(command::run::run(pipeline, *tail, *digest_source, reporter).await),
         CommandSettings::Build { quiet, template, file_output, dry_run } => {
             let wanted = command::build::Wanted { quiet: *quiet, dry_run: *dry_run, template, file: file_output.as_deref() };
@@ -170,7 +173,10 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
     if let CommandSettings::Render { offline: true, .. } = settings.command {
         return Ok(offline_target(session));
     }
-    let deploys = matches!(settings.command, CommandSettings::Run { .. } | CommandSettings::Deploy { .. } | CommandSettings::Delete { .. });
+    let deploys = matches!(
+        settings.command,
+        CommandSettings::Dev(_) | CommandSettings::Run { .. } | CommandSettings::Deploy { .. } | CommandSettings::Delete { .. }
+    );
     let cluster = match session.clients.cluster(&cx).await {
         Ok(cluster) => Some(cluster),
         Err(error) if deploys || settings.target.context.is_some() => return Err(error.diagnostic()),

@@ -5,11 +5,13 @@ mod resolve;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use devloop_model::AutoStage;
 use devloop_model::Env;
 use devloop_model::ImageName;
 use devloop_model::ImageRef;
 use devloop_model::LogSettings;
 use devloop_model::Platform;
+use devloop_model::WatchMode;
 use devloop_ui::Colours;
 use devloop_ui::ConsoleSettings;
 use devloop_ui::Mute;
@@ -44,6 +46,8 @@ pub(crate) struct Settings {
 /// What to do.
 #[derive(Debug, Clone)]
 pub(crate) enum CommandSettings {
+    /// Build, deploy, and do so again for every save.
+    Dev(DevSettings),
     /// Build, deploy, wait.
     Run {
         /// Whether to follow logs afterwards.
@@ -115,6 +119,7 @@ impl CommandSettings {
     /// Returns the word that names the command, as profiles' `activation.command` has it.
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            Self::Dev(_) => "dev",
             Self::Run { .. } => "run",
             Self::Build { .. } => "build",
             Self::Deploy { .. } => "deploy",
@@ -171,6 +176,27 @@ impl Question {
             Self::Logs { .. } => "logs",
         }
     }
+}
+
+/// How a session watches, and how it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DevSettings {
+    /// Whether logs are followed.
+    pub tail: bool,
+    /// How changes are noticed.
+    pub mode: WatchMode,
+    /// How often files are looked at, where the operating system does not tell.
+    pub poll_interval: Duration,
+    /// Only the sources of artifacts whose name contains one of these are watched; empty means all.
+    pub watched: Vec<String>,
+    /// Stages that wait for being asked.
+    pub manual: Vec<AutoStage>,
+    /// Whether what the session created is deleted at its end.
+    pub clean_up: bool,
+    /// Whether the session ends when its first pass fails.
+    pub end_at_first_failure: bool,
+    /// Whether images that the session built and replaced are deleted.
+    pub prune: bool,
 }
 
 /// Where skaffold.yaml comes from.

@@ -11,6 +11,7 @@ use devloop_model::Diagnostic;
 use devloop_model::EventKind;
 use devloop_model::ManifestSet;
 use devloop_model::ObjectKey;
+use devloop_model::Stream;
 use serde_json::Value;
 
 use crate::DeployError;
@@ -33,6 +34,8 @@ pub struct Deletion {
     pub deleted: Vec<ObjectKey>,
     /// Objects of the manifests that stay, because something else created them.
     pub kept: Vec<ObjectKey>,
+    /// Objects that stay, because a deploy that was no watching session created them.
+    pub deployed: Vec<ObjectKey>,
 }
 
 /// An object that is to be deleted.
@@ -50,9 +53,15 @@ struct Doomed {
 /// When the cluster forbids it or does not answer.
 pub async fn delete(job: &DeployJob, manifests: &ManifestSet, dry_run: bool, cluster: &Cluster, cx: &Cx) -> Result<Deletion, DeployError> {
     let namespace = namespace(job, cx)?;
-    let inventory = Inventory::load(&job.inventory, &namespace, cluster, cx).await?;
+    let mut inventory = Inventory::load(&job.inventory, &namespace, cluster, cx).await?;
     let candidates = candidates(job, manifests, &inventory, cluster, cx).await?;
-    let mut deletion = Deletion::default();
+    let staying: BTreeMap<ObjectKey, Entry> = inventory
+        .entries
+        .iter()
+        .filter(|(_, entry)| job.passing && !entry.passing)
+        .map(|(key, entry)| (key.clone(), entry.clone()))
+        .collect();
+    let mut deletion = Deletion { deployed: staying.keys().cloned().collect(), ..Deletion::default() };
     for rank in Rank::ALL.into_iter().rev() {
         let entries: Vec<&Entry> = candidates.values().filter(|entry| Rank::of(&entry.key) == rank).collect();
         let found = each(entries, |entry| doomed(&inventory, entry, cluster, cx)).await?;
@@ -64,6 +73,10 @@ pub async fn delete(job: &DeployJob, manifests: &ManifestSet, dry_run: bool, clu
         }
         deletion.deleted.extend(doomed.into_iter().map(|one| one.key));
     }
+    if !deletion.deployed.is_empty() {
+        let names: Vec<String> = deletion.deployed.iter().map(ToString::to_string).collect();
+        cx.log(Stream::Stdout, format!("{} kept: deployed before this session; `devloop delete` deletes them", names.join(", ")));
+    }
     for key in &deletion.kept {
         let what = format!("{key} is kept: this configuration did not create it");
         cx.warn(Diagnostic::warning("deploy/kept", what).help(format!(
@@ -72,8 +85,10 @@ pub async fn delete(job: &DeployJob, manifests: &ManifestSet, dry_run: bool, clu
             key.name
         )));
     }
-    if !dry_run {
-        inventory.remove(cluster, cx).await?;
+    match (dry_run, staying.is_empty()) {
+        (true, _) => {}
+        (false, true) => inventory.remove(cluster, cx).await?,
+        (false, false) => inventory.save(staying, cluster, cx).await?,
     }
     Ok(deletion)
 }
@@ -86,11 +101,13 @@ async fn candidates(
     cluster: &Cluster,
     cx: &Cx,
 ) -> Result<BTreeMap<ObjectKey, Entry>, DeployError> {
+    if job.passing {
+        return Ok(inventory.entries.iter().filter(|(_, entry)| entry.passing).map(|(key, entry)| (key.clone(), entry.clone())).collect());
+    }
     let mut candidates = inventory.entries.clone();
     let known = ManifestSet { manifests: known_kinds(manifests, cluster, cx).await? };
     for one in wanted(job, &known, cluster, cx).await? {
-        let entry =
-            Entry { key: one.key.clone(), api_version: one.api_version, uid: String::new(), manifest: String::new(), live: String::new() };
+        let entry = Entry::named(one.key.clone(), one.api_version, false);
         candidates.entry(one.key).or_insert(entry);
     }
     Ok(candidates)

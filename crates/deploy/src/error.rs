@@ -102,6 +102,16 @@ impl DeployError {
         Self::Object { key: Box::new(key.clone()), source_of: source_of.to_owned(), error: Box::new(error) }
     }
 
+    /// Returns whether the cluster is away rather than unwilling, so that the same may work a little later.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Kube(error) => error.is_outage(),
+            Self::Object { error, .. } => error.is_outage(),
+            Self::Several(errors) => errors.iter().all(Self::is_outage),
+            _ => false,
+        }
+    }
+
     /// Returns whether the step was cancelled, so that this is no failure.
     pub fn is_cancelled(&self) -> bool {
         match self {

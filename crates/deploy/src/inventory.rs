@@ -41,6 +41,16 @@ pub(crate) struct Entry {
     pub(crate) manifest: String,
     /// Digest of the object as it was after that.
     pub(crate) live: String,
+    /// Whether a watching session created it, so that it goes when such a session ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) passing: bool,
+}
+
+impl Entry {
+    /// Returns the entry of an object that is known by its name alone.
+    pub(crate) fn named(key: ObjectKey, api_version: String, passing: bool) -> Self {
+        Self { key, api_version, uid: String::new(), manifest: String::new(), live: String::new(), passing }
+    }
 }
 
 /// The inventory of one configuration in one namespace.
@@ -161,7 +171,14 @@ mod tests {
     fn entries_survive_the_config_map() {
         let key =
             ObjectKey { group: "apps".into(), kind: "Deployment".into(), namespace: Some(Namespace("shop".into())), name: "web".into() };
-        let entry = Entry { key: key.clone(), api_version: "apps/v1".into(), uid: "u".into(), manifest: "m".into(), live: "l".into() };
+        let entry = Entry {
+            key: key.clone(),
+            api_version: "apps/v1".into(),
+            uid: "u".into(),
+            manifest: "m".into(),
+            live: "l".into(),
+            passing: true,
+        };
         let entries = BTreeMap::from([(key, entry)]);
         let inventory = Inventory {
             namespace: Namespace("shop".into()),

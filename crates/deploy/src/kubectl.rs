@@ -40,7 +40,8 @@ impl Done {
     pub(crate) fn new(wanted: &Wanted, live: &Value, manifest: String, digest: String) -> Self {
         let uid = live["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         let api_version = wanted.api_version.clone();
-        let entry = Entry { key: wanted.key.clone(), api_version: api_version.clone(), uid: uid.clone(), manifest, live: digest };
+        let entry =
+            Entry { key: wanted.key.clone(), api_version: api_version.clone(), uid: uid.clone(), manifest, live: digest, passing: false };
         let generation = live["metadata"]["generation"].as_i64();
         Self { released: ReleasedObject { key: wanted.key.clone(), api_version, uid, generation }, entry }
     }
@@ -71,7 +72,7 @@ pub async fn deploy(job: &DeployJob, manifests: &ManifestSet, cluster: &Cluster,
             }
             // What is about to be created is remembered first, so that an interrupted deploy can still be deleted. Its
             // own namespace may be one of the first rank.
-            inventory.save(announcement(&before, &wanted), cluster, cx).await?;
+            inventory.save(announcement(&before, &wanted, job.passing), cluster, cx).await?;
             announced = true;
         }
         if !objects.is_empty() {
@@ -80,9 +81,17 @@ pub async fn deploy(job: &DeployJob, manifests: &ManifestSet, cluster: &Cluster,
     }
     let kept =
         if job.prune { prune::prune(&inventory, &before, &wanted, cluster, cx).await? } else { stale(&before, &wanted).cloned().collect() };
+    for one in &mut done {
+        one.entry.passing = job.passing && passes(&one.entry, before.get(&one.entry.key));
+    }
     let entries = done.iter().map(|one| &one.entry).chain(&kept).map(|entry| (entry.key.clone(), entry.clone()));
     inventory.save(settled(entries.collect(), &before), cluster, cx).await?;
     Ok(Release { objects: done.into_iter().map(|one| one.released).collect() })
+}
+
+/// Returns whether an object goes when a watching session ends: one that was there for longer does not.
+fn passes(entry: &Entry, before: Option<&Entry>) -> bool {
+    before.is_none_or(|old| old.passing || !old.uid.is_empty() && old.uid != entry.uid)
 }
 
 /// Returns whether the object is not the one that was there under this name.
@@ -91,16 +100,10 @@ fn is_another(done: &Done, before: &BTreeMap<ObjectKey, Entry>) -> bool {
 }
 
 /// Returns what the inventory says before an apply: all that was there, and all that will be.
-fn announcement(before: &BTreeMap<ObjectKey, Entry>, wanted: &[Wanted]) -> BTreeMap<ObjectKey, Entry> {
+fn announcement(before: &BTreeMap<ObjectKey, Entry>, wanted: &[Wanted], passing: bool) -> BTreeMap<ObjectKey, Entry> {
     let mut entries = before.clone();
     for one in wanted {
-        entries.entry(one.key.clone()).or_insert_with(|| Entry {
-            key: one.key.clone(),
-            api_version: one.api_version.clone(),
-            uid: String::new(),
-            manifest: String::new(),
-            live: String::new(),
-        });
+        entries.entry(one.key.clone()).or_insert_with(|| Entry::named(one.key.clone(), one.api_version.clone(), passing));
     }
     entries
 }
@@ -147,5 +150,28 @@ fn gathered<R>(results: Vec<Result<R, DeployError>>) -> Result<Vec<R>, DeployErr
         0 => Ok(done),
         1 => Err(errors.swap_remove(0)),
         _ => Err(DeployError::Several(errors)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_there_before_a_session_stays_after_it() {
+        let key = ObjectKey { group: String::new(), kind: "Service".into(), namespace: None, name: "web".into() };
+        let entry = |uid: &str, passing| Entry { uid: uid.into(), ..Entry::named(key.clone(), "v1".into(), passing) };
+        for (before, passing) in [
+            (None, true),
+            (Some(entry("1", false)), false),
+            (Some(entry("1", true)), true),
+            // Announced by a deploy that did not come to its end.
+            (Some(entry("", true)), true),
+            (Some(entry("", false)), false),
+            // The one that was there is gone.
+            (Some(entry("0", false)), true),
+        ] {
+            assert_eq!(passes(&entry("1", false), before.as_ref()), passing, "{before:?}");
+        }
     }
 }

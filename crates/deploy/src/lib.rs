@@ -39,6 +39,8 @@ pub struct DeployJob {
     pub force: bool,
     /// Whether objects that left the manifests are deleted.
     pub prune: bool,
+    /// Whether what this deploy creates goes when the session ends; a delete then leaves alone what was there for longer.
+    pub passing: bool,
     /// What happens to objects that are being deleted.
     pub wait_for_deletions: WaitForDeletions,
 }

@@ -82,6 +82,11 @@ pub enum ReadyError {
 }
 
 impl ReadyError {
+    /// Returns whether the cluster is away, so that the release may be ready a little later.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Kube(error) if error.is_outage())
+    }
+
     /// Returns this error in the user's words.
     pub fn diagnostic(&self) -> Diagnostic {
         match self {

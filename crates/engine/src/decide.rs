@@ -1,5 +1,9 @@
-//! What to start next, why, and what waits for what: pure and total.
+//! What to start next, why, what to stop, and what waits for what: pure and total.
 
+use std::collections::BTreeSet;
+
+use devloop_model::ArtifactState;
+use devloop_model::AutoStage;
 use devloop_model::Hold;
 use devloop_model::ImageName;
 use devloop_model::Progress;
@@ -9,110 +13,266 @@ use devloop_model::State;
 use devloop_model::StepId;
 
 use crate::Goal;
-
-/// The artifacts, and which needs which.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Graph {
-    /// Artifacts in the order of the configuration.
-    pub artifacts: Vec<Node>,
-    /// How many builds may run at once.
-    pub concurrency: usize,
-}
-
-/// One artifact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    /// Its name.
-    pub image: ImageName,
-    /// Artifacts that are built first.
-    pub requires: Vec<ImageName>,
-}
+use crate::Graph;
 
 /// What follows from what is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decision {
-    /// Steps to start now.
-    pub start: Vec<(StepId, Reason)>,
+    /// Work to start now, and why.
+    pub start: Vec<(Work, Reason)>,
+    /// Steps whose result nobody wants any more.
+    pub stop: Vec<StepId>,
     /// Steps that wait.
     pub hold: Vec<(StepId, Hold)>,
 }
 
-/// Returns what to start and what waits. A failed step holds what needs it, and nothing else.
+/// A step, and what it works on where that is not everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// The step.
+    pub step: StepId,
+    /// For [`Stage::Prepare`]: the artifacts to look at, in the order of the graph; whatever needs them or is needed by
+    /// them is among them.
+    pub artifacts: Vec<ImageName>,
+    /// For [`Stage::Prepare`]: those of them that are built whatever the cache has.
+    pub fresh: Vec<ImageName>,
+    /// For [`Stage::Sync`]: the files, relative to the context; empty means all that changed since the image was built.
+    pub files: Vec<String>,
+}
+
+impl Work {
+    /// Returns the work of a step on everything.
+    pub fn of(step: StepId) -> Self {
+        Self { step, artifacts: Vec::new(), fresh: Vec::new(), files: Vec::new() }
+    }
+}
+
+/// Returns what to start, to stop, and what waits. A failed step holds what needs it, and nothing else.
 pub fn decide(graph: &Graph, state: &State, goal: &Goal) -> Decision {
-    let mut decision = Decision::default();
-    let mut before: Option<StepId> = None;
+    let mut deciding = Deciding { graph, state, goal, decision: Decision::default(), before: None };
+    let mut blocked: Option<Hold> = None;
     for stage in goal.stages() {
-        let blocked = match stage {
-            Stage::Build => decide_builds(graph, state, &mut decision),
-            _ => decide_stage(*stage, before.as_ref(), state, &mut decision),
+        let own = match stage {
+            Stage::Prepare => deciding.prepare(),
+            Stage::Build => deciding.builds(),
+            Stage::Sync => deciding.syncs(),
+            Stage::Attach if goal.watches() => deciding.attach(),
+            _ => deciding.stage(*stage, blocked.as_ref()),
         };
-        if blocked.is_some() {
-            break;
-        }
-        before = last_step(*stage, graph, state).or(before);
-    }
-    decision
-}
-
-/// Starts a stage that works on everything at once; returns the hold of whatever comes after it.
-fn decide_stage(stage: Stage, before: Option<&StepId>, state: &State, decision: &mut Decision) -> Option<Hold> {
-    let step = StepId::of(stage);
-    match state.progress(&step) {
-        Some(Progress::Succeeded) => None,
-        Some(Progress::Running) => Some(Hold::Needs { step }),
-        Some(Progress::Failed | Progress::Cancelled) => Some(Hold::Failed { step }),
-        None => {
-            let reason = before.map_or(Reason::FirstRun, |step| Reason::After { step: step.clone() });
-            decision.start.push((step.clone(), reason));
-            Some(Hold::Needs { step })
+        // A configuration that is wrong holds nothing: the last good plan stays.
+        if *stage != Stage::Configure {
+            blocked = blocked.or(own);
+            deciding.before = deciding.last_step(*stage).or(deciding.before.take());
         }
     }
+    deciding.decision
 }
 
-/// Starts every build that may start; returns the hold of whatever needs all images.
-fn decide_builds(graph: &Graph, state: &State, decision: &mut Decision) -> Option<Hold> {
-    let mut free = graph.concurrency.saturating_sub(state.running().filter(|step| step.stage == Stage::Build).count());
-    let mut blocked = None;
-    for node in &graph.artifacts {
-        let Some(causes) = state.causes(&node.image) else { continue };
-        let step = StepId::build(node.image.clone());
-        match state.progress(&step) {
-            Some(Progress::Succeeded) => {}
-            Some(Progress::Running) => blocked = blocked.or(Some(Hold::Needs { step })),
-            Some(Progress::Failed | Progress::Cancelled) => blocked = Some(Hold::Failed { step }),
+struct Deciding<'a> {
+    graph: &'a Graph,
+    state: &'a State,
+    goal: &'a Goal,
+    decision: Decision,
+    /// The step before, as the reason of one that runs for the first time.
+    before: Option<StepId>,
+}
+
+impl Deciding<'_> {
+    /// Starts a stage that works on everything at once; returns the hold of whatever comes after it.
+    fn stage(&mut self, stage: Stage, blocked: Option<&Hold>) -> Option<Hold> {
+        let step = StepId::of(stage);
+        let progress = self.state.progress(&step);
+        if progress == Some(Progress::Running) {
+            self.stop_if_overtaken(&step);
+            return Some(Hold::Needs { step });
+        }
+        let marked = self.state.due(stage);
+        let reason = match progress {
+            None if stage == Stage::Configure => marked.cloned(),
+            None => Some(self.before.clone().map_or(Reason::FirstRun, |step| Reason::After { step })),
+            Some(_) => marked.cloned(),
+        };
+        let Some(reason) = reason else {
+            return match progress {
+                Some(Progress::Failed) => Some(Hold::Failed { step }),
+                Some(Progress::Cancelled) if !self.goal.watches() => Some(Hold::Failed { step }),
+                _ => None,
+            };
+        };
+        match blocked.cloned().or_else(|| self.gate(stage)) {
+            // That one stage comes after another goes without saying.
+            Some(Hold::Needs { .. }) => {}
+            // So does what waits for its first time.
+            Some(hold) if marked.is_none() => return Some(hold),
+            Some(hold) => self.decision.hold.push((step.clone(), hold)),
+            None => self.decision.start.push((Work::of(step.clone()), reason)),
+        }
+        Some(Hold::Needs { step })
+    }
+
+    /// A release that is being replaced is not waited for.
+    fn stop_if_overtaken(&mut self, step: &StepId) {
+        let is_replaced = || self.state.progress(&StepId::of(Stage::Deploy)) == Some(Progress::Running);
+        if step.stage == Stage::StatusCheck && (is_replaced() || self.state.due(Stage::StatusCheck).is_some()) {
+            self.decision.stop.push(step.clone());
+        }
+    }
+
+    /// Returns what holds a stage that could run: the first time, nothing does.
+    fn gate(&self, stage: Stage) -> Option<Hold> {
+        if !self.goal.watches() {
+            return None;
+        }
+        if self.state.is_paused() {
+            return Some(Hold::Paused);
+        }
+        let by_itself = match stage {
+            Stage::Prepare => AutoStage::Build,
+            Stage::Sync => AutoStage::Sync,
+            Stage::Render | Stage::Deploy => AutoStage::Deploy,
+            _ => return None,
+        };
+        let is_first = stage != Stage::Sync && self.state.progress(&StepId::of(stage)).is_none();
+        (!is_first && self.state.waits_to_be_asked(by_itself)).then_some(Hold::Manual { stage: by_itself })
+    }
+
+    fn prepare(&mut self) -> Option<Hold> {
+        let step = StepId::of(Stage::Prepare);
+        let all = || self.graph.artifacts.iter().map(|node| node.image.clone()).collect();
+        let (artifacts, reason) = match (self.state.progress(&step), self.state.due(Stage::Prepare), self.state.changed()) {
+            (Some(Progress::Running), ..) => return Some(Hold::Needs { step }),
+            (None, ..) => (all(), Reason::FirstRun),
+            (_, Some(reason), _) => (all(), reason.clone()),
+            // Those that were never looked at are no less unknown than those that changed.
+            (_, None, Some((_, reason))) if self.graph.artifacts.iter().any(|node| self.state.artifact(&node.image).is_none()) => {
+                (all(), reason)
+            }
+            (_, None, Some((changed, reason))) => (self.graph.around(&changed), reason),
+            (Some(Progress::Succeeded), ..) => return None,
+            (Some(Progress::Cancelled), ..) if self.goal.watches() => return None,
+            (Some(Progress::Failed | Progress::Cancelled), ..) => return Some(Hold::Failed { step }),
+        };
+        match self.gate(Stage::Prepare) {
+            Some(hold) => self.decision.hold.push((step.clone(), hold)),
             None => {
-                match unmet_requirement(node, state) {
-                    Some(hold) => decision.hold.push((step.clone(), hold)),
-                    None if free == 0 => decision.hold.push((step.clone(), Hold::Concurrency { limit: graph.concurrency })),
+                let is_fresh = |image: &&ImageName| self.state.artifact(image).is_some_and(ArtifactState::is_asked_for);
+                let fresh = artifacts.iter().filter(is_fresh).cloned().collect();
+                self.decision.start.push((Work { artifacts, fresh, ..Work::of(step.clone()) }, reason));
+            }
+        }
+        Some(Hold::Needs { step })
+    }
+
+    /// Starts every build that may start, and stops those that nobody wants; returns the hold of whatever needs all images.
+    fn builds(&mut self) -> Option<Hold> {
+        let prepare = StepId::of(Stage::Prepare);
+        // What is being looked at may ask for another build than it did.
+        let ready = self.decision.start.is_empty() && self.state.progress(&prepare) != Some(Progress::Running);
+        let mut free = self.graph.concurrency.saturating_sub(self.state.running().filter(|step| step.stage == Stage::Build).count());
+        let mut blocked = None;
+        for node in &self.graph.artifacts {
+            let Some(artifact) = self.state.artifact(&node.image) else { continue };
+            let step = StepId::build(node.image.clone());
+            if self.state.progress(&step) == Some(Progress::Running) {
+                if artifact.build_is_stale() {
+                    self.decision.stop.push(step.clone());
+                }
+                blocked = blocked.or(Some(Hold::Needs { step }));
+            } else if artifact.has_changed() {
+                blocked = blocked.or(Some(Hold::Needs { step: prepare.clone() }));
+            } else if artifact.build_failed() {
+                blocked = Some(Hold::Failed { step });
+            } else if let Some(causes) = artifact.causes() {
+                match self.graph.unmet_requirement(node, self.state) {
+                    _ if !ready => {}
+                    _ if self.goal.watches() && self.state.is_paused() => self.decision.hold.push((step.clone(), Hold::Paused)),
+                    Some(hold) => self.decision.hold.push((step.clone(), hold)),
+                    None if free == 0 => self.decision.hold.push((step.clone(), Hold::Concurrency { limit: self.graph.concurrency })),
                     None => {
                         free -= 1;
-                        decision.start.push((step.clone(), Reason::Rebuild { causes: causes.to_vec() }));
+                        self.decision.start.push((Work::of(step.clone()), Reason::Rebuild { causes: causes.to_vec() }));
                     }
                 }
                 blocked = blocked.or(Some(Hold::Needs { step }));
             }
         }
+        blocked
     }
-    blocked
+
+    /// Starts every sync that waits; nothing waits for a sync.
+    fn syncs(&mut self) -> Option<Hold> {
+        for node in self.graph.artifacts.iter().filter(|node| node.syncs) {
+            let Some(files) = self.state.artifact(&node.image).and_then(ArtifactState::to_sync) else { continue };
+            let step = StepId::sync(node.image.clone());
+            if self.state.progress(&step) == Some(Progress::Running) {
+                continue;
+            }
+            match self.gate(Stage::Sync) {
+                Some(hold) => self.decision.hold.push((step, hold)),
+                None => {
+                    let files: Vec<String> = files.iter().cloned().collect();
+                    let reason = if files.is_empty() { Reason::Asked } else { Reason::Changed { files: files.clone() } };
+                    self.decision.start.push((Work { files, ..Work::of(step) }, reason));
+                }
+            }
+        }
+        None
+    }
+
+    /// Attaches once, to whatever is live from then on.
+    fn attach(&mut self) -> Option<Hold> {
+        let (step, deploy) = (StepId::of(Stage::Attach), StepId::of(Stage::Deploy));
+        if self.state.progress(&step).is_none() && self.state.progress(&deploy) == Some(Progress::Succeeded) {
+            self.decision.start.push((Work::of(step), Reason::After { step: deploy }));
+        }
+        None
+    }
+
+    fn last_step(&self, stage: Stage) -> Option<StepId> {
+        match stage {
+            Stage::Build => {
+                let steps = self.graph.artifacts.iter().rev().map(|node| StepId::build(node.image.clone()));
+                steps.into_iter().find(|step| self.state.progress(step).is_some())
+            }
+            Stage::Sync => None,
+            _ => Some(StepId::of(stage)),
+        }
+    }
 }
 
-fn unmet_requirement(node: &Node, state: &State) -> Option<Hold> {
-    node.requires.iter().filter(|image| state.causes(image).is_some()).find_map(|image| {
-        let step = StepId::build(image.clone());
-        match state.progress(&step) {
-            Some(Progress::Succeeded) => None,
-            Some(Progress::Failed | Progress::Cancelled) => Some(Hold::Failed { step }),
-            Some(Progress::Running) | None => Some(Hold::Needs { step }),
+impl Graph {
+    /// Returns the artifacts that a change of some concerns, in the order of the graph: those that are built from them,
+    /// and all that any of these is built from, as it goes into what they are.
+    fn around(&self, changed: &BTreeSet<&ImageName>) -> Vec<ImageName> {
+        let mut stale: BTreeSet<&ImageName> = changed.clone();
+        while let Some(next) =
+            self.artifacts.iter().find(|node| !stale.contains(&node.image) && node.requires.iter().any(|r| stale.contains(r)))
+        {
+            stale.insert(&next.image);
         }
-    })
-}
+        let mut all = stale;
+        while let Some(next) = self
+            .artifacts
+            .iter()
+            .filter(|node| all.contains(&node.image))
+            .flat_map(|node| &node.requires)
+            .find(|required| !all.contains(required) && self.artifacts.iter().any(|node| node.image == **required))
+        {
+            all.insert(next);
+        }
+        self.artifacts.iter().filter(|node| all.contains(&node.image)).map(|node| node.image.clone()).collect()
+    }
 
-fn last_step(stage: Stage, graph: &Graph, state: &State) -> Option<StepId> {
-    match stage {
-        Stage::Build => {
-            graph.artifacts.iter().rev().map(|node| StepId::build(node.image.clone())).find(|step| state.progress(step).is_some())
-        }
-        _ => Some(StepId::of(stage)),
+    fn unmet_requirement(&self, node: &crate::Node, state: &State) -> Option<Hold> {
+        node.requires.iter().find_map(|image| {
+            let (artifact, step) = (state.artifact(image)?, StepId::build(image.clone()));
+            match artifact.causes() {
+                Some(_) if artifact.build_failed() => Some(Hold::Failed { step }),
+                Some(_) => Some(Hold::Needs { step }),
+                None if artifact.has_changed() => Some(Hold::Needs { step: StepId::of(Stage::Prepare) }),
+                None => None,
+            }
+        })
     }
 }
 
@@ -126,13 +286,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Node;
 
     fn name(text: &str) -> ImageName {
         ImageName::parse(text).unwrap()
     }
 
     fn graph(concurrency: usize, artifacts: &[(&str, &[&str])]) -> Graph {
-        let node = |(image, requires): &(&str, &[&str])| Node { image: name(image), requires: requires.iter().map(|r| name(r)).collect() };
+        let node = |(image, requires): &(&str, &[&str])| Node {
+            image: name(image),
+            requires: requires.iter().map(|r| name(r)).collect(),
+            syncs: false,
+        };
         Graph { artifacts: artifacts.iter().map(node).collect(), concurrency }
     }
 
@@ -148,6 +313,9 @@ mod tests {
         for line in script {
             let (first, second) = line.split_once(' ').unwrap();
             let finished = |outcome| EventKind::StepFinished { step: stage(first), outcome, duration: Duration::ZERO };
+            if matches!(second, "ok" | "failed") {
+                state.apply(&EventKind::StepStarted { step: stage(first), reason: Reason::FirstRun });
+            }
             state.apply(&match (first, second) {
                 ("miss", image) => EventKind::CacheChecked {
                     artifact: name(image),
@@ -164,7 +332,7 @@ mod tests {
     }
 
     fn said(decision: &Decision) -> Vec<String> {
-        let starts = decision.start.iter().map(|(step, reason)| format!("start {step}: {reason}"));
+        let starts = decision.start.iter().map(|(work, reason)| format!("start {}: {reason}", work.step));
         starts.chain(decision.hold.iter().map(|(step, hold)| format!("hold {step}: {hold}"))).collect()
     }
 

@@ -6,17 +6,20 @@ use crate::ImageSource;
 
 /// The stages that a command runs; each starts when the ones before it are done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Goal(Vec<Stage>);
+pub struct Goal {
+    stages: Vec<Stage>,
+    watches: bool,
+}
 
 impl Goal {
     /// Returns the goal of one stage alone.
     pub fn first(stage: Stage) -> Self {
-        Self(vec![stage])
+        Self { stages: vec![stage], watches: false }
     }
 
     /// Returns the goal of `devloop build`.
     pub fn build() -> Self {
-        Self(vec![Stage::Prepare, Stage::Build])
+        Self { stages: vec![Stage::Prepare, Stage::Build], watches: false }
     }
 
     /// Returns the goal of having images from `source`.
@@ -24,19 +27,31 @@ impl Goal {
         match source {
             ImageSource::Build => Self::build(),
             ImageSource::Tags | ImageSource::Registry => Self::first(Stage::Prepare),
-            ImageSource::Given(_) | ImageSource::None => Self(Vec::new()),
+            ImageSource::Given(_) | ImageSource::None => Self { stages: Vec::new(), watches: false },
         }
     }
 
     /// Returns the goal of a deploy of images that are there.
     pub fn deploy() -> Self {
-        Self(vec![Stage::Render, Stage::Deploy])
+        Self { stages: vec![Stage::Render, Stage::Deploy], watches: false }
+    }
+
+    /// Returns the goal of `devloop dev`: all of it, again and again.
+    pub fn dev(checks_status: bool) -> Self {
+        let before = [Stage::Configure, Stage::Prepare, Stage::Build, Stage::Sync, Stage::Render, Stage::Deploy];
+        let stages = before.into_iter().chain(checks_status.then_some(Stage::StatusCheck)).chain([Stage::Attach]);
+        Self { stages: stages.collect(), watches: true }
+    }
+
+    /// Returns whether what is done is done again when something changes, until the session is ended.
+    pub fn watches(&self) -> bool {
+        self.watches
     }
 
     /// Returns this goal with another stage after the ones it has.
     #[must_use]
     pub fn then(mut self, stage: Stage) -> Self {
-        self.0.push(stage);
+        self.stages.push(stage);
         self
     }
 
@@ -48,6 +63,6 @@ impl Goal {
 
     /// Returns the stages.
     pub fn stages(&self) -> &[Stage] {
-        &self.0
+        &self.stages
     }
 }

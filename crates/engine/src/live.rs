@@ -1,22 +1,26 @@
 //! The real stages: each gets its own spec and the products of the steps before it.
 
-use std::collections::BTreeMap;
+mod outage;
+mod products;
+mod seen;
+mod specs;
+mod touched;
+mod watched;
+
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use devloop_attach::Live;
 use devloop_attach::LogSpec;
-use devloop_build::BuildJob;
 use devloop_build::BuildOptions;
 use devloop_build::Prepared;
 use devloop_build::PreparedState;
 use devloop_clients::Clients;
 use devloop_deploy::Deletion;
-use devloop_deploy::DeployJob;
-use devloop_deploy::ReadySpec;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
@@ -26,65 +30,43 @@ use devloop_model::ImageName;
 use devloop_model::ManifestSet;
 use devloop_model::Release;
 use devloop_model::Stage;
-use devloop_model::StepId;
+use devloop_model::Touched;
 use devloop_render::RenderJob;
+use tokio::sync::watch;
 
+use self::outage::Outage;
+use self::products::Products;
+pub use self::specs::DeployGroup;
+pub use self::specs::Specs;
+use self::watched::Watching;
 use crate::Graph;
 use crate::ImageSource;
 use crate::Node;
 use crate::Stages;
+use crate::Work;
 use crate::images;
 
-/// What each stage is given, resolved before the first one starts.
+/// A configuration that was read again.
 #[derive(Debug, Clone)]
-pub struct Specs {
-    /// What can be built.
-    pub artifacts: Vec<Arc<Artifact>>,
-    /// Where images come from.
-    pub images: ImageSource,
-    /// How they are built.
-    pub build: BuildOptions,
-    /// The option that leaves builds out, to say so: `--dry-run=true`.
-    pub builds_skipped_by: Option<&'static str>,
-    /// Whether images that are given are put onto the nodes of a local cluster.
-    pub load_given: bool,
-    /// What is rendered; its images are filled in by then.
-    pub render: RenderJob,
-    /// How it is deployed, in order; taken back in reverse.
-    pub deploy: Vec<DeployGroup>,
-    /// How long it is waited for.
-    pub ready: ReadySpec,
-    /// What is followed.
-    pub logs: LogSpec,
-    /// Whether a delete only says what it would delete.
-    pub delete_dry_run: bool,
+pub struct Reloaded {
+    /// What it gives the stages.
+    pub specs: Specs,
+    /// What is to be said of it.
+    pub facts: Vec<EventKind>,
 }
 
-/// Modules that deploy in the same way, and do so together.
-#[derive(Debug, Clone)]
-pub struct DeployGroup {
-    /// Which of the rendered sets.
-    pub modules: Range<usize>,
-    /// How.
-    pub job: DeployJob,
-}
+/// Reads the configuration again; everything that is wrong with it otherwise.
+pub type Reload = Arc<dyn Fn() -> Result<Reloaded, Vec<Diagnostic>> + Send + Sync>;
 
 /// The stages of the program: real clients, and the products so far.
-#[derive(Debug)]
 pub struct LiveStages {
-    specs: Specs,
+    specs: Mutex<Arc<Specs>>,
+    reload: Option<Reload>,
+    watching: Option<Watching>,
     clients: Clients,
     products: Mutex<Products>,
-}
-
-/// What the steps so far have made.
-#[derive(Debug, Default)]
-struct Products {
-    prepared: BTreeMap<ImageName, Arc<Prepared>>,
-    images: BTreeMap<ImageName, BuiltImage>,
-    manifests: Arc<Vec<ManifestSet>>,
-    release: Arc<Release>,
-    deletion: Deletion,
+    /// What is live, for whatever is attached to it.
+    live: watch::Sender<Arc<Live>>,
 }
 
 impl LiveStages {
@@ -94,30 +76,26 @@ impl LiveStages {
         if let ImageSource::Given(given) = &specs.images {
             products.images = given.iter().map(|image| (image.artifact.clone(), image.clone())).collect();
         }
-        Self { specs, clients, products: Mutex::new(products) }
+        Self {
+            specs: Mutex::new(Arc::new(specs)),
+            reload: None,
+            watching: None,
+            clients,
+            products: Mutex::new(products),
+            live: watch::Sender::new(Arc::default()),
+        }
     }
 
-    /// Returns the artifacts as the loop sees them.
-    pub fn graph(&self) -> Graph {
-        let node = |artifact: &Arc<Artifact>| Node {
-            image: artifact.image.clone(),
-            requires: artifact.requires.iter().map(|requirement| requirement.image.clone()).collect(),
-        };
-        Graph { artifacts: self.specs.artifacts.iter().map(node).collect(), concurrency: self.concurrency() }
-    }
-
-    /// Returns how many builds run at once: what the user says, else as many as there are. The builders
-    /// that share a machine's processors bound themselves.
-    fn concurrency(&self) -> usize {
-        self.specs.build.settings.concurrency.filter(|limit| *limit > 0).unwrap_or(self.specs.artifacts.len().max(1))
+    /// Returns these stages with a way to read the configuration again.
+    #[must_use]
+    pub fn reloading(self, reload: Reload) -> Self {
+        Self { reload: Some(reload), ..self }
     }
 
     /// Returns the images so far, in the order of the configuration; images that were given for no
     /// artifact come last.
     pub fn images(&self) -> Vec<BuiltImage> {
-        let mut known = self.products().images.clone();
-        let in_order: Vec<BuiltImage> = self.specs.artifacts.iter().filter_map(|artifact| known.remove(&artifact.image)).collect();
-        in_order.into_iter().chain(known.into_values()).collect()
+        self.products().images(&self.specs().artifacts)
     }
 
     /// Returns the manifests of each module, once they are rendered.
@@ -130,9 +108,8 @@ impl LiveStages {
         self.products().deletion.clone()
     }
 
-    /// Returns the manifests of a group's modules.
-    fn manifests_of(&self, group: &DeployGroup) -> ManifestSet {
-        ManifestSet::joined(self.manifests()[group.modules.clone()].iter().cloned())
+    fn specs(&self) -> Arc<Specs> {
+        Arc::clone(&self.specs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A panic in another step leaves whole products behind: each is written in one go.
@@ -140,11 +117,41 @@ impl LiveStages {
         self.products.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn prepare(&self, cx: &Cx) -> Result<(), Diagnostic> {
-        let prepared =
-            devloop_build::prepare(&self.specs.artifacts, &self.specs.build, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
+    /// Reads the configuration again; the last good one stays where the new one is wrong.
+    async fn configure(&self, cx: &Cx) -> Result<(), Diagnostic> {
+        let Some(reload) = self.reload.clone() else { return Ok(()) };
+        let read = tokio::task::spawn_blocking(move || reload()).await;
+        match read.map_err(|error| Diagnostic::error("engine/panic", "the configuration could not be read").because(error.to_string()))? {
+            Ok(Reloaded { specs, facts }) => {
+                *self.specs.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(specs);
+                facts.into_iter().for_each(|fact| cx.emit(fact));
+                self.watch_files(cx);
+                Ok(())
+            }
+            Err(diagnostics) => {
+                let first = diagnostics.first().cloned();
+                cx.emit(EventKind::PlanRejected { diagnostics });
+                Err(first.unwrap_or_else(|| Diagnostic::error("config/unreadable", "the configuration cannot be read")))
+            }
+        }
+    }
+
+    /// Prepares, and watches what is known of by then, whether it went well or not.
+    async fn prepare_and_watch(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
+        let prepared = self.prepare(work, cx).await;
+        self.watch_files(cx);
+        prepared
+    }
+
+    async fn prepare(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
+        let specs = self.specs();
+        let artifacts: Vec<Arc<Artifact>> =
+            specs.artifacts.iter().filter(|artifact| work.artifacts.contains(&artifact.image)).cloned().collect();
+        let mut options = specs.build.clone();
+        options.fresh.extend(work.fresh.iter().cloned());
+        let prepared = devloop_build::prepare(&artifacts, &options, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
         let prepared: Vec<Arc<Prepared>> = prepared.into_iter().map(Arc::new).collect();
-        let images = match self.specs.images {
+        let images = match specs.images {
             ImageSource::Tags => prepared.iter().map(|prepared| images::by_tag(prepared)).collect(),
             ImageSource::Registry => images::by_registry(&prepared, self.clients.registry(), cx).await?,
             _ => prepared.iter().filter_map(|prepared| cached(prepared)).collect(),
@@ -152,110 +159,138 @@ impl LiveStages {
         for image in &images {
             cx.emit(EventKind::ImageReady { image: image.clone() });
         }
-        if self.specs.images == ImageSource::Build {
-            self.announce_builds(&prepared, cx);
+        if specs.images == ImageSource::Build {
+            announce_builds(&prepared, &options, cx);
         }
-        if let Some(option) = self.specs.builds_skipped_by {
+        if let Some(option) = specs.builds_skipped_by {
             cx.emit(EventKind::BuildsSkipped { option: option.to_owned() });
         }
-        let mut products = self.products();
-        products.images.extend(images.into_iter().map(|image| (image.artifact.clone(), image)));
-        products.prepared = prepared.into_iter().map(|prepared| (prepared.artifact.image.clone(), prepared)).collect();
+        self.products().prepared(&prepared, images);
         Ok(())
-    }
-
-    /// Says what is about to be built.
-    fn announce_builds(&self, prepared: &[Arc<Prepared>], cx: &Cx) {
-        let to_build = || prepared.iter().filter(|prepared| matches!(prepared.state, PreparedState::ToBuild { .. }));
-        if to_build().next().is_none() {
-            return;
-        }
-        let artifacts = to_build().map(|prepared| prepared.artifact.image.clone()).collect();
-        cx.emit(EventKind::BuildsStarted { artifacts, concurrency: self.specs.build.settings.concurrency.unwrap_or_default() });
-        for prepared in to_build() {
-            let platforms = self.specs.build.platforms_of(&prepared.artifact).to_vec();
-            if !platforms.is_empty() {
-                cx.emit(EventKind::PlatformsResolved { artifact: prepared.artifact.image.clone(), platforms });
-            }
-        }
     }
 
     async fn build(&self, artifact: &ImageName, cx: &Cx) -> Result<(), Diagnostic> {
-        let job = self.build_job(artifact)?;
-        let image = devloop_build::build(job, &self.specs.build, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
-        cx.emit(EventKind::ImageReady { image: image.clone() });
-        self.products().images.insert(artifact.clone(), image);
+        let job = self.products().build_job(artifact)?;
+        let prepared = job.prepared.clone();
+        let image = devloop_build::build(job, &self.specs().build, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
+        if self.products().built(&prepared, &image) {
+            cx.emit(EventKind::ImageReady { image });
+        }
         Ok(())
-    }
-
-    fn build_job(&self, artifact: &ImageName) -> Result<BuildJob, Diagnostic> {
-        let products = self.products();
-        let lost = |what: &ImageName| Diagnostic::error("engine/lost", format!("`{what}` is built before it was prepared"));
-        let prepared = products.prepared.get(artifact).ok_or_else(|| lost(artifact))?;
-        let required = prepared.artifact.requires.iter().map(|requirement| {
-            let image = products.images.get(&requirement.image).ok_or_else(|| lost(&requirement.image))?;
-            Ok((requirement.alias.clone(), image.clone()))
-        });
-        Ok(BuildJob { prepared: Prepared::clone(prepared), required: required.collect::<Result<_, Diagnostic>>()? })
     }
 
     async fn render(&self, cx: &Cx) -> Result<(), Diagnostic> {
+        let specs = self.specs();
         let images = self.images();
         cx.emit(EventKind::ImagesResolved { images: images.clone() });
-        let job = RenderJob { images, bases: self.bases(), ..self.specs.render.clone() };
+        let job = RenderJob { images: images.clone(), bases: bases(&specs), ..specs.render.clone() };
         let reads_cluster = !job.offline && job.modules.iter().any(|module| !module.remote_manifests.is_empty());
         let cluster = if reads_cluster { Some(self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?) } else { None };
         let manifests = devloop_render::render(&job, cluster, cx).await.map_err(|e| e.diagnostic())?;
-        self.products().manifests = Arc::new(manifests);
+        let objects = manifests.iter().map(|set| set.manifests.len()).sum();
+        cx.emit(EventKind::ManifestsRendered { objects, hash: devloop_render::hash(&manifests) });
+        let mut products = self.products();
+        products.manifests = Arc::new(manifests);
+        products.rendered = images;
         Ok(())
     }
 
-    /// Returns the artifacts that others are built from.
-    fn bases(&self) -> BTreeSet<ImageName> {
-        self.specs.artifacts.iter().flat_map(|artifact| &artifact.requires).map(|requirement| requirement.image.clone()).collect()
-    }
-
     async fn deploy(&self, cx: &Cx) -> Result<(), Diagnostic> {
+        let specs = self.specs();
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        if self.specs.load_given {
-            for image in self.images() {
-                let loaded = devloop_build::load_named(&image, &self.specs.build.target.delivery, &self.clients, cx).await;
+        let (manifests, images) = {
+            let products = self.products();
+            (Arc::clone(&products.manifests), products.rendered.clone())
+        };
+        if specs.load_given {
+            for image in &images {
+                let loaded = devloop_build::load_named(image, &specs.build.target.delivery, &self.clients, cx).await;
                 loaded.map_err(|e| e.diagnostic())?;
             }
         }
         let mut release = Release::default();
-        for group in &self.specs.deploy {
-            let deployed = devloop_deploy::deploy(&group.job, &self.manifests_of(group), cluster, cx).await.map_err(|e| e.diagnostic())?;
+        for group in &specs.deploy {
+            let (manifests, mut outage) = (group.of(&manifests), Outage::none(self.watching.is_some()));
+            let deployed = loop {
+                let tried = devloop_deploy::deploy(&group.job, &manifests, cluster, cx).await;
+                if let Some(deployed) = outage.outlast(tried, cx).await? {
+                    break deployed;
+                }
+            };
             release.objects.extend(deployed.objects);
         }
-        self.products().release = Arc::new(release);
+        let live = Arc::new(Live { images, release });
+        self.products().live = Arc::clone(&live);
+        self.live.send_replace(live);
         Ok(())
     }
 
     async fn wait_until_ready(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let release = Arc::clone(&self.products().release);
-        devloop_deploy::wait_until_ready(&self.specs.ready, &release, cluster, cx).await.map_err(|e| e.diagnostic())
+        let live = Arc::clone(&self.products().live);
+        let (specs, mut outage) = (self.specs(), Outage::none(self.watching.is_some()));
+        loop {
+            let tried = devloop_deploy::wait_until_ready(&specs.ready, &live.release, cluster, cx).await;
+            if outage.outlast(tried, cx).await?.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let release = Arc::clone(&self.products().release);
-        let images = self.images();
-        devloop_attach::follow_logs(&LogSpec { images, ..self.specs.logs.clone() }, &release, cluster, cx).await.map_err(|e| e.diagnostic())
+        let live = Arc::clone(&self.products().live);
+        let spec = LogSpec { images: live.images.clone(), ..self.specs().logs.clone() };
+        devloop_attach::follow_logs(&spec, &live.release, cluster, cx).await.map_err(|e| e.diagnostic())
     }
 
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
+        let specs = self.specs();
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        for group in self.specs.deploy.iter().rev() {
-            let manifests = self.manifests_of(group);
-            let deletion = devloop_deploy::delete(&group.job, &manifests, self.specs.delete_dry_run, cluster, cx).await;
-            let Deletion { deleted, kept } = deletion.map_err(|e| e.diagnostic())?;
+        let manifests = self.manifests();
+        for group in specs.deploy.iter().rev() {
+            let deletion = devloop_deploy::delete(&group.job, &group.of(&manifests), specs.delete_dry_run, cluster, cx).await;
+            let Deletion { deleted, kept, deployed } = deletion.map_err(|e| e.diagnostic())?;
             let mut products = self.products();
             products.deletion.deleted.extend(deleted);
             products.deletion.kept.extend(kept);
+            products.deletion.deployed.extend(deployed);
         }
         Ok(())
+    }
+}
+
+impl DeployGroup {
+    /// Returns the manifests of the group's modules; none of those that were not rendered.
+    fn of(&self, manifests: &[ManifestSet]) -> ManifestSet {
+        ManifestSet::joined(manifests.get(self.modules.clone()).unwrap_or_default().iter().cloned())
+    }
+}
+
+/// Returns the artifacts that others are built from.
+fn bases(specs: &Specs) -> BTreeSet<ImageName> {
+    specs.artifacts.iter().flat_map(|artifact| &artifact.requires).map(|requirement| requirement.image.clone()).collect()
+}
+
+/// Returns how many builds run at once: what the user says, else as many as there are. The builders
+/// that share a machine's processors bound themselves.
+fn concurrency(specs: &Specs) -> usize {
+    specs.build.settings.concurrency.filter(|limit| *limit > 0).unwrap_or(specs.artifacts.len().max(1))
+}
+
+/// Says what is about to be built.
+fn announce_builds(prepared: &[Arc<Prepared>], options: &BuildOptions, cx: &Cx) {
+    let to_build = || prepared.iter().filter(|prepared| matches!(prepared.state, PreparedState::ToBuild { .. }));
+    if to_build().next().is_none() {
+        return;
+    }
+    let artifacts = to_build().map(|prepared| prepared.artifact.image.clone()).collect();
+    cx.emit(EventKind::BuildsStarted { artifacts, concurrency: options.settings.concurrency.unwrap_or_default() });
+    for prepared in to_build() {
+        let platforms = options.platforms_of(&prepared.artifact).to_vec();
+        if !platforms.is_empty() {
+            cx.emit(EventKind::PlatformsResolved { artifact: prepared.artifact.image.clone(), platforms });
+        }
     }
 }
 
@@ -268,17 +303,36 @@ fn cached(prepared: &Prepared) -> Option<BuiltImage> {
 
 #[async_trait::async_trait]
 impl Stages for LiveStages {
-    async fn run(&self, step: &StepId, cx: &Cx) -> Result<(), Diagnostic> {
-        match (step.stage, &step.artifact) {
-            (Stage::Prepare, _) => self.prepare(cx).await,
+    fn graph(&self) -> Graph {
+        let specs = self.specs();
+        let node = |artifact: &Arc<Artifact>| Node {
+            image: artifact.image.clone(),
+            requires: artifact.requires.iter().map(|requirement| requirement.image.clone()).collect(),
+            syncs: artifact.sync.is_some(),
+        };
+        Graph { artifacts: specs.artifacts.iter().map(node).collect(), concurrency: concurrency(&specs) }
+    }
+
+    async fn run(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
+        let cx = &cx.clone().with_env(self.specs().env.clone());
+        match (work.step.stage, &work.step.artifact) {
+            (Stage::Configure, _) => self.configure(cx).await,
+            (Stage::Prepare, _) => self.prepare_and_watch(work, cx).await,
             (Stage::Build, Some(artifact)) => self.build(artifact, cx).await,
-            (Stage::Build | Stage::Sync, None) => Ok(()),
-            (Stage::Configure | Stage::Sync, _) => Ok(()),
+            (Stage::Sync, Some(_)) | (Stage::Build | Stage::Sync, None) => Ok(()),
             (Stage::Render, _) => self.render(cx).await,
             (Stage::Deploy, _) => self.deploy(cx).await,
             (Stage::StatusCheck, _) => self.wait_until_ready(cx).await,
             (Stage::Attach, _) => self.attach(cx).await,
             (Stage::Delete, _) => self.delete(cx).await,
         }
+    }
+
+    async fn touched(&self, files: &[PathBuf], cx: &Cx) -> Touched {
+        self.concerned(files, &cx.clone().with_env(self.specs().env.clone())).await
+    }
+
+    fn everything(&self) -> Touched {
+        self.all()
     }
 }

@@ -1,29 +1,38 @@
-//! The one loop: facts in, steps out, until nothing is left to do.
+//! The one loop: facts and wishes in, steps out, until nothing is left to do.
+
+#[cfg(test)]
+mod dev_tests;
+mod iteration;
+mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use devloop_model::Cx;
+use devloop_model::Command;
 use devloop_model::Diagnostic;
-use devloop_model::Env;
 use devloop_model::Event;
 use devloop_model::EventKind;
-use devloop_model::EventSink;
 use devloop_model::Hold;
 use devloop_model::Outcome;
 use devloop_model::Reason;
+use devloop_model::Stage;
 use devloop_model::State;
 use devloop_model::StepId;
 use devloop_model::Timestamp;
+use devloop_model::Touched;
+use devloop_model::Trigger;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::iteration::Iteration;
+use self::scope::Scope;
 use crate::Goal;
 use crate::Graph;
 use crate::Stages;
+use crate::Work;
 use crate::decide;
 
 /// How a session ended.
@@ -35,6 +44,42 @@ pub enum Ended {
     Failed,
     /// The user stopped it.
     Interrupted,
+}
+
+/// What wakes a watching session.
+#[derive(Debug, Clone)]
+pub struct Wake {
+    /// What happened.
+    pub trigger: Trigger,
+    /// When the first part of it happened.
+    pub first: Instant,
+}
+
+/// How a watching session ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Leaving {
+    /// Whether what it created is deleted.
+    pub clean_up: bool,
+    /// Whether it ends when its first pass fails.
+    pub at_first_failure: bool,
+}
+
+/// Everything that the loop works with.
+pub struct Session<'a> {
+    /// What it is after.
+    pub goal: Goal,
+    /// What does the work.
+    pub stages: Arc<dyn Stages>,
+    /// Facts that come before all others.
+    pub opening: Vec<EventKind>,
+    /// What wakes it, where the goal watches.
+    pub wakes: mpsc::Receiver<Wake>,
+    /// How it ends, where the goal watches.
+    pub leaving: Leaving,
+    /// Is told every fact.
+    pub report: &'a mut (dyn FnMut(&Event) + Send),
+    /// Stops the steps that run; the session ends when they have ended.
+    pub cancel: CancellationToken,
 }
 
 /// Numbers and dates facts, and hands them to the reporter and to the state.
@@ -52,61 +97,213 @@ impl Recorder<'_> {
     }
 }
 
-/// A step that ended: which, how, and how long it ran.
-type Finished = (StepId, Outcome, Duration);
+impl Session<'_> {
+    /// Runs what the goal asks for, each step as soon as what it needs is done, and reports every fact.
+    pub async fn run(self) -> Ended {
+        let began = Instant::now();
+        let Self { goal, stages, opening, mut wakes, leaving, report, cancel } = self;
+        let (sink, mut facts) = scope::channel();
+        let mut running = Running {
+            graph: stages.graph(),
+            scope: Scope::new(Arc::clone(&stages), sink),
+            recorder: Recorder { state: State::default(), seq: 0, report },
+            held: BTreeSet::new(),
+            warned: BTreeSet::new(),
+            iteration: None,
+            goal,
+            stages,
+            cancel,
+        };
+        running.open(opening);
+        while running.step() {
+            tokio::select! {
+                biased;
+                () = running.cancel.cancelled(), if running.goal.watches() && !running.scope.is_stopping() => running.scope.stop_all(),
+                Some(fact) = facts.recv() => running.take(fact),
+                Some(ended) = running.scope.next() => {
+                    // What a step said comes before its end.
+                    while let Ok(fact) = facts.try_recv() {
+                        running.take(fact);
+                    }
+                    running.ended(ended);
+                    if leaving.at_first_failure && running.first_pass_failed() {
+                        running.cancel.cancel();
+                    }
+                }
+                Some(wake) = wakes.recv() => running.wake(wake).await,
+            }
+        }
+        let ended = running.outcome(leaving);
+        if running.goal.watches() && leaving.clean_up {
+            running.clean_up(&mut facts).await;
+        }
+        running.recorder.record(EventKind::SessionEnded { outcome: outcome_of(&ended), duration: began.elapsed() });
+        ended
+    }
+}
 
-/// Runs what `goal` asks for, each step as soon as what it needs is done, and reports every fact.
-///
-/// Cancelling `cancel` stops the steps that run; the session ends when they have ended.
-pub async fn run_session(
-    graph: &Graph,
-    goal: &Goal,
+/// A session that runs.
+struct Running<'a> {
+    goal: Goal,
+    graph: Graph,
     stages: Arc<dyn Stages>,
-    env: Env,
-    opening: Vec<EventKind>,
-    report: &mut (dyn FnMut(&Event) + Send),
+    scope: Scope,
+    recorder: Recorder<'a>,
+    /// Holds that were said.
+    held: BTreeSet<String>,
+    /// Warnings that were said.
+    warned: BTreeSet<String>,
+    iteration: Option<Iteration>,
     cancel: CancellationToken,
-) -> Ended {
-    let began = Instant::now();
-    let (sender, mut facts) = mpsc::unbounded_channel();
-    let sink = EventSink::new(sender);
-    let mut recorder = Recorder { state: State::default(), seq: 0, report };
-    let mut scope: JoinSet<Finished> = JoinSet::new();
-    let mut held: BTreeSet<String> = BTreeSet::new();
-    for fact in opening {
-        recorder.record(fact);
-    }
-    loop {
-        if !cancel.is_cancelled() {
-            let decision = decide(graph, &recorder.state, goal);
-            announce_holds(&decision.hold, &mut held, &mut recorder);
-            for (step, reason) in decision.start {
-                start(step, reason, &stages, &env, &sink, &cancel, &mut scope, &mut recorder);
-            }
+}
+
+impl Running<'_> {
+    fn open(&mut self, opening: Vec<EventKind>) {
+        for fact in opening {
+            self.recorder.record(fact);
         }
-        if scope.is_empty() {
-            break;
-        }
-        tokio::select! {
-            Some(fact) = facts.recv() => recorder.record(fact),
-            Some(joined) = scope.join_next() => {
-                // What a step said comes before its end.
-                while let Ok(fact) = facts.try_recv() {
-                    recorder.record(fact);
-                }
-                if let Some(fact) = finish(joined) {
-                    recorder.record(fact);
-                }
-            }
+        if self.goal.watches() {
+            self.triggered(Touched::default(), Instant::now());
         }
     }
-    let ended = match (cancel.is_cancelled(), recorder.state.has_failed()) {
-        (true, _) => Ended::Interrupted,
-        (false, true) => Ended::Failed,
-        (false, false) => Ended::Done,
-    };
-    recorder.record(EventKind::SessionEnded { outcome: outcome_of(&ended), duration: began.elapsed() });
-    ended
+
+    /// Starts and stops what has to be; returns whether the session goes on.
+    fn step(&mut self) -> bool {
+        if self.cancel.is_cancelled() {
+            return !self.scope.is_empty();
+        }
+        let decision = decide(&self.graph, &self.recorder.state, &self.goal);
+        self.announce_holds(&decision.hold);
+        for step in &decision.stop {
+            self.scope.stop(step);
+        }
+        let nothing_new = decision.start.is_empty();
+        for (work, reason) in decision.start {
+            self.start(work, reason, self.cancel.child_token());
+        }
+        if !self.goal.watches() {
+            return !self.scope.is_empty();
+        }
+        if nothing_new && self.scope.only_runs(Stage::Attach) {
+            self.settle();
+        }
+        true
+    }
+
+    fn announce_holds(&mut self, holds: &[(StepId, Hold)]) {
+        for (step, hold) in holds {
+            if self.held.insert(format!("{step}: {hold}")) {
+                self.recorder.record(EventKind::StepHeld { step: step.clone(), hold: hold.clone() });
+            }
+        }
+    }
+
+    fn start(&mut self, work: Work, reason: Reason, token: CancellationToken) {
+        self.recorder.record(EventKind::StepStarted { step: work.step.clone(), reason });
+        self.scope.start(work, token);
+    }
+
+    /// Records a fact; a warning that was said in this session already is not said again.
+    fn take(&mut self, fact: EventKind) {
+        if let EventKind::Warned { diagnostic } = &fact
+            && self.goal.watches()
+            && !self.warned.insert(diagnostic.to_string())
+        {
+            return;
+        }
+        self.recorder.record(fact);
+    }
+
+    fn ended(&mut self, ended: scope::Ended) {
+        let scope::Ended { step, outcome, duration } = ended;
+        if let Some(iteration) = &mut self.iteration {
+            iteration.ended(&step, &outcome, duration);
+        }
+        let reconfigured = step.stage == Stage::Configure && outcome == Outcome::Succeeded;
+        self.recorder.record(EventKind::StepFinished { step, outcome, duration });
+        if reconfigured {
+            self.graph = self.stages.graph();
+        }
+    }
+
+    async fn wake(&mut self, wake: Wake) {
+        match wake.trigger {
+            Trigger::Files(files) => {
+                let cx = self.scope.cx(StepId::of(Stage::Prepare), self.cancel.child_token());
+                let touched = self.stages.touched(&files, &cx).await;
+                if !touched.is_empty() {
+                    self.triggered(touched, wake.first);
+                }
+            }
+            Trigger::Rescan => {
+                let touched = self.stages.everything();
+                self.triggered(touched, wake.first);
+            }
+            Trigger::Command(command) => self.command(command),
+        }
+    }
+
+    fn triggered(&mut self, touched: Touched, first: Instant) {
+        let waited = first.elapsed();
+        let save = self.recorder.state.save() + 1;
+        self.woken(first);
+        self.recorder.record(EventKind::Triggered { save, touched, waited });
+    }
+
+    fn command(&mut self, command: Command) {
+        self.recorder.record(EventKind::Commanded { command: command.clone() });
+        match command {
+            Command::Auto { stage, enabled } => self.recorder.record(EventKind::AutoSwitched { stage, enabled }),
+            Command::Pause { paused } => self.recorder.record(EventKind::Paused { paused }),
+            Command::Quit => self.cancel.cancel(),
+            Command::Execute { .. } | Command::Rebuild { .. } | Command::Redeploy | Command::Resync => self.woken(Instant::now()),
+        }
+    }
+
+    fn woken(&mut self, first: Instant) {
+        // The reasons to wait are said anew for what is new.
+        self.held.clear();
+        self.iteration.get_or_insert_with(|| Iteration::since(first));
+    }
+
+    /// Says how long it took until nothing was left to do.
+    fn settle(&mut self) {
+        if let Some(iteration) = self.iteration.take() {
+            let save = self.recorder.state.save();
+            self.recorder.record(iteration.end(save));
+        }
+    }
+
+    fn first_pass_failed(&self) -> bool {
+        self.recorder.state.save() == 1 && self.recorder.state.has_failed()
+    }
+
+    fn outcome(&self, leaving: Leaving) -> Ended {
+        if leaving.at_first_failure && self.goal.watches() && self.first_pass_failed() {
+            return Ended::Failed;
+        }
+        match (self.cancel.is_cancelled(), self.recorder.state.has_failed()) {
+            (true, _) => Ended::Interrupted,
+            (false, true) => Ended::Failed,
+            (false, false) => Ended::Done,
+        }
+    }
+
+    /// Deletes what the session created; only a second signal ends this.
+    async fn clean_up(&mut self, facts: &mut mpsc::UnboundedReceiver<EventKind>) {
+        self.start(Work::of(StepId::of(Stage::Delete)), Reason::Asked, CancellationToken::new());
+        while !self.scope.is_empty() {
+            tokio::select! {
+                Some(fact) = facts.recv() => self.take(fact),
+                Some(ended) = self.scope.next() => {
+                    while let Ok(fact) = facts.try_recv() {
+                        self.take(fact);
+                    }
+                    self.ended(ended);
+                }
+            }
+        }
+    }
 }
 
 fn outcome_of(ended: &Ended) -> Outcome {
@@ -114,185 +311,5 @@ fn outcome_of(ended: &Ended) -> Outcome {
         Ended::Done => Outcome::Succeeded,
         Ended::Failed => Outcome::Failed { diagnostic: Diagnostic::error("session/failed", "a step failed") },
         Ended::Interrupted => Outcome::Cancelled,
-    }
-}
-
-fn announce_holds(holds: &[(StepId, Hold)], held: &mut BTreeSet<String>, recorder: &mut Recorder<'_>) {
-    for (step, hold) in holds {
-        if held.insert(format!("{step}: {hold}")) {
-            recorder.record(EventKind::StepHeld { step: step.clone(), hold: hold.clone() });
-        }
-    }
-}
-
-#[expect(clippy::too_many_arguments, reason = "the parts of one loop, named where they are used")]
-fn start(
-    step: StepId,
-    reason: Reason,
-    stages: &Arc<dyn Stages>,
-    env: &Env,
-    sink: &EventSink,
-    cancel: &CancellationToken,
-    scope: &mut JoinSet<Finished>,
-    recorder: &mut Recorder<'_>,
-) {
-    recorder.record(EventKind::StepStarted { step: step.clone(), reason });
-    let cx = Cx::new(step.clone(), env.clone(), sink.clone(), cancel.child_token());
-    let stages = Arc::clone(stages);
-    scope.spawn(async move {
-        let began = Instant::now();
-        let work = tokio::spawn({
-            let (step, cx) = (step.clone(), cx.clone());
-            async move { stages.run(&step, &cx).await }
-        });
-        let outcome = match work.await {
-            Ok(Ok(())) => Outcome::Succeeded,
-            Ok(Err(_)) if cx.cancel.is_cancelled() => Outcome::Cancelled,
-            Ok(Err(diagnostic)) => Outcome::Failed { diagnostic },
-            Err(panic) => Outcome::Failed { diagnostic: panicked(&step, &panic) },
-        };
-        (step, outcome, began.elapsed())
-    });
-}
-
-fn panicked(step: &StepId, panic: &tokio::task::JoinError) -> Diagnostic {
-    Diagnostic::error("engine/panic", format!("{step} stopped at a bug of devloop"))
-        .because(panic.to_string())
-        .help("please report it, with the output of the same command and `-v debug`")
-}
-
-fn finish(joined: Result<Finished, tokio::task::JoinError>) -> Option<EventKind> {
-    match joined {
-        Ok((step, outcome, duration)) => Some(EventKind::StepFinished { step, outcome, duration }),
-        // The task around a step only waits for it: nothing in it panics, and nothing aborts it.
-        Err(error) => {
-            tracing::error!(%error, "a step's task was lost");
-            None
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Mutex;
-
-    use devloop_model::CacheOutcome;
-    use devloop_model::ImageName;
-    use devloop_model::RebuildCause;
-    use devloop_model::Stage;
-
-    use super::*;
-    use crate::Node;
-
-    /// What a step of a script does.
-    #[derive(Clone)]
-    enum Act {
-        Miss(&'static [&'static str]),
-        Fail,
-        Panic,
-        Hang,
-    }
-
-    /// Stages by script; every scripted act has to be consumed.
-    struct Script(Mutex<BTreeMap<String, Act>>);
-
-    #[async_trait::async_trait]
-    impl Stages for Script {
-        async fn run(&self, step: &StepId, cx: &Cx) -> Result<(), Diagnostic> {
-            let act = self.0.lock().unwrap().remove(&step.to_string());
-            match act {
-                Some(Act::Miss(images)) => {
-                    for image in images {
-                        let artifact = ImageName::parse(image).unwrap();
-                        cx.emit(EventKind::CacheChecked {
-                            artifact,
-                            outcome: CacheOutcome::NotFound,
-                            causes: vec![RebuildCause::NeverBuilt],
-                            key: String::new(),
-                        });
-                    }
-                    Ok(())
-                }
-                Some(Act::Fail) => Err(Diagnostic::error("test/failed", "it failed")),
-                Some(Act::Panic) => panic!("a bug"),
-                Some(Act::Hang) => {
-                    cx.cancel.cancelled().await;
-                    Err(Diagnostic::error("test/stopped", "stopped"))
-                }
-                None => Ok(()),
-            }
-        }
-    }
-
-    async fn session(script: &[(&str, Act)], interrupt_at: Option<&str>) -> (Ended, Vec<String>) {
-        let node = |image: &str, requires: &[&str]| Node {
-            image: ImageName::parse(image).unwrap(),
-            requires: requires.iter().map(|r| ImageName::parse(r).unwrap()).collect(),
-        };
-        let graph = Graph { artifacts: vec![node("base", &[]), node("web", &["base"]), node("api", &[])], concurrency: 2 };
-        let script = Arc::new(Script(Mutex::new(script.iter().map(|(step, act)| ((*step).to_owned(), act.clone())).collect())));
-        let cancel = CancellationToken::new();
-        let mut said = Vec::new();
-        let mut report = |event: &Event| {
-            let line = match &event.fact {
-                EventKind::StepStarted { step, .. } => format!("{step} started"),
-                EventKind::StepHeld { step, hold } => format!("{step} held: {hold}"),
-                EventKind::StepFinished { step, outcome: Outcome::Failed { diagnostic }, .. } => {
-                    format!("{step} failed: {}", diagnostic.code)
-                }
-                EventKind::StepFinished { step, outcome: Outcome::Cancelled, .. } => format!("{step} cancelled"),
-                _ => return,
-            };
-            if interrupt_at == Some(line.as_str()) {
-                cancel.cancel();
-            }
-            said.push(line);
-        };
-        let goal = Goal::build().then(Stage::Render).then(Stage::Deploy);
-        let stages: Arc<dyn Stages> = Arc::clone(&script) as Arc<dyn Stages>;
-        let ended = run_session(&graph, &goal, stages, Env::default(), Vec::new(), &mut report, cancel.clone()).await;
-        assert!(script.0.lock().unwrap().is_empty(), "scripted acts that never ran");
-        (ended, said)
-    }
-
-    #[tokio::test]
-    async fn everything_runs_in_the_order_of_its_needs() {
-        let (ended, said) = session(&[("prepare", Act::Miss(&["base", "web"]))], None).await;
-        assert_eq!(ended, Ended::Done);
-        assert_eq!(
-            said,
-            [
-                "prepare started",
-                "build of web held: build of base is not done",
-                "build of base started",
-                "build of web started",
-                "render started",
-                "deploy started"
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_failed_build_holds_only_what_needs_it() {
-        let (ended, said) = session(&[("prepare", Act::Miss(&["base", "web", "api"])), ("build of base", Act::Fail)], None).await;
-        assert_eq!(ended, Ended::Failed);
-        assert!(said.contains(&"build of web held: build of base failed".to_owned()), "{said:?}");
-        assert!(said.contains(&"build of api started".to_owned()), "{said:?}");
-        assert!(!said.contains(&"render started".to_owned()), "{said:?}");
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_a_failure_with_a_name() {
-        let (ended, said) = session(&[("render", Act::Panic)], None).await;
-        assert_eq!(ended, Ended::Failed);
-        assert_eq!(said.last().unwrap(), "render failed: engine/panic");
-    }
-
-    #[tokio::test]
-    async fn an_interrupt_stops_what_runs_and_starts_nothing() {
-        let (ended, said) = session(&[("deploy", Act::Hang)], Some("deploy started")).await;
-        assert_eq!(ended, Ended::Interrupted);
-        assert_eq!(said, ["prepare started", "render started", "deploy started", "deploy cancelled"]);
     }
 }

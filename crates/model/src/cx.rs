@@ -107,6 +107,12 @@ impl Cx {
         Self::new(step, Env::default(), EventSink::none(), CancellationToken::new())
     }
 
+    /// Returns this context with another environment.
+    #[must_use]
+    pub fn with_env(self, env: Env) -> Self {
+        Self { env, ..self }
+    }
+
     /// Records a fact.
     pub fn emit(&self, fact: EventKind) {
         self.events.send(fact);

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::BuiltImage;
 use crate::AutoStage;
+use crate::BuiltImage;
 use crate::Diagnostic;
 use crate::ForwardSource;
 use crate::ForwardState;

@@ -56,6 +56,7 @@ pub use product::ReleasedObject;
 pub use reason::Hold;
 pub use reason::Reason;
 pub use reason::RebuildCause;
+pub use state::ArtifactState;
 pub use state::Progress;
 pub use state::State;
 pub use step::Stage;

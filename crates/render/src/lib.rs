@@ -24,6 +24,8 @@ use devloop_model::ResourceSelector;
 use devloop_model::Vars;
 
 pub use error::RenderError;
+pub use source::Sources;
+pub use source::sources;
 pub use yaml::to_yaml;
 
 /// What is to be rendered, and with what.
@@ -77,6 +79,15 @@ pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Resul
         cx.warn(warning);
     }
     Ok(sets)
+}
+
+/// Returns a hash of rendered manifests: the same hash is the same manifests, in the same order.
+pub fn hash(sets: &[ManifestSet]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for manifest in sets.iter().flat_map(|set| &set.manifests) {
+        hasher.update(manifest.object.to_string().as_bytes()).update(b"\0");
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ impl Deployer {
             inventory: "shop".to_owned(),
             force: false,
             prune: true,
+            passing: false,
             wait_for_deletions: WaitForDeletions::default(),
         };
         Self { context, cluster, job, cx, events }
@@ -277,6 +278,37 @@ async fn delete_takes_back_what_was_created_and_nothing_else() {
     assert_eq!(left, "configmap/bystander\nconfigmap/kube-root-ca.crt\nconfigmap/theirs\n");
     let again = devloop_deploy::delete(&deployer.job, &set, false, &deployer.cluster, &deployer.cx).await.unwrap();
     assert!(again.deleted.is_empty());
+}
+
+#[tokio::test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+async fn a_session_takes_back_only_what_it_created() {
+    let mut deployer = Deployer::new().await;
+    let (before, during) = (config_map("before", json!({})), config_map("during", json!({})));
+    deployer.deploy(std::slice::from_ref(&before)).await;
+
+    deployer.job.passing = true;
+    let objects = [before, during];
+    deployer.deploy(&objects).await;
+    let set = manifests(&objects);
+    let deletion = devloop_deploy::delete(&deployer.job, &set, false, &deployer.cluster, &deployer.cx).await.unwrap();
+    let names = |keys: &[devloop_model::ObjectKey]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        (names(&deletion.deleted), names(&deletion.deployed)),
+        (vec!["configmap/during".to_owned()], vec!["configmap/before".to_owned()])
+    );
+
+    // A session that was killed leaves its objects to the next one; a deploy that is no session makes them stay.
+    deployer.deploy(&objects).await;
+    deployer.job.passing = false;
+    deployer.deploy(&objects).await;
+    deployer.job.passing = true;
+    let deletion = devloop_deploy::delete(&deployer.job, &set, false, &deployer.cluster, &deployer.cx).await.unwrap();
+    assert_eq!((deletion.deleted.len(), deletion.deployed.len()), (0, 2));
+
+    deployer.job.passing = false;
+    let deletion = devloop_deploy::delete(&deployer.job, &set, false, &deployer.cluster, &deployer.cx).await.unwrap();
+    assert_eq!(deletion.deleted.len(), 2);
 }
 
 #[tokio::test]

@@ -20,6 +20,17 @@ fn getting_started_answers_and_a_second_run_changes_nothing() {
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn what_build_made_is_not_built_again_by_run() {
+    for example in ["getting-started", "ko", "custom"] {
+        let context = TestContext::new().with_example(example);
+        context.devloop(&["build"]).success();
+        let run = context.devloop(&["run"]).success();
+        assert!(run.contains("Found Remotely"), "{example}: {run}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn ko_answers() {
     let context = TestContext::new().with_example("ko");
     context.devloop(&["run"]).success();

@@ -83,6 +83,7 @@ fn options(into: LoadInto, folder: &std::path::Path) -> BuildOptions {
         push: None,
         tag: None,
         cache_artifacts: false,
+        fresh: std::collections::BTreeSet::new(),
         cache_dir: folder.join(".cache"),
         working_dir: folder.to_owned(),
         mode: "run".to_owned(),
@@ -99,7 +100,7 @@ fn artifact(folder: &std::path::Path, image: &str, local: LocalBuild) -> Arc<Art
         requires: Vec::new(),
         platforms: Vec::new(),
         runtime: None,
-            sync: None,
+        sync: None,
         local,
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
     })

@@ -41,6 +41,7 @@ pub(crate) use self::settings::Settings;
 use crate::BuildError;
 use crate::inputs::ko::Program;
 use crate::inputs::ko::program;
+use crate::platforms;
 
 /// Variables of the environment that change what an image is, beside those that templates name.
 const ENVIRONMENT: [&str; 15] = [
@@ -114,7 +115,7 @@ pub(crate) async fn push(spec: &KoBuild, job: KoJob<'_>, registry: &Registry, cx
 
 async fn build_all(spec: &KoBuild, job: KoJob<'_>, registry: &Registry, cx: &Cx) -> Result<Vec<Built>, BuildError> {
     let settings = Settings::resolve(job.artifact, spec, Some(job.reference), job.mode, &cx.env)?;
-    let default = [settings.default_platform(&cx.env)];
+    let default = [platforms::of_go(&cx.env)];
     let platforms = if job.platforms.is_empty() { &default } else { job.platforms };
     try_join_all(platforms.iter().map(|platform| build_one(&settings, platform, job, registry, cx))).await
 }

@@ -11,6 +11,7 @@ use devloop_model::DockerBuild;
 use devloop_model::ImageRef;
 use devloop_model::KoBuild;
 use devloop_model::MissingKey;
+use devloop_model::Platform;
 use devloop_model::RebuildCause;
 use devloop_model::Template;
 use serde::Deserialize;
@@ -23,6 +24,7 @@ use crate::InputFile;
 use crate::Inputs;
 use crate::builder;
 use crate::inputs::dockerfile_of;
+use crate::platforms;
 
 /// What goes into an image besides files. Values may be secret, so only their hashes are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +51,7 @@ pub(super) struct Remembered {
 }
 
 impl Ingredients {
-    /// Returns what goes into the image of `artifact`, but for the images that it requires.
+    /// Returns what goes into the image of `artifact`, but for the images that it requires; `daemon` is what the daemon builds for.
     ///
     /// # Errors
     /// When a template fails.
@@ -58,9 +60,11 @@ impl Ingredients {
         reference: &ImageRef,
         dockerfile: Option<&str>,
         options: &BuildOptions,
+        daemon: Option<&Platform>,
         cx: &Cx,
     ) -> Result<Self, BuildError> {
-        let mut own = Self { platforms: options.platforms_of(artifact).iter().map(ToString::to_string).collect(), ..Self::default() };
+        let platforms = platforms::built_for(artifact, options, daemon, &cx.env);
+        let mut own = Self { platforms: platforms.iter().map(ToString::to_string).collect(), ..Self::default() };
         own.platforms.sort_unstable();
         match &artifact.builder {
             Builder::Docker(spec) => own.docker(spec),

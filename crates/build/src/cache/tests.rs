@@ -28,7 +28,7 @@ fn inputs(files: &[(&str, &str)]) -> Inputs {
 fn ingredients(artifact: &Artifact, dockerfile: &str, mode: &str) -> Ingredients {
     let options = BuildOptions::without_cluster("/nowhere".into(), "/".into(), mode);
     let reference = ImageRef::parse("web:v1").unwrap();
-    Ingredients::of(artifact, &reference, Some(dockerfile), &options, &Cx::silent(StepId::of(Stage::Prepare))).unwrap()
+    Ingredients::of(artifact, &reference, Some(dockerfile), &options, None, &Cx::silent(StepId::of(Stage::Prepare))).unwrap()
 }
 
 fn docker() -> Artifact {

@@ -21,6 +21,7 @@ pub(crate) use go_files::nearest;
 use crate::BuildError;
 use crate::builder::ko::Settings;
 use crate::builder::ko::kodata;
+use crate::platforms;
 
 /// A Go program, as `go list` sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub(crate) async fn list(
     cx: &Cx,
 ) -> Result<Vec<PathBuf>, BuildError> {
     let settings = Settings::resolve(artifact, spec, None, mode, &cx.env)?;
-    let host = [settings.default_platform(&cx.env)];
+    let host = [platforms::of_go(&cx.env)];
     let platforms = if platforms.is_empty() { &host } else { platforms };
     let mut files = Vec::new();
     for platform in platforms {

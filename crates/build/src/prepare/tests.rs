@@ -77,6 +77,7 @@ async fn without_the_cache_everything_is_built() {
     insta::assert_snapshot!(shown(events), @r"
     tagging
     tagged web:v7
+    web NotFound: the cache is off
     ");
 }
 

@@ -46,9 +46,9 @@ struct Inert {
 
 /// Not of one command: they may stand before it.
 const EVERYWHERE: &[&str] = &[];
-const ALL: &[&str] = &["run", "build", "deploy", "render", "delete", "diagnose"];
-const PIPELINE: &[&str] = &["run", "build", "deploy", "render"];
-const DEPLOYS: &[&str] = &["run", "deploy"];
+const ALL: &[&str] = &["dev", "run", "build", "deploy", "render", "delete", "diagnose"];
+const PIPELINE: &[&str] = &["dev", "run", "build", "deploy", "render"];
+const DEPLOYS: &[&str] = &["dev", "run", "deploy"];
 const FALSE: &[&str] = &["false", "0", "f", "F", "FALSE", "False"];
 const NO_GRPC: Answer =
     Answer::Error("speak gRPC", "use `--rpc-http-port PORT`, which serves the same API over HTTP, or read the events from `--output json`");
@@ -62,31 +62,31 @@ const TABLE: &[Inert] = &[
     inert("assume-yes", Takes::Switch, &[], ALL, Answer::Silence).hidden(),
     inert("interactive", Takes::Switch, &[], EVERYWHERE, Answer::Silence).hidden(),
     inert("update-check", Takes::Switch, &[], EVERYWHERE, Answer::Silence).hidden(),
-    inert("auto-create-config", Takes::Switch, &[], &["run"], Answer::Silence).hidden(),
+    inert("auto-create-config", Takes::Switch, &[], &["dev", "run"], Answer::Silence).hidden(),
     // A configuration that would have to be fetched is an error at its line.
     inert("remote-cache-dir", Takes::Value, &[], ALL, Answer::Silence).hidden(),
     inert("sync-remote-cache", Takes::Value, &[], ALL, Answer::Silence).hidden(),
     // Everything is waited for at once, and every custom resource that has conditions with it.
     inert("iterative-status-check", Takes::Switch, &[], DEPLOYS, Answer::Silence).hidden(),
     inert("status-check-selectors", Takes::Value, &[], DEPLOYS, Answer::Silence).hidden(),
-    inert("enable-gke-arm-node-toleration", Takes::Switch, &[], &["run", "deploy", "render"], Answer::Silence).hidden(),
+    inert("enable-gke-arm-node-toleration", Takes::Switch, &[], &["dev", "run", "deploy", "render"], Answer::Silence).hidden(),
     inert("build-concurrency", Takes::Value, &[], &["deploy"], Answer::Silence).hidden(),
-    inert("enable-platform-node-affinity", Takes::Switch, FALSE, &["run", "deploy", "render"], Answer::Warning("objects are given no node affinity")).hidden(),
+    inert("enable-platform-node-affinity", Takes::Switch, FALSE, &["dev", "run", "deploy", "render"], Answer::Warning("objects are given no node affinity")).hidden(),
     inert("cleanup", Takes::Switch, &["true", "1"], &["run"], NO_CLEANUP).hidden(),
     inert("no-prune", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),
     inert("no-prune-children", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),
-    inert("hydration-dir", Takes::Value, &[".kpt-pipeline"], &["run", "deploy", "render"], Answer::Warning("it is for kpt, which is not used")).hidden(),
+    inert("hydration-dir", Takes::Value, &[".kpt-pipeline"], &["dev", "run", "deploy", "render"], Answer::Warning("it is for kpt, which is not used")).hidden(),
     inert("enable-rpc", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
     inert("wait-for-connection", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
-    inert("rpc-port", Takes::Value, &[""], &["run", "build", "deploy"], NO_GRPC).hidden(),
+    inert("rpc-port", Takes::Value, &[""], &["dev", "run", "build", "deploy"], NO_GRPC).hidden(),
     inert("event-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("write its events into a file", "redirect `--output json`")).hidden(),
     inert("last-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("keep a copy of its output", "use `tee`")).hidden(),
     inert("port-forward", Takes::Switch, &["off", "false", "0"], DEPLOYS, Answer::Error("forward ports", "leave the flag out, and use `kubectl port-forward`")),
-    inert("auto", Takes::Switch, FALSE, &["run"], Answer::Error("make up a configuration", "write a skaffold.yaml")).hidden(),
+    inert("auto", Takes::Switch, FALSE, &["dev", "run"], Answer::Error("make up a configuration", "write a skaffold.yaml")).hidden(),
     inert("render-only", Takes::Switch, FALSE, &["run"], Answer::Error("render under `run`", "use `devloop render`")).hidden(),
     inert("render-output", Takes::Value, &[""], &["run"], Answer::Error("render under `run`", "use `devloop render --output FILE`")).hidden(),
-    inert("cloud-run-project", Takes::Value, &[""], &["run", "deploy", "delete"], NO_CLOUD_RUN).hidden(),
-    inert("cloud-run-location", Takes::Value, &[""], &["run", "deploy", "delete"], NO_CLOUD_RUN).hidden(),
+    inert("cloud-run-project", Takes::Value, &[""], &["dev", "run", "deploy", "delete"], NO_CLOUD_RUN).hidden(),
+    inert("cloud-run-location", Takes::Value, &[""], &["dev", "run", "deploy", "delete"], NO_CLOUD_RUN).hidden(),
     inert("set", Takes::Value, &[""], &["render", "delete"], NO_SETTERS).hidden(),
     inert("set-value-file", Takes::Value, &[""], &["render", "delete"], NO_SETTERS).hidden(),
 ];

@@ -51,9 +51,9 @@ fn samples(flag: &Arg) -> [String; 3] {
         return pick(&possible.iter().map(String::as_str).collect::<Vec<_>>());
     }
     match flag.get_id().as_str() {
-        "build_concurrency" | "rpc_http_port" | "session" | "tail" if !is_switch(flag) => pick(&["1", "2", "3"]),
-        "wait_for_deletions_max" | "wait_for_deletions_delay" | "since" => pick(&["1s", "2s", "3s"]),
         _ if *flag.get_num_args().unwrap_or_default().start_bound_value() == 0 => pick(&["true", "false"]),
+        "build_concurrency" | "rpc_http_port" | "session" | "tail" => pick(&["1", "2", "3"]),
+        "wait_for_deletions_max" | "wait_for_deletions_delay" | "since" => pick(&["1s", "2s", "3s"]),
         _ => pick(&["first", "second", "third"]),
     }
 }

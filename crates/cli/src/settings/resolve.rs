@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use devloop_model::AutoStage;
 use devloop_model::Env;
 use devloop_model::ImageNameError;
 use devloop_model::ImageRef;
 use devloop_model::Platform;
+use devloop_model::WatchMode;
 use devloop_ui::Mute;
 use devloop_ui::Progress;
 use devloop_ui::Verbosity;
@@ -18,6 +21,7 @@ use super::ConfigSettings;
 use super::ConfigSource;
 use super::ConsoleChoice;
 use super::DeploySettings;
+use super::DevSettings;
 use super::Paths;
 use super::Prebuilt;
 use super::Question;
@@ -38,6 +42,8 @@ use crate::args::ManifestArgs;
 use crate::args::PrebuiltArgs;
 use crate::args::SessionArgs;
 use crate::args::TargetArgs;
+use crate::args::TriggerMode;
+use crate::args::WatchArgs;
 
 impl Settings {
     /// Returns what the arguments mean, with `env` for the places of files.
@@ -63,6 +69,16 @@ impl Settings {
     /// Takes over what the command's flags say, and returns the command.
     fn take(&mut self, command: Command) -> Result<CommandSettings, ArgsError> {
         Ok(match command {
+            Command::Dev(dev) => {
+                self.take_shared(&dev.config, Some(&dev.target));
+                self.take_build(&dev.build, true)?;
+                self.take_manifests(&dev.manifests)?;
+                self.take_deploy(&dev.deploy);
+                self.console.take(&dev.console)?;
+                self.console.json = dev.output == EventFormat::Json;
+                self.api_port = dev.api.rpc_http_port;
+                CommandSettings::Dev(DevSettings::from_args(&dev.watch, dev.deploy.tail.0))
+            }
             Command::Run(run) => {
                 self.take_shared(&run.config, Some(&run.target));
                 self.take_build(&run.build, true)?;
@@ -230,6 +246,26 @@ impl ConfigSettings {
             profile_auto_activation: true,
             propagate_profiles: true,
             global: None,
+        }
+    }
+}
+
+impl DevSettings {
+    fn from_args(watch: &WatchArgs, tail: bool) -> Self {
+        let automatic = [(AutoStage::Build, watch.auto_build), (AutoStage::Sync, watch.auto_sync), (AutoStage::Deploy, watch.auto_deploy)];
+        Self {
+            tail,
+            mode: match watch.trigger {
+                TriggerMode::Notify => WatchMode::Notify,
+                TriggerMode::Polling => WatchMode::Polling,
+                TriggerMode::Manual => WatchMode::Manual,
+            },
+            poll_interval: Duration::from_millis(watch.watch_poll_interval),
+            watched: List::flatten(&watch.watch_image),
+            manual: automatic.into_iter().filter(|(_, by_itself)| !by_itself.0).map(|(stage, _)| stage).collect(),
+            clean_up: watch.cleanup.0,
+            end_at_first_failure: watch.keep_running_on_failure.is_some_and(|keep| !keep.0),
+            prune: !watch.no_prune.0,
         }
     }
 }

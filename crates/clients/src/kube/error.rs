@@ -158,6 +158,11 @@ impl From<Cancelled> for KubeError {
 }
 
 impl KubeError {
+    /// Returns whether the cluster is away rather than unwilling, so that the same may work a little later.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Server { .. })
+    }
+
     /// Returns this error in the user's words.
     pub fn diagnostic(&self) -> Diagnostic {
         let error = Diagnostic::error(self.code(), self.to_string());

@@ -4,6 +4,9 @@ mod glob;
 mod objects;
 mod raw;
 mod remote;
+mod watched;
 
 pub(crate) use raw::raw;
 pub(crate) use remote::remote;
+pub use watched::Sources;
+pub use watched::sources;

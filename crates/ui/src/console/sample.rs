@@ -65,7 +65,8 @@ pub(crate) fn opening(command: &str, concurrency: usize) -> Vec<EventKind> {
         artifact: name(artifact),
         reference: format!("localhost:5000/{artifact}:v1").parse::<ImageRef>().unwrap(),
     };
-    let checked = |artifact: &str, outcome, causes| EventKind::CacheChecked { artifact: name(artifact), outcome, causes, key: String::new() };
+    let checked =
+        |artifact: &str, outcome, causes| EventKind::CacheChecked { artifact: name(artifact), outcome, causes, key: String::new() };
     vec![
         EventKind::SessionStarted { version: "0.1.0".into(), command: command.into() },
         EventKind::PlanLoaded {

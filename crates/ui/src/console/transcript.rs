@@ -99,6 +99,7 @@ impl Transcript {
                 vec![Line::main(format!(" - {artifact} -> ")).and(Paint::Plain, reference.to_string())]
             }
             EventKind::CacheCheckStarted => vec![Line::main("Checking cache...")],
+            EventKind::CacheChecked { causes, .. } if *causes == [RebuildCause::CacheOff] => Vec::new(),
             EventKind::CacheChecked { artifact, outcome, causes, .. } => cache(artifact, *outcome, causes),
             EventKind::BuildsSkipped { option } => vec![Line::new(Paint::Yellow, format!("Skipping build phase since {option}"))],
             EventKind::BuildsStarted { artifacts, concurrency } => self.builds(artifacts, *concurrency),
@@ -307,7 +308,7 @@ fn cache(artifact: &ImageName, outcome: CacheOutcome, causes: &[RebuildCause]) -
     };
     let mut lines = vec![Line::main(format!(" - {artifact}: ")).and(paint, text)];
     // That an image was never built says nothing that "Not found" does not.
-    if !causes.iter().all(|cause| matches!(cause, RebuildCause::NeverBuilt | RebuildCause::CacheOff)) {
+    if !causes.iter().all(|cause| *cause == RebuildCause::NeverBuilt) {
         lines.push(Line::new(Paint::Plain, format!("   because {}", Reason::Rebuild { causes: causes.to_vec() })));
     }
     lines

@@ -141,19 +141,6 @@ impl Settings {
         })
     }
 
-    /// Returns what is built for when nobody says: `GOOS` and `GOARCH`, else Linux on this machine's architecture.
-    pub(crate) fn default_platform(&self, env: &Env) -> Platform {
-        let arch = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            "x86" => "386",
-            "powerpc64" => "ppc64le",
-            other => other,
-        };
-        let text = format!("{}/{}", env.get("GOOS").unwrap_or("linux"), env.get("GOARCH").unwrap_or(arch));
-        Platform::parse(&text).unwrap_or_else(|_| Platform::parse("linux/amd64").expect("a platform"))
-    }
-
     /// Renders flags of `.ko.yaml`, which see the build's environment and git.
     fn templated(&self, texts: &[String], env: &Env) -> Result<Vec<String>, BuildError> {
         if !texts.iter().any(|text| text.contains("{{")) {

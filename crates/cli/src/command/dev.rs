@@ -1,0 +1,110 @@
+//! `devloop dev`: build, deploy, and do so again for every save, until the user has enough.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use devloop_engine::Goal;
+use devloop_engine::ImageSource;
+use devloop_engine::Leaving;
+use devloop_engine::LiveStages;
+use devloop_engine::Reload;
+use devloop_engine::Reloaded;
+use devloop_engine::Wake;
+use devloop_model::Command;
+use devloop_model::Diagnostic;
+use devloop_model::Event;
+use devloop_model::EventKind;
+use devloop_model::Target;
+use devloop_model::Trigger;
+use devloop_ui::Reporter;
+use devloop_watch::Batch;
+use devloop_watch::FileWatcher;
+use devloop_watch::WatchSettings;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::environment;
+use crate::exit::Exit;
+use crate::pipeline::Pipeline;
+use crate::serving::Serving;
+use crate::session::Session;
+use crate::settings::DevSettings;
+use crate::settings::Settings;
+
+/// How many wakes may wait for the loop; the one that would be too many waits itself.
+const WAKES: usize = 64;
+
+/// Runs the loop until it is told to end.
+///
+/// # Errors
+/// When files cannot be watched, another session works on the same release, or the API's port is taken.
+pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
+    let (wake, wakes) = mpsc::channel(WAKES);
+    let (watcher, batches) = watcher(dev)?;
+    let (serving, commands) = Serving::watching(pipeline, &mut reporter.lock().unwrap_or_else(PoisonError::into_inner))?;
+    tokio::spawn(forward(batches, wake.clone(), pipeline.cancel.clone()));
+    tokio::spawn(obey(commands, wake, pipeline.cancel.clone()));
+    let stages = LiveStages::new(pipeline.specs(ImageSource::Build), pipeline.session.clients.clone())
+        .watching(watcher)
+        .reloading(reload(pipeline.session.settings.clone(), pipeline.target.clone()));
+    let manual = dev.manual.iter().map(|stage| EventKind::AutoSwitched { stage: *stage, enabled: false });
+    let mut report = |event: &Event| reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
+    let session = devloop_engine::Session {
+        goal: Goal::dev(pipeline.checks_status()),
+        stages: Arc::new(stages),
+        opening: pipeline.opening().into_iter().chain(manual).chain([EventKind::ApiServed { url: serving.url.clone() }]).collect(),
+        wakes,
+        leaving: Leaving { clean_up: dev.clean_up, at_first_failure: dev.end_at_first_failure },
+        report: &mut report,
+        cancel: pipeline.cancel.clone(),
+    };
+    let ended = session.run().await;
+    serving.end().await;
+    Ok(ended.into())
+}
+
+fn watcher(dev: &DevSettings) -> Result<(FileWatcher, mpsc::Receiver<Batch>), Diagnostic> {
+    let settings = WatchSettings { mode: dev.mode, poll_interval: dev.poll_interval };
+    FileWatcher::start(settings).map_err(|error| error.diagnostic())
+}
+
+/// Hands batches of changed files to the loop, until one of both ends.
+async fn forward(mut batches: mpsc::Receiver<Batch>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
+    while let Some(Some(Batch { paths, first, rescan })) = cancel.run_until_cancelled(batches.recv()).await {
+        let trigger = if rescan { Trigger::Rescan } else { Trigger::Files(paths) };
+        if wakes.send(Wake { trigger, first: first.into() }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Hands what clients of the API ask for to the loop, until one of both ends.
+async fn obey(mut commands: mpsc::Receiver<Command>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
+    while let Some(Some(command)) = cancel.run_until_cancelled(commands.recv()).await {
+        if wakes.send(Wake { trigger: Trigger::Command(command), first: Instant::now() }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Returns what reads the configuration again, as the command line asks for it; the target stays what it was.
+fn reload(settings: Settings, target: Target) -> Reload {
+    Arc::new(move || {
+        let env = environment::read().map_err(|diagnostic| vec![diagnostic])?;
+        let session = Session::open(settings.clone(), env)?;
+        let asked = session.settings.target.context.as_ref().or(session.plan.deploy.kube_context.as_ref());
+        if asked.is_some() && asked != target.context.as_ref() {
+            return Err(vec![another_context(asked.map_or("", String::as_str))]);
+        }
+        let pipeline = Pipeline { session, target: target.clone(), cancel: CancellationToken::new() };
+        Ok(Reloaded { specs: pipeline.specs(ImageSource::Build), facts: pipeline.loaded() })
+    })
+}
+
+fn another_context(context: &str) -> Diagnostic {
+    Diagnostic::error("dev/another-context", format!("the configuration now names the Kubernetes context `{context}`"))
+        .because("a session stays in the cluster that it began in")
+        .help("end this session and start another")
+}

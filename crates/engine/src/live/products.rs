@@ -1,0 +1,72 @@
+//! What the steps so far have made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use devloop_attach::Live;
+use devloop_build::BuildJob;
+use devloop_build::Prepared;
+use devloop_deploy::Deletion;
+use devloop_model::Artifact;
+use devloop_model::BuiltImage;
+use devloop_model::Diagnostic;
+use devloop_model::ImageName;
+use devloop_model::ManifestSet;
+
+use super::seen::Seen;
+
+/// What the steps so far have made.
+#[derive(Debug, Default)]
+pub(super) struct Products {
+    pub(super) prepared: BTreeMap<ImageName, Arc<Prepared>>,
+    /// The inputs of each artifact when they were last looked at, for whatever reason.
+    pub(super) seen: BTreeMap<ImageName, Arc<Seen>>,
+    pub(super) images: BTreeMap<ImageName, BuiltImage>,
+    pub(super) manifests: Arc<Vec<ManifestSet>>,
+    /// The images that `manifests` were rendered with.
+    pub(super) rendered: Vec<BuiltImage>,
+    pub(super) live: Arc<Live>,
+    pub(super) deletion: Deletion,
+}
+
+impl Products {
+    /// Returns the images so far, in the order of `artifacts`; images that were given for no artifact come last.
+    pub(super) fn images(&self, artifacts: &[Arc<Artifact>]) -> Vec<BuiltImage> {
+        let mut known = self.images.clone();
+        let in_order: Vec<BuiltImage> = artifacts.iter().filter_map(|artifact| known.remove(&artifact.image)).collect();
+        in_order.into_iter().chain(known.into_values()).collect()
+    }
+
+    /// Takes in what a preparation found.
+    pub(super) fn prepared(&mut self, prepared: &[Arc<Prepared>], images: Vec<BuiltImage>) {
+        self.images.extend(images.into_iter().map(|image| (image.artifact.clone(), image)));
+        for prepared in prepared {
+            let image = &prepared.artifact.image;
+            self.seen.insert(image.clone(), Arc::new(Seen::new(prepared.inputs.clone())));
+            self.prepared.insert(image.clone(), Arc::clone(prepared));
+        }
+    }
+
+    /// Takes in the image of `job`, unless its inputs ask for another one by now; returns whether it was taken.
+    pub(super) fn built(&mut self, job: &Prepared, image: &BuiltImage) -> bool {
+        let wanted = self.prepared.get(&image.artifact).is_some_and(|prepared| prepared.key == job.key);
+        if wanted {
+            self.images.insert(image.artifact.clone(), image.clone());
+        }
+        wanted
+    }
+
+    /// Returns what the build of `artifact` is given.
+    ///
+    /// # Errors
+    /// When a step before it did not make what it needs, which is a mistake of the loop.
+    pub(super) fn build_job(&self, artifact: &ImageName) -> Result<BuildJob, Diagnostic> {
+        let lost = |what: &ImageName| Diagnostic::error("engine/lost", format!("`{what}` is built before it was prepared"));
+        let prepared = self.prepared.get(artifact).ok_or_else(|| lost(artifact))?;
+        let required = prepared.artifact.requires.iter().map(|requirement| {
+            let image = self.images.get(&requirement.image).ok_or_else(|| lost(&requirement.image))?;
+            Ok((requirement.alias.clone(), image.clone()))
+        });
+        Ok(BuildJob { prepared: Prepared::clone(prepared), required: required.collect::<Result<_, Diagnostic>>()? })
+    }
+}

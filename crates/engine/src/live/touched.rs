@@ -1,0 +1,79 @@
+//! What changed files mean: to whose inputs, manifests or configuration they belong, and whether they differ at all.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use devloop_model::Artifact;
+use devloop_model::Cx;
+use devloop_model::Touched;
+use devloop_model::TouchedArtifact;
+use devloop_render::Sources;
+use futures::future::join_all;
+
+use super::LiveStages;
+use super::Specs;
+use super::seen::Seen;
+
+impl LiveStages {
+    /// Returns what a change of `files` concerns; an artifact whose inputs are what they were is not concerned.
+    pub(super) async fn concerned(&self, files: &[PathBuf], cx: &Cx) -> Touched {
+        let specs = self.specs();
+        let sources = devloop_render::sources(&specs.render);
+        let (config, rest): (Vec<&PathBuf>, Vec<&PathBuf>) = files.iter().partition(|file| specs.config_files.contains(file));
+        let watched = specs.artifacts.iter().filter(|artifact| specs.watches(artifact));
+        let near = watched.map(|artifact| (artifact, self.near(artifact, &rest, &sources)));
+        let near: Vec<_> = near.filter(|(_, near)| !near.is_empty()).collect();
+        let artifacts = join_all(near.iter().map(|(artifact, near)| self.differs(artifact, near, &specs, cx))).await;
+        let manifests = rest.iter().filter(|file| sources.contains(file));
+        Touched {
+            artifacts: artifacts.into_iter().flatten().collect(),
+            manifests: manifests.map(|file| shown(file, &specs)).collect(),
+            config: config.into_iter().map(|file| shown(file, &specs)).collect(),
+        }
+    }
+
+    /// Returns that everything may have changed.
+    pub(super) fn all(&self) -> Touched {
+        let specs = self.specs();
+        let touched = |artifact: &Arc<Artifact>| TouchedArtifact { artifact: artifact.image.clone(), files: Vec::new(), syncable: false };
+        let manifests = devloop_render::sources(&specs.render).files;
+        Touched {
+            artifacts: specs.artifacts.iter().map(touched).collect(),
+            manifests: manifests.iter().map(|file| shown(file, &specs)).collect(),
+            config: specs.config_files.iter().map(|file| shown(file, &specs)).collect(),
+        }
+    }
+
+    /// Returns the files that may be inputs of `artifact`. A manifest beside sources is none unless it was one before.
+    fn near<'f>(&self, artifact: &Artifact, files: &[&'f PathBuf], sources: &Sources) -> Vec<&'f PathBuf> {
+        let seen = self.products().seen.get(&artifact.image).cloned();
+        let is_near = |file: &&&'f PathBuf| match &seen {
+            Some(seen) => seen.is_input(file) || seen.is_near(file) && !sources.contains(file),
+            None => file.starts_with(&artifact.context),
+        };
+        files.iter().filter(is_near).copied().collect()
+    }
+
+    /// Returns what of `artifact` differs from when its inputs were last looked at.
+    async fn differs(&self, artifact: &Arc<Artifact>, near: &[&PathBuf], specs: &Specs, cx: &Cx) -> Option<TouchedArtifact> {
+        let touched = |files| Some(TouchedArtifact { artifact: artifact.image.clone(), files, syncable: false });
+        let before = self.products().seen.get(&artifact.image).cloned();
+        let now = devloop_build::inputs_of(artifact, &specs.build, &self.clients, cx).await;
+        let (Some(before), Ok(now)) = (before, now) else {
+            // The step that looks again says what is wrong.
+            return touched(near.iter().map(|file| shown(file, specs)).collect());
+        };
+        let files = before.inputs.differences(&now);
+        if files.is_empty() {
+            return None;
+        }
+        self.products().seen.insert(artifact.image.clone(), Arc::new(Seen::new(now)));
+        touched(files)
+    }
+}
+
+/// Returns a path as the user would name it.
+fn shown(file: &Path, specs: &Specs) -> String {
+    file.strip_prefix(&specs.build.working_dir).unwrap_or(file).display().to_string()
+}

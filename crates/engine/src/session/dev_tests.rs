@@ -1,0 +1,456 @@
+//! Scenarios of watching sessions: what is saved when, and which steps run because of it.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use devloop_model::AutoStage;
+use devloop_model::BuiltImage;
+use devloop_model::CacheOutcome;
+use devloop_model::Cx;
+use devloop_model::Identity;
+use devloop_model::ImageName;
+use devloop_model::RebuildCause;
+use devloop_model::TouchedArtifact;
+
+use super::*;
+use crate::Node;
+
+/// What a step does, the next time that it runs.
+#[derive(Debug, Clone)]
+enum Act {
+    /// The cache has nothing of these artifacts, whose inputs have these keys.
+    Miss(&'static [(&'static str, &'static str)]),
+    /// The cache has this image of an artifact.
+    Hit(&'static str, &'static str),
+    /// It makes this: an image's tag, a hash of manifests.
+    Make(&'static str),
+    Nothing,
+    Fail,
+    /// It runs until it is stopped.
+    Hang,
+}
+
+/// Stages by script: acts are consumed in order, and a step without one does nothing.
+struct Script(Mutex<BTreeMap<&'static str, VecDeque<Act>>>);
+
+fn name(text: &str) -> ImageName {
+    ImageName::parse(text).unwrap()
+}
+
+fn image(artifact: &str, tag: &str) -> EventKind {
+    let tag = Some(devloop_model::Tag::parse(tag).unwrap());
+    EventKind::ImageReady {
+        image: BuiltImage { artifact: name(artifact), name: name(artifact), tag, identity: Identity::AsNamed, runtime: None },
+    }
+}
+
+#[async_trait::async_trait]
+impl Stages for Script {
+    fn graph(&self) -> Graph {
+        let node = |image: &str, requires: &[&str], syncs| Node {
+            image: name(image),
+            requires: requires.iter().map(|r| name(r)).collect(),
+            syncs,
+        };
+        Graph { artifacts: vec![node("base", &[], false), node("web", &["base"], false), node("api", &[], true)], concurrency: 8 }
+    }
+
+    async fn run(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
+        let act = self.0.lock().unwrap().get_mut(work.step.to_string().as_str()).and_then(VecDeque::pop_front);
+        match act {
+            Some(Act::Miss(artifacts)) => {
+                for (artifact, key) in artifacts {
+                    let (causes, key) = (vec![RebuildCause::NeverBuilt], (*key).to_owned());
+                    cx.emit(EventKind::CacheChecked { artifact: name(artifact), outcome: CacheOutcome::NotFound, causes, key });
+                }
+            }
+            Some(Act::Hit(artifact, tag)) => {
+                cx.emit(EventKind::CacheChecked {
+                    artifact: name(artifact),
+                    outcome: CacheOutcome::FoundRemotely,
+                    causes: vec![],
+                    key: String::new(),
+                });
+                cx.emit(image(artifact, tag));
+            }
+            Some(Act::Make(what)) => match &work.step.artifact {
+                Some(artifact) => cx.emit(image(artifact.as_str(), what)),
+                None => cx.emit(EventKind::ManifestsRendered { objects: 1, hash: what.to_owned() }),
+            },
+            Some(Act::Fail) => return Err(Diagnostic::error("test/failed", "it failed")),
+            Some(Act::Hang) => {
+                cx.cancel.cancelled().await;
+                return Err(Diagnostic::error("test/stopped", "stopped"));
+            }
+            None if work.step.stage == Stage::Attach => cx.cancel.cancelled().await,
+            Some(Act::Nothing) | None => {}
+        }
+        Ok(())
+    }
+
+    /// `web/main.go` is a file of the artifact `web`; those of `k8s` are manifests; `skaffold.yaml` is the configuration.
+    async fn touched(&self, files: &[PathBuf], _: &Cx) -> Touched {
+        let mut touched = Touched::default();
+        for file in files {
+            let text = file.display().to_string();
+            match text.split_once('/') {
+                Some(("k8s", _)) => touched.manifests.push(text),
+                Some((artifact, file)) => {
+                    let syncable = artifact == "api" && file.ends_with(".html");
+                    touched.artifacts.push(TouchedArtifact { artifact: name(artifact), files: vec![file.to_owned()], syncable });
+                }
+                None => touched.config.push(text),
+            }
+        }
+        touched
+    }
+
+    fn everything(&self) -> Touched {
+        Touched::default()
+    }
+}
+
+/// What happens when a line is said, once.
+#[derive(Debug, Clone)]
+enum Then {
+    Save(&'static str),
+    Ask(Command),
+    Quit,
+}
+
+fn line(fact: &EventKind) -> Option<String> {
+    Some(match fact {
+        EventKind::Triggered { save, touched, .. } => format!("save {save}: {}", touched.files().join(" ")),
+        EventKind::StepStarted { step, reason } => format!("{step} because {reason}"),
+        EventKind::StepHeld { step, hold } => format!("{step} waits: {hold}"),
+        EventKind::StepFinished { step, outcome: Outcome::Failed { .. }, .. } => format!("{step} failed"),
+        EventKind::StepFinished { step, outcome: Outcome::Cancelled, .. } => format!("{step} stopped"),
+        EventKind::IterationEnded { save, outcome, .. } => {
+            format!("{} {save}", if matches!(outcome, Outcome::Succeeded) { "done" } else { "bad" })
+        }
+        EventKind::Paused { paused } => if *paused { "paused" } else { "goes on" }.to_owned(),
+        _ => return None,
+    })
+}
+
+/// Runs a session in which each of `then` happens once its line was said; returns the lines after the first iteration.
+async fn session(script: &[(&'static str, Act)], then: &[(&str, Then)]) -> Vec<String> {
+    session_with(script, then, &[]).await
+}
+
+async fn session_with(script: &[(&'static str, Act)], then: &[(&str, Then)], opening: &[EventKind]) -> Vec<String> {
+    let mut acts: BTreeMap<&'static str, VecDeque<Act>> = BTreeMap::new();
+    let first = [
+        ("prepare", Act::Miss(&[("base", "b1"), ("web", "w1"), ("api", "a1")])),
+        ("build of base", Act::Make("b1")),
+        ("build of web", Act::Make("w1")),
+        ("build of api", Act::Make("a1")),
+        ("render", Act::Make("m1")),
+    ];
+    for (step, act) in first.into_iter().chain(script.iter().cloned()) {
+        acts.entry(step).or_default().push_back(act);
+    }
+    let stages = Arc::new(Script(Mutex::new(acts)));
+    let cancel = CancellationToken::new();
+    let (wake, wakes) = mpsc::channel(16);
+    let mut then: VecDeque<(&str, Then)> = then.iter().cloned().collect();
+    let mut said = Vec::new();
+    let mut report = |event: &Event| {
+        let Some(line) = line(&event.fact) else { return };
+        if then.front().is_some_and(|(at, _)| *at == line) {
+            let trigger = match then.pop_front().map(|(_, then)| then) {
+                Some(Then::Save(files)) => Trigger::Files(files.split(' ').map(PathBuf::from).collect()),
+                Some(Then::Ask(command)) => Trigger::Command(command),
+                Some(Then::Quit) | None => Trigger::Command(Command::Quit),
+            };
+            wake.try_send(Wake { trigger, first: Instant::now() }).unwrap();
+        }
+        said.push(line);
+    };
+    let session = Session {
+        goal: Goal::dev(true),
+        stages: Arc::clone(&stages) as _,
+        opening: opening.to_vec(),
+        wakes,
+        leaving: Leaving { clean_up: false, at_first_failure: false },
+        report: &mut report,
+        cancel,
+    };
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), session.run()).await.expect("the session ends");
+    assert_eq!(ended, Ended::Interrupted);
+    assert!(then.is_empty(), "never said: {then:?}\n{said:#?}");
+    let left: Vec<_> = stages.0.lock().unwrap().iter().filter(|(_, acts)| !acts.is_empty()).map(|(step, _)| *step).collect();
+    assert!(left.is_empty(), "acts that never ran: {left:?}\n{said:#?}");
+    let after = said.iter().position(|line| line == "done 1").map_or(0, |at| at + 1);
+    said.split_off(after).into_iter().filter(|line| line != "attach stopped").collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_save_builds_what_it_touched_and_what_is_built_from_it() {
+    let said = session(
+        &[
+            ("prepare", Act::Miss(&[("base", "b2"), ("web", "w2")])),
+            ("build of base", Act::Make("b2")),
+            ("build of web", Act::Make("w2")),
+            ("render", Act::Make("m2")),
+        ],
+        &[("done 1", Then::Save("base/x")), ("done 2", Then::Quit)],
+    )
+    .await;
+    assert_eq!(
+        said,
+        [
+            "save 2: x",
+            "prepare because x changed",
+            "build of web waits: build of base is not done",
+            "build of base because never built here",
+            "build of web because never built here",
+            "render because after build of base",
+            "deploy because after render",
+            "status check because after deploy",
+            "done 2",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_out_the_same_stops_there() {
+    let said = session(
+        &[
+            ("prepare", Act::Hit("api", "a1")),
+            ("prepare", Act::Miss(&[("api", "a2")])),
+            ("build of api", Act::Make("a2")),
+            ("render", Act::Make("m1")),
+        ],
+        &[("done 1", Then::Save("api/touched")), ("done 2", Then::Save("api/main.go")), ("done 3", Then::Quit)],
+    )
+    .await;
+    assert_eq!(
+        said,
+        [
+            "save 2: touched",
+            "prepare because touched changed",
+            "done 2",
+            "save 3: main.go",
+            "prepare because main.go changed",
+            "build of api because never built here",
+            "render because after build of api",
+            "done 3",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_save_during_a_build_stops_only_what_it_made_stale() {
+    let said = session(
+        &[
+            ("prepare", Act::Miss(&[("base", "b1"), ("web", "w2")])),
+            ("build of web", Act::Hang),
+            ("prepare", Act::Hit("api", "a1")),
+            ("prepare", Act::Miss(&[("web", "w3")])),
+            ("build of base", Act::Make("b1")),
+            ("build of web", Act::Make("w3")),
+            ("render", Act::Make("m3")),
+        ],
+        &[
+            ("done 1", Then::Save("web/one")),
+            ("build of web because never built here", Then::Save("api/other")),
+            ("prepare because other changed", Then::Save("web/two")),
+            ("done 4", Then::Quit),
+        ],
+    )
+    .await;
+    let steps: Vec<&str> =
+        said.iter().map(String::as_str).filter(|line| line.starts_with("build of web") && !line.contains("waits")).collect();
+    assert_eq!(steps, ["build of web because never built here", "build of web stopped", "build of web because never built here"]);
+    assert_eq!(said.iter().filter(|line| line.starts_with("deploy because")).count(), 1, "{said:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_taken_back_stops_its_build() {
+    let said = session(
+        &[("prepare", Act::Miss(&[("api", "a2")])), ("build of api", Act::Hang), ("prepare", Act::Hit("api", "a1"))],
+        &[("done 1", Then::Save("api/x")), ("build of api because never built here", Then::Save("api/x")), ("done 3", Then::Quit)],
+    )
+    .await;
+    assert!(said.contains(&"build of api stopped".to_owned()) && !said.iter().any(|line| line.starts_with("render")), "{said:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_build_holds_the_deploy_until_the_next_save() {
+    let said = session(
+        &[
+            ("prepare", Act::Miss(&[("api", "a2")])),
+            ("build of api", Act::Fail),
+            ("prepare", Act::Miss(&[("api", "a3")])),
+            ("build of api", Act::Make("a3")),
+            ("render", Act::Make("m3")),
+        ],
+        &[("done 1", Then::Save("api/main.go k8s/a.yaml")), ("bad 2", Then::Save("api/main.go")), ("done 3", Then::Quit)],
+    )
+    .await;
+    assert_eq!(
+        said[..5],
+        [
+            "save 2: main.go k8s/a.yaml",
+            "prepare because main.go changed",
+            "build of api because never built here",
+            "build of api failed",
+            "render waits: build of api failed",
+        ]
+    );
+    assert_eq!(said.last().unwrap(), "done 3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_deploy_is_tried_again_at_the_next_save() {
+    let said = session(
+        &[("render", Act::Make("m2")), ("deploy", Act::Nothing), ("deploy", Act::Fail), ("prepare", Act::Hit("api", "a1"))],
+        &[("done 1", Then::Save("k8s/a.yaml")), ("bad 2", Then::Save("api/x")), ("done 3", Then::Quit)],
+    )
+    .await;
+    assert_eq!(
+        said,
+        [
+            "save 2: k8s/a.yaml",
+            "render because k8s/a.yaml changed",
+            "deploy because after render",
+            "deploy failed",
+            "bad 2",
+            "save 3: x",
+            "prepare because x changed",
+            "deploy because another try",
+            "status check because after deploy",
+            "done 3",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_deploy_ends_the_wait_for_the_old_one() {
+    let said = session(
+        &[("render", Act::Make("m2")), ("status check", Act::Nothing), ("status check", Act::Hang), ("render", Act::Make("m3"))],
+        &[("done 1", Then::Save("k8s/a")), ("status check because after deploy", Then::Save("k8s/b")), ("done 3", Then::Quit)],
+    )
+    .await;
+    assert_eq!(
+        said[said.len() - 4..],
+        ["deploy because after render", "status check stopped", "status check because after deploy", "done 3"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_are_synced_where_they_can_be_and_built_where_that_fails() {
+    let said = session(
+        &[
+            ("sync of api", Act::Nothing),
+            ("sync of api", Act::Fail),
+            ("prepare", Act::Miss(&[("api", "a2")])),
+            ("build of api", Act::Make("a2")),
+            ("render", Act::Make("m2")),
+        ],
+        &[("done 1", Then::Save("api/a.html")), ("done 2", Then::Save("api/b.html")), ("done 3", Then::Quit)],
+    )
+    .await;
+    assert_eq!(
+        said,
+        [
+            "save 2: a.html",
+            "sync of api because a.html changed",
+            "done 2",
+            "save 3: b.html",
+            "sync of api because b.html changed",
+            "sync of api failed",
+            "prepare because its files could not be synced",
+            "build of api because never built here",
+            "render because after build of api",
+            "deploy because after render",
+            "status check because after deploy",
+            "done 3",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_configuration_changes_nothing() {
+    let said = session(
+        &[("configuration", Act::Fail), ("prepare", Act::Hit("api", "a1"))],
+        &[("done 1", Then::Save("skaffold.yaml")), ("bad 2", Then::Save("api/x")), ("done 3", Then::Quit)],
+    )
+    .await;
+    assert_eq!(
+        said,
+        [
+            "save 2: skaffold.yaml",
+            "configuration because skaffold.yaml changed",
+            "configuration failed",
+            "bad 2",
+            "save 3: x",
+            "prepare because x changed",
+            "done 3"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn manual_stages_wait_for_being_asked() {
+    let manual = [AutoStage::Build, AutoStage::Deploy].map(|stage| EventKind::AutoSwitched { stage, enabled: false });
+    let ask = |build, deploy| Then::Ask(Command::Execute { build, sync: false, deploy });
+    let said = session_with(
+        &[("prepare", Act::Miss(&[("api", "a2")])), ("build of api", Act::Make("a2")), ("render", Act::Make("m2"))],
+        &[("done 1", Then::Save("api/x")), ("done 2", ask(true, false)), ("done 2", ask(false, true)), ("done 2", Then::Quit)],
+        &manual,
+    )
+    .await;
+    assert_eq!(
+        said,
+        [
+            "save 2: x",
+            "prepare waits: build waits for being asked",
+            "done 2",
+            "prepare because x changed",
+            "build of api because never built here",
+            "render waits: deploy waits for being asked",
+            "done 2",
+            "render because after build of api",
+            "deploy because after render",
+            "status check because after deploy",
+            "done 2",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_session_keeps_what_changed() {
+    let pause = |paused| Then::Ask(Command::Pause { paused });
+    let said = session(
+        &[("prepare", Act::Hit("api", "a1"))],
+        &[("done 1", pause(true)), ("paused", Then::Save("api/x")), ("done 2", pause(false)), ("prepare because x changed", Then::Quit)],
+    )
+    .await;
+    assert_eq!(
+        said[..6],
+        ["paused", "save 2: x", "prepare waits: the session is paused", "done 2", "goes on", "prepare because x changed"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_configuration_looks_at_everything_again() {
+    let said = session(
+        &[("prepare", Act::Hit("api", "a1")), ("render", Act::Make("m1"))],
+        &[("done 1", Then::Save("skaffold.yaml")), ("done 2", Then::Quit)],
+    )
+    .await;
+    assert_eq!(
+        said,
+        [
+            "save 2: skaffold.yaml",
+            "configuration because skaffold.yaml changed",
+            "prepare because after configuration",
+            "render because after configuration",
+            "done 2"
+        ]
+    );
+}

@@ -1,0 +1,114 @@
+//! The files that manifests come from, and where more of them would appear.
+
+use std::collections::BTreeSet;
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
+
+use devloop_model::MissingKey;
+
+use super::glob;
+use super::glob::Found;
+use crate::RenderJob;
+
+/// The files that manifests come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Files that are read now, or that are named and missing.
+    pub files: BTreeSet<PathBuf>,
+    /// Directories in which a manifest that appears is read as well.
+    pub directories: BTreeSet<PathBuf>,
+}
+
+impl Sources {
+    /// Returns whether a change of `path` may change what is rendered.
+    pub fn contains(&self, path: &Path) -> bool {
+        self.files.contains(path)
+            || (glob::is_manifest(path) || self.directories.contains(path))
+                && path.parent().is_some_and(|parent| self.directories.contains(parent))
+    }
+}
+
+/// Returns the files that the manifests of `job` come from; entries that lead nowhere are told when they are rendered.
+pub fn sources(job: &RenderJob) -> Sources {
+    let mut sources = Sources::default();
+    for module in &job.modules {
+        for entry in &module.raw_yaml {
+            let Ok(address) = entry.pattern.render(&job.vars, MissingKey::NoValue) else { continue };
+            if !address.contains("://") {
+                sources.add(&module.dir, &address);
+            }
+        }
+    }
+    sources
+}
+
+impl Sources {
+    fn add(&mut self, dir: &Path, address: &str) {
+        match glob::expand(dir, address) {
+            Ok(Found::Files(files)) => {
+                let path = dir.join(address);
+                if path.is_file() {
+                    self.files.insert(normal(&path));
+                    return;
+                }
+                self.directories.insert(normal(&glob::fixed_prefix(dir, address)));
+                for file in files {
+                    self.directories.extend(file.parent().map(normal));
+                    self.files.insert(normal(&file));
+                }
+            }
+            Ok(Found::NoMatch) => drop(self.directories.insert(normal(&glob::fixed_prefix(dir, address)))),
+            Ok(Found::NoSuchPath) | Err(_) => drop(self.files.insert(normal(&dir.join(address)))),
+        }
+    }
+}
+
+/// Returns an absolute path without `.` and `..`, as file events name it.
+fn normal(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut normal = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            Component::ParentDir => drop(normal.pop()),
+            Component::CurDir => {}
+            other => normal.push(other),
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use devloop_model::RawManifests;
+    use devloop_model::RenderSpec;
+    use devloop_model::Template;
+
+    use super::*;
+
+    #[test]
+    fn files_and_where_more_would_appear() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["k8s/a.yaml", "k8s/notes.txt", "all/sub/b.yaml", "one.yaml"] {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let entry = |pattern: &str| RawManifests { pattern: Template::parse(pattern).unwrap(), is_default: false, at: None };
+        let raw_yaml = ["k8s/*.yaml", "all", "./one.yaml", "later/*.yml", "gone.yaml", "https://example.com/x.yaml"].map(entry).to_vec();
+        let module = RenderSpec { dir: dir.path().to_owned(), raw_yaml, ..RenderSpec::default() };
+        let found = sources(&RenderJob { modules: vec![module], ..RenderJob::default() });
+        for (path, wanted) in [
+            ("k8s/a.yaml", true),
+            ("k8s/new.yaml", true),
+            ("k8s/notes.txt", false),
+            ("all/sub/b.yaml", true),
+            ("all/sub/new.yml", true),
+            ("one.yaml", true),
+            ("two.yaml", false),
+            ("gone.yaml", true),
+        ] {
+            assert_eq!(found.contains(&dir.path().join(path)), wanted, "{path}");
+        }
+    }
+}
