@@ -1,14 +1,43 @@
-//! Release to live connections: logs.
+//! Releases to live connections, for as long as a session lasts: logs, port forwards and file sync.
 
+mod family;
+mod forward;
 mod logs;
+mod objects;
+mod sync;
+mod watched;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use devloop_clients::kube::Cluster;
 use devloop_clients::kube::KubeError;
 use devloop_model::BuiltImage;
+use devloop_model::Cancelled;
+use devloop_model::Cx;
 use devloop_model::Diagnostic;
+use devloop_model::Namespace;
 use devloop_model::Release;
+use tokio::sync::watch;
 
+pub use forward::ForwardModes;
+pub use forward::ForwardSpec;
+pub use forward::UnknownMode;
 pub use logs::LogSpec;
-pub use logs::follow_logs;
+pub use sync::Known;
+pub use sync::Mark;
+pub use sync::SyncItem;
+pub use sync::SyncJob;
+pub use sync::Synced;
+pub use sync::Syncer;
+pub use sync::destinations;
+pub use sync::working_dir;
+
+use self::family::Family;
+use self::forward::Forwards;
+use self::logs::Logs;
+use self::watched::Seen;
+use self::watched::Watched;
 
 /// What is live now: each deploy of a session replaces it.
 #[derive(Debug, Clone, Default)]
@@ -19,12 +48,47 @@ pub struct Live {
     pub release: Release,
 }
 
+impl Live {
+    fn namespaces(&self) -> BTreeSet<&Namespace> {
+        self.release.objects.iter().filter_map(|object| object.key.namespace.as_ref()).collect()
+    }
+}
+
+/// What is kept connected.
+#[derive(Debug, Clone)]
+pub struct AttachSpec {
+    /// Which logs are followed; none follows no logs.
+    pub logs: Option<LogSpec>,
+    /// Which ports are forwarded.
+    pub forwards: ForwardSpec,
+}
+
+impl AttachSpec {
+    /// Returns whether `other` asks for the same logs and ports, so that what is attached can stay.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let ports = |spec: &Self| (spec.forwards.modes, spec.forwards.entries.clone(), spec.forwards.namespace.clone());
+        self.logs.is_some() == other.logs.is_some() && ports(self) == ports(other)
+    }
+}
+
 /// Why a connection to a release could not be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     /// The cluster could not be watched.
     #[error("the pods of the release could not be watched")]
     Watch(#[source] KubeError),
+    /// Files could not be synced.
+    #[error("{}", .0.what)]
+    Sync(Box<Diagnostic>),
+    /// The step was cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl From<Diagnostic> for AttachError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Sync(Box::new(diagnostic))
+    }
 }
 
 impl AttachError {
@@ -38,6 +102,91 @@ impl AttachError {
                 error.help = inner.help;
                 error
             }
+            Self::Sync(diagnostic) => Diagnostic::clone(diagnostic),
+            Self::Cancelled(cancelled) => Diagnostic::error("attach/cancelled", cancelled.to_string()),
         }
+    }
+}
+
+/// Records the lines of all containers of what is live, each once and in order, until the step is cancelled.
+///
+/// # Errors
+/// When pods cannot be watched at all.
+pub async fn follow_logs(spec: &LogSpec, live: watch::Receiver<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
+    connected(Some(Logs::new(spec, cluster, cx)), None, live, cluster, cx).await
+}
+
+/// Keeps local ports open for what is live, and records how each is, until the step is cancelled.
+///
+/// # Errors
+/// When pods cannot be watched at all.
+pub async fn forward_ports(spec: &ForwardSpec, live: watch::Receiver<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
+    connected(None, Some(Forwards::open(spec, cluster, cx).await), live, cluster, cx).await
+}
+
+/// Follows logs and forwards ports until the step is cancelled; both see the cluster through the same watches.
+///
+/// # Errors
+/// When pods cannot be watched at all. What goes wrong with one log or one port is told by an event, and ends nothing.
+pub async fn attach(spec: &AttachSpec, live: watch::Receiver<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
+    let logs = spec.logs.as_ref().map(|logs| Logs::new(logs, cluster, cx));
+    let forwards = Forwards::open(&spec.forwards, cluster, cx).await;
+    connected(logs, Some(forwards), live, cluster, cx).await
+}
+
+/// Keeps logs and forwards up to date with what is live and with what the watches see.
+async fn connected(
+    mut logs: Option<Logs<'_>>,
+    mut forwards: Option<Forwards<'_>>,
+    mut live: watch::Receiver<Arc<Live>>,
+    cluster: &Cluster,
+    cx: &Cx,
+) -> Result<(), AttachError> {
+    let mut watched = Watched::new(cluster, cx);
+    let mut family = Family::default();
+    live.mark_changed();
+    let result = loop {
+        tokio::select! {
+            biased;
+            () = cx.cancel.cancelled() => break Ok(()),
+            () = ended(logs.as_mut()) => {}
+            Ok(()) = live.changed() => {
+                let now = Arc::clone(&live.borrow_and_update());
+                family = Family::of(&now);
+                if let Some(logs) = &mut logs {
+                    watched.want(now.namespaces().into_iter().flat_map(Logs::scopes));
+                    now.namespaces().into_iter().for_each(|namespace| logs.look_again(namespace, &family, &watched.known().objects));
+                }
+                if let Some(forwards) = &mut forwards {
+                    watched.want(forwards.release(&now));
+                    forwards.update(&family, watched.known()).await;
+                }
+            }
+            seen = watched.next() => {
+                match seen {
+                    Ok(Seen::Changed(changes)) => if let Some(logs) = &mut logs {
+                        logs.take(&changes, &family, &watched.known().objects);
+                    },
+                    Ok(seen) => if let Some(forwards) = &mut forwards {
+                        forwards.health(seen);
+                    },
+                    Err(error) => break Err(error),
+                }
+                if let Some(forwards) = &mut forwards {
+                    forwards.update(&family, watched.known()).await;
+                }
+            }
+        }
+    };
+    if let Some(forwards) = forwards {
+        forwards.close().await;
+    }
+    result
+}
+
+async fn ended(logs: Option<&mut Logs<'_>>) {
+    match logs {
+        Some(logs) => logs.ended().await,
+        None => std::future::pending().await,
     }
 }

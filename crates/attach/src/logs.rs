@@ -1,146 +1,198 @@
-//! Logs of every container of a release, followed until the step is cancelled.
+//! Logs of every container of a session's releases, followed until the step is cancelled.
 //!
 //! Pods are found by owner, from the objects of the release down, so that pods of later replica sets are followed as
 //! they come. Each container has one task that survives restarts of the container and of the connection.
 
 mod container;
-mod pods;
+mod containers;
 mod seen;
 
-use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use devloop_clients::kube::Cluster;
-use devloop_clients::kube::KubeError;
-use devloop_clients::kube::Selection;
-use devloop_clients::kube::WatchEvent;
-use devloop_clients::kube::built_in_kind;
-use devloop_model::BuiltImage;
 use devloop_model::Cx;
 use devloop_model::Namespace;
-use devloop_model::Release;
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
-use futures::stream::SelectAll;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::container::Follower;
-use self::pods::ContainerState;
-use self::pods::Family;
-use self::pods::PodContainers;
-use crate::AttachError;
+use self::containers::ContainerState;
+use crate::family::Family;
+use crate::objects::Change;
+use crate::objects::Objects;
+use crate::objects::Scope;
+use crate::objects::is_leaving;
+use crate::objects::name;
+use crate::objects::namespace;
+use crate::objects::uid;
 
 /// What is followed.
 #[derive(Debug, Clone, Default)]
 pub struct LogSpec {
-    /// The images of this session: their containers' lines carry the artifact's name, and a pod that runs one of them
-    /// is followed even where its owner is not known.
-    pub images: Vec<BuiltImage>,
     /// Lines before this time are old: those of pods that an earlier run left. None shows all.
     pub since: Option<String>,
 }
 
-/// Records the lines of all containers of the release, each once and in order, until the step is cancelled.
-///
-/// # Errors
-/// When the pods cannot be watched.
-pub async fn follow_logs(spec: &LogSpec, release: &Release, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
-    let mut streams = watches(release, cluster, cx);
-    let mut following =
-        Following { spec, cluster, cx, family: Family::new(release, &spec.images), containers: HashMap::new(), tasks: JoinSet::new() };
-    loop {
-        tokio::select! {
-            biased;
-            () = cx.cancel.cancelled() => return Ok(()),
-            Some(ended) = following.tasks.join_next() => {
-                if let Err(error) = ended && error.is_panic() {
-                    std::panic::resume_unwind(error.into_panic());
-                }
-            }
-            event = streams.next() => match event {
-                Some((_, Ok(event))) => following.take(event),
-                // Replica sets and jobs only tell whose a pod is; without them, images still do.
-                Some((kind, Err(error))) if kind != "Pod" => tracing::debug!(kind, %error, "not watched"),
-                Some((_, Err(KubeError::Cancelled))) => return Ok(()),
-                Some((_, Err(error))) => return Err(AttachError::Watch(error)),
-                // Nothing of the release lives in a namespace.
-                None => {
-                    cx.cancel.cancelled().await;
-                    return Ok(());
-                }
-            },
-        }
-    }
-}
-
-type Streams = SelectAll<BoxStream<'static, (&'static str, Result<WatchEvent, KubeError>)>>;
-
-fn watches(release: &Release, cluster: &Cluster, cx: &Cx) -> Streams {
-    let namespaces: BTreeSet<&Namespace> = release.objects.iter().filter_map(|object| object.key.namespace.as_ref()).collect();
-    let mut streams = SelectAll::new();
-    for namespace in namespaces {
-        for (version, kind) in [("apps/v1", "ReplicaSet"), ("batch/v1", "Job"), ("v1", "Pod")] {
-            let resolved = built_in_kind(version, kind).expect("it is in the table");
-            let stream = cluster.watch(&Selection::of(resolved, Some(namespace.clone())), cx);
-            streams.push(stream.map(move |event| (kind, event)).boxed());
-        }
-    }
-    streams
-}
-
 /// What is being followed now.
-struct Following<'a> {
+pub(crate) struct Logs<'a> {
     spec: &'a LogSpec,
     cluster: &'a Cluster,
     cx: &'a Cx,
-    family: Family,
+    ours: Ours,
     /// The last known state of each container, by the pod's UID and the container's name.
     containers: HashMap<(String, String), watch::Sender<ContainerState>>,
     tasks: JoinSet<()>,
 }
 
-impl Following<'_> {
-    fn take(&mut self, event: WatchEvent) {
-        match event {
-            WatchEvent::Applied(object) => {
-                for pod in self.family.take(&object) {
-                    self.follow(&pod);
-                }
+impl<'a> Logs<'a> {
+    /// Returns logs of nothing yet.
+    pub(crate) fn new(spec: &'a LogSpec, cluster: &'a Cluster, cx: &'a Cx) -> Self {
+        Self { spec, cluster, cx, ours: Ours::default(), containers: HashMap::new(), tasks: JoinSet::new() }
+    }
+
+    /// Returns what has to be watched in the namespaces of a release.
+    pub(crate) fn scopes(namespace: &Namespace) -> [Scope; 3] {
+        ["ReplicaSet", "Job", "Pod"].map(|kind| Scope::new(namespace, kind))
+    }
+
+    /// Follows the pods among `changes` that belong to the family; what owns pods may make others known as ours.
+    pub(crate) fn take(&mut self, changes: &[Change], family: &Family, objects: &Objects) {
+        for change in changes {
+            match change {
+                Change::There(object) if object["kind"] == "Pod" => self.pod(object, family, objects),
+                Change::There(object) => self.look_again(&namespace(object), family, objects),
+                Change::Gone(object) => self.forget(object),
             }
-            WatchEvent::Deleted(object) => {
-                if let Some(uid) = self.family.forget(&object) {
-                    // A task that sees its sender gone reads to the end of the log, and ends.
-                    self.containers.retain(|(pod, _), _| *pod != uid);
-                }
-            }
-            WatchEvent::Listing | WatchEvent::Listed => {}
         }
     }
 
-    fn follow(&mut self, pod: &PodContainers) {
-        for (name, state) in &pod.containers {
-            let key = (pod.uid.clone(), name.clone());
-            if let Some(sender) = self.containers.get(&key) {
-                sender.send_if_modified(|known| {
-                    let changed = known != state;
-                    known.clone_from(state);
-                    changed
-                });
-                continue;
-            }
-            let (sender, receiver) = watch::channel(state.clone());
-            let follower = Follower {
-                cluster: self.cluster.clone(),
-                cx: self.cx.clone(),
-                namespace: pod.namespace.clone(),
-                pod: pod.name.clone(),
-                container: name.clone(),
-                artifact: self.family.artifact(&state.image).cloned(),
-                since: self.spec.since.clone(),
-            };
-            self.tasks.spawn(follower.run(receiver));
-            self.containers.insert(key, sender);
+    /// Follows the pods of a namespace that belong to the family by now.
+    pub(crate) fn look_again(&mut self, namespace: &Namespace, family: &Family, objects: &Objects) {
+        for pod in objects.all(namespace, "Pod") {
+            self.pod(pod, family, objects);
         }
+    }
+
+    /// Waits until a log ends; never returns, for there will be others.
+    pub(crate) async fn ended(&mut self) {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Some(_) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn pod(&mut self, pod: &Value, family: &Family, objects: &Objects) {
+        if !self.ours.has(pod, family, objects) {
+            return;
+        }
+        for (container, state) in containers::states(pod) {
+            self.follow(pod, container, state, family);
+        }
+    }
+
+    fn follow(&mut self, pod: &Value, container: String, state: ContainerState, family: &Family) {
+        let key = (uid(pod).to_owned(), container.clone());
+        if let Some(sender) = self.containers.get(&key) {
+            sender.send_if_modified(|known| {
+                let changed = *known != state;
+                *known = state;
+                changed
+            });
+            return;
+        }
+        let artifact = family.artifact(&state.image).cloned();
+        let (sender, receiver) = watch::channel(state);
+        let follower = Follower {
+            cluster: self.cluster.clone(),
+            cx: self.cx.clone(),
+            namespace: namespace(pod),
+            pod: name(pod).to_owned(),
+            container,
+            artifact,
+            since: self.spec.since.clone(),
+        };
+        self.tasks.spawn(follower.run(receiver));
+        self.containers.insert(key, sender);
+    }
+
+    fn forget(&mut self, object: &Value) {
+        let id = uid(object);
+        if self.ours.forget(id) {
+            // A task that sees its sender gone reads to the end of the log, and ends.
+            self.containers.retain(|(pod, _), _| pod != id);
+        }
+    }
+}
+
+/// The pods that are followed, by UID: until they are gone, whatever becomes of their release.
+#[derive(Debug, Default)]
+struct Ours {
+    pods: HashSet<String>,
+    /// Pods that were on their way out when they were seen first: they belong to what was there before.
+    left: HashSet<String>,
+}
+
+impl Ours {
+    /// Returns whether a pod is followed, from now on if it belongs to the family.
+    fn has(&mut self, pod: &Value, family: &Family, objects: &Objects) -> bool {
+        let id = uid(pod);
+        if self.pods.contains(id) {
+            return true;
+        }
+        if self.left.contains(id) || !family.has(pod, objects) {
+            return false;
+        }
+        let stays = !is_leaving(pod);
+        let set = if stays { &mut self.pods } else { &mut self.left };
+        set.insert(id.to_owned());
+        stays
+    }
+
+    /// Forgets a pod; returns whether it was followed.
+    fn forget(&mut self, uid: &str) -> bool {
+        self.left.remove(uid);
+        self.pods.remove(uid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::family::tests::live;
+    use crate::objects::tests::object;
+    use crate::objects::tests::objects;
+
+    fn leaving(mut pod: Value) -> Value {
+        pod["metadata"]["deletionTimestamp"] = json!("now");
+        pod
+    }
+
+    #[test]
+    fn pods_are_followed_once_they_are_known_as_ours_and_until_they_are_gone() {
+        let (mut ours, objects) = (Ours::default(), objects(vec![object("ReplicaSet", "web-1", ("Deployment", "web"))]));
+        let pod = object("Pod", "web-1-x", ("ReplicaSet", "web-1"));
+        let none = Family::default();
+        assert!(!ours.has(&pod, &none, &objects));
+        assert!(ours.has(&pod, &Family::of(&live(&[("Deployment", "web")], &[])), &objects));
+        assert!(ours.has(&leaving(pod.clone()), &none, &objects), "a later release does not have it any more");
+        assert!(ours.forget("web-1-x"));
+        assert!(!ours.has(&pod, &none, &objects));
+    }
+
+    #[test]
+    fn a_pod_that_leaves_is_followed_only_if_it_was_before() {
+        let (mut ours, objects) = (Ours::default(), objects(vec![]));
+        let pod = object("Pod", "one", ("", ""));
+        let family = Family::of(&live(&[("Pod", "one")], &[]));
+        assert!(!ours.has(&leaving(pod.clone()), &family, &objects));
+        assert!(!ours.has(&pod, &family, &objects));
+        assert!(!ours.forget("one"));
     }
 }

@@ -18,11 +18,15 @@ use std::sync::Arc;
 use devloop_clients::Clients;
 use devloop_model::Artifact;
 use devloop_model::Builder;
+use devloop_model::ChangedFile;
 use devloop_model::CustomDependencies;
 use devloop_model::Cx;
 use devloop_model::ImageRef;
 use devloop_model::KoBuild;
 use devloop_model::PathList;
+use devloop_model::SyncMap;
+use devloop_model::SyncMode;
+use devloop_model::SyncSpec;
 use devloop_model::Template;
 use futures::future::join_all;
 use rayon::prelude::*;
@@ -30,6 +34,8 @@ use rayon::prelude::*;
 use self::dockerfile::stages;
 use self::dockerfile::stages::Evaluation;
 use self::dockerfile::stages::Reach;
+use self::dockerfile::sync_map;
+use self::onbuild::Base;
 use self::walk::Listed;
 use self::walk::Stat;
 use crate::BuildError;
@@ -51,6 +57,8 @@ pub struct Inputs {
     pub dockerfile_is_copied: bool,
     /// The files, sorted by path.
     pub files: Arc<[InputFile]>,
+    /// Where the image has its files, for an artifact that infers what to sync.
+    pub sync_map: Option<Arc<SyncMap>>,
 }
 
 /// One input.
@@ -86,20 +94,18 @@ impl Inputs {
     }
 
     /// Returns the paths of files that were added, changed or removed on the way from these inputs to `now`, sorted.
-    pub fn differences(&self, now: &Self) -> Vec<String> {
+    pub fn differences(&self, now: &Self) -> Vec<ChangedFile> {
         let by_path = |inputs: &Self| -> BTreeMap<Box<str>, InputFile> {
             inputs.files.iter().map(|file| (file.path.clone(), file.clone())).collect()
         };
         let (old, new) = (by_path(self), by_path(now));
-        let changed = new.iter().filter(|(path, file)| old.get(*path) != Some(*file)).map(|(path, _)| path);
-        let removed = old.keys().filter(|path| !new.contains_key(*path));
-        let mut paths: Vec<String> = changed.chain(removed).map(ToString::to_string).collect();
+        let changed = new.iter().filter(|(path, file)| old.get(*path) != Some(*file)).map(|(path, _)| (path.to_string(), false));
+        let removed = old.keys().filter(|path| !new.contains_key(*path)).map(|path| (path.to_string(), true));
+        let mut files: BTreeMap<String, bool> = changed.chain(removed).collect();
         if self.dockerfile_text != now.dockerfile_text {
-            paths.extend(now.dockerfile.iter().map(|path| path.display().to_string()));
+            files.extend(now.dockerfile.iter().map(|path| (path.display().to_string(), false)));
         }
-        paths.sort_unstable();
-        paths.dedup();
-        paths
+        files.into_iter().map(|(path, deleted)| ChangedFile { path, deleted }).collect()
     }
 
     /// Returns the paths, relative to the context.
@@ -158,16 +164,16 @@ pub(crate) async fn gather(
     }
     let bases =
         drafts.iter().filter_map(|draft| Some(stages::bases(&draft.read.as_ref()?.file, &draft.evaluation(&HashMap::new())))).flatten();
-    let triggers = onbuild::triggers(bases.collect(), &options.cache_dir, options.now.timestamp(), clients, cx);
+    let known = onbuild::bases(bases.collect(), &options.cache_dir, options.now.timestamp(), clients, cx);
     let named = join_all(drafts.iter().map(|draft| named(draft, options, cx)));
-    let (triggers, named) = futures::join!(triggers, named);
-    let triggers = triggers?;
+    let (known, named) = futures::join!(known, named);
+    let known = known?;
     for (draft, named) in drafts.iter_mut().zip(named) {
         draft.named = named?;
     }
     let working_dir = options.working_dir.clone();
     let work = move || -> Result<Vec<Gathered>, BuildError> {
-        drafts.into_par_iter().map(|draft| draft.gather(&triggers, &working_dir, &index)).collect()
+        drafts.into_par_iter().map(|draft| draft.gather(&known, &working_dir, &index)).collect()
     };
     blocking(work).await
 }
@@ -224,20 +230,20 @@ async fn named(draft: &Draft, options: &BuildOptions, cx: &Cx) -> Result<Vec<Pat
 }
 
 impl Draft {
-    fn evaluation<'a>(&'a self, triggers: &'a HashMap<String, Vec<String>>) -> Evaluation<'a> {
+    fn evaluation<'a>(&'a self, bases: &'a HashMap<String, Base>) -> Evaluation<'a> {
         let target = match &self.artifact.builder {
             Builder::Docker(spec) => spec.target.as_deref(),
             _ => None,
         };
-        Evaluation { arguments: &self.arguments, platform: &self.platform, target, triggers }
+        Evaluation { arguments: &self.arguments, platform: &self.platform, target, bases }
     }
 
-    fn gather(&self, triggers: &HashMap<String, Vec<String>>, working_dir: &Path, index: &HashIndex) -> Result<Gathered, BuildError> {
+    fn gather(&self, bases: &HashMap<String, Base>, working_dir: &Path, index: &HashIndex) -> Result<Gathered, BuildError> {
         let context = &self.artifact.context;
         let hashed = |listed: Vec<Listed>| hash(context, listed, index);
         let mut gathered = Gathered { inputs: Inputs { context: context.clone(), ..Inputs::default() }, ..Gathered::default() };
         if let Some(read) = &self.read {
-            let evaluation = self.evaluation(triggers);
+            let evaluation = self.evaluation(bases);
             let found = dockerfile::list(&self.artifact, read, &evaluation, Reach::Target, working_dir)?;
             // Most Dockerfiles read the same either way; their files are looked at once then.
             if stages::sources(&read.file, &evaluation, Reach::Target) != stages::sources(&read.file, &evaluation, Reach::Everything) {
@@ -248,6 +254,10 @@ impl Draft {
             gathered.inputs.dockerfile_text = Some(*blake3::hash(read.text.as_bytes()).as_bytes());
             gathered.inputs.dockerfile_is_copied = found.dockerfile_is_copied;
             gathered.inputs.files = hashed(found.files)?;
+            if infers(&self.artifact) {
+                let copies = stages::copies(&read.file, &evaluation);
+                gathered.inputs.sync_map = Some(Arc::new(sync_map::copy_destinations(&copies, &gathered.inputs)));
+            }
             gathered.dockerfile = Some(read.text.as_str().into());
             if matches!(&self.artifact.builder, Builder::Docker(spec) if spec.pull_parent) {
                 gathered.pulled_bases = stages::bases(&read.file, &evaluation).into_iter().collect();
@@ -262,6 +272,9 @@ impl Draft {
                 }
                 gathered.inputs.files = hashed(files)?;
                 gathered.counted = Some(hashed(counted_by_skaffold(&self.artifact, spec)?)?);
+                if infers(&self.artifact) {
+                    gathered.inputs.sync_map = Some(Arc::new(sync_map::kodata_destinations(spec, &gathered.inputs)));
+                }
             }
             Builder::Custom(spec) => {
                 let files = match &spec.dependencies {
@@ -274,6 +287,10 @@ impl Draft {
         }
         Ok(gathered)
     }
+}
+
+fn infers(artifact: &Artifact) -> bool {
+    matches!(&artifact.sync, Some(SyncSpec { mode: SyncMode::Infer(_), .. }))
 }
 
 /// Without a list, Skaffold counts every Go file below the context, and nothing else.

@@ -24,9 +24,9 @@ pub(crate) use self::client::LogsCommand;
 pub(crate) use self::client::SessionArgs;
 pub(crate) use self::client::StatusCommand;
 pub(crate) use self::client::WhyCommand;
-pub(crate) use self::flags::ApiArgs;
 pub(crate) use self::dev::TriggerMode;
 pub(crate) use self::dev::WatchArgs;
+pub(crate) use self::flags::ApiArgs;
 pub(crate) use self::flags::BuildArgs;
 pub(crate) use self::flags::ConfigArgs;
 pub(crate) use self::flags::ConsoleArgs;
@@ -104,8 +104,6 @@ pub(crate) struct DevCommand {
     pub manifests: ManifestArgs,
     #[command(flatten)]
     pub deploy: DeployArgs,
-    #[command(flatten)]
-    pub api: ApiArgs,
     #[command(flatten)]
     pub console: ConsoleArgs,
 }
@@ -247,11 +245,15 @@ pub(crate) struct DiagnoseCommand {
     /// Render the fields that are Go templates
     #[arg(long, default_value = "false")]
     pub enable_templating: Switch,
-    /// Say of each artifact whether it would be built, and because of what
+    /// Say of each artifact whether `run` would build it, and because of what
     #[arg(long, default_value = "false")]
     pub explain: Switch,
     #[command(flatten)]
     pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
 }
 
 /// `devloop schema`.
@@ -389,10 +391,14 @@ pub(crate) fn definition() -> clap::Command {
     })
 }
 
+/// Returns whether a flag is a [`Switch`].
+fn is_switch(argument: &clap::Arg) -> bool {
+    argument.get_value_parser().type_id() == std::any::TypeId::of::<Switch>()
+}
+
 /// Makes flags behave as Go's: the last of several counts, and every [`Switch`] stands alone or with `=value`.
 fn like_go(command: clap::Command) -> clap::Command {
-    let is_switch = |argument: &clap::Arg| argument.get_value_parser().type_id() == std::any::TypeId::of::<Switch>();
-    let command = command.args_override_self(true).mut_args(move |argument| {
+    let command = command.args_override_self(true).mut_args(|argument| {
         if is_switch(&argument) {
             argument.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
         } else {

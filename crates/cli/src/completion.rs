@@ -11,7 +11,8 @@ use clap_complete::env::Bash;
 use clap_complete::env::EnvCompleter;
 use clap_complete::env::Fish;
 use clap_complete::env::Zsh;
-use devloop_config::Node;
+use devloop_config::ConfigSource;
+use devloop_config::Names;
 
 use crate::args;
 use crate::args::CompletionShell;
@@ -48,9 +49,8 @@ pub(crate) fn answer(arguments: Vec<OsString>) -> std::io::Result<bool> {
 /// Returns the profiles that a word may become; `-` before a name switches it off.
 pub(crate) fn profiles(word: &OsStr) -> Vec<CompletionCandidate> {
     let names = names().profiles;
-    let off: Vec<String> = names.iter().map(|name| format!("-{name}")).collect();
-    let wants_off = last_of_list(word).1.starts_with('-');
-    candidates(word, if wants_off { off } else { names })
+    let off = if last_of_list(word).1.starts_with('-') { "-" } else { "" };
+    candidates(word, names.into_iter().map(|name| format!("{off}{name}")))
 }
 
 /// Returns the modules that a word may become.
@@ -70,7 +70,7 @@ fn last_of_list(word: &OsStr) -> (String, String) {
     (word[..at].to_owned(), word[at..].to_owned())
 }
 
-fn candidates(word: &OsStr, names: Vec<String>) -> Vec<CompletionCandidate> {
+fn candidates(word: &OsStr, names: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
     let (finished, typed) = last_of_list(word);
     let matching = names.into_iter().filter(|name| name.starts_with(&typed));
     matching.map(|name| CompletionCandidate::new(format!("{finished}{name}"))).collect()
@@ -80,37 +80,8 @@ fn candidates(word: &OsStr, names: Vec<String>) -> Vec<CompletionCandidate> {
 /// has faults, because a completion is no place to tell of them.
 fn names() -> Names {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let files = match filename(&arguments) {
-        Some(file) => vec![file],
-        None => ["skaffold.yaml", "skaffold.yml", "devloop.yaml"].map(PathBuf::from).to_vec(),
-    };
-    let text = files.iter().find_map(|file| std::fs::read_to_string(file).ok());
-    text.map(|text| Names::of(&text)).unwrap_or_default()
-}
-
-/// Names that a skaffold.yaml has.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Names {
-    profiles: Vec<String>,
-    modules: Vec<String>,
-    artifacts: Vec<String>,
-}
-
-impl Names {
-    fn of(text: &str) -> Self {
-        let documents = devloop_config::parse_documents(&devloop_config::Source::new("skaffold.yaml", text)).unwrap_or_default();
-        let mut names = Self::default();
-        for document in &documents {
-            let text = |node: &Node, key: &str| node.get(key).and_then(Node::as_text).map(std::borrow::Cow::into_owned);
-            let each = |list: Option<&Node>, key: &str| {
-                list.and_then(Node::as_list).into_iter().flatten().filter_map(|item| text(item, key)).collect::<Vec<_>>()
-            };
-            names.modules.extend(document.get("metadata").and_then(|metadata| text(metadata, "name")));
-            names.profiles.extend(each(document.get("profiles"), "name"));
-            names.artifacts.extend(each(document.get("build").and_then(|build| build.get("artifacts")), "image"));
-        }
-        names
-    }
+    let root = filename(&arguments).map_or(ConfigSource::Search, ConfigSource::File);
+    std::env::current_dir().map(|cwd| devloop_config::names(&root, &cwd)).unwrap_or_default()
 }
 
 /// Returns what `-f` or `--filename` has on the line being completed.
@@ -132,19 +103,8 @@ fn filename(arguments: &[OsString]) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "apiVersion: skaffold/v4beta14\nkind: Config\nmetadata: {name: front}\nbuild:\n  artifacts: [{image: web}, {image: api}]\nprofiles: [{name: dev}, {name: prod}]\n---\napiVersion: skaffold/v4beta14\nkind: Config\nmetadata: {name: back}\n";
-
     fn values(candidates: Vec<CompletionCandidate>) -> Vec<String> {
         candidates.into_iter().map(|candidate| candidate.get_value().to_string_lossy().into_owned()).collect()
-    }
-
-    #[test]
-    fn names_come_from_every_document() {
-        let names = Names::of(TEXT);
-        assert_eq!(names.modules, ["front", "back"]);
-        assert_eq!(names.profiles, ["dev", "prod"]);
-        assert_eq!(names.artifacts, ["web", "api"]);
-        assert_eq!(Names::of("a: [b"), Names::default());
     }
 
     #[test]

@@ -105,7 +105,6 @@ mod tests {
             ("devloop run --tail=maybe", 127),
             ("devloop run one", 127),
             ("devloop schema get", 127),
-            ("devloop run --port-forward", 127),
         ] {
             assert_eq!(exit_of(line), code, "{line}");
         }

@@ -29,7 +29,7 @@ impl OutputTemplateError {
 pub(crate) enum JsonNames {
     /// As they are: `Version`.
     AsInGo,
-    /// With a small first letter, as the tags of `build`'s structures say: `imageName`.
+    /// With a small first letter, as the tags of `build`'s structures say: `imageName`; what is empty is left out.
     SmallFirst,
 }
 
@@ -40,6 +40,7 @@ impl OutputTemplate {
     /// When it does not parse.
     pub(crate) fn parse(text: &str, names: JsonNames) -> Result<Self, OutputTemplateError> {
         let template = Template::new("flagtemplate")
+            .missing_key(gotmpl::MissingKey::Error)
             .func("json", move |arguments| Ok(text_value(&json(arguments.first().unwrap_or(&Value::Nil), names).to_string())))
             .func("join", join)
             .func("title", |arguments| text_of(arguments).map(|text| text_value(&title(&text))))
@@ -112,7 +113,8 @@ fn json(data: &Value, names: JsonNames) -> serde_json::Value {
         Value::String(text) => text.as_ref().into(),
         Value::List(values) => values.iter().map(|value| json(value, names)).collect(),
         Value::Map(fields) => {
-            fields.iter().map(|(name, value)| (named(name), json(value, names))).collect::<serde_json::Map<_, _>>().into()
+            let shown = fields.iter().filter(|(_, value)| names == JsonNames::AsInGo || value.as_str() != Some(""));
+            shown.map(|(name, value)| (named(name), json(value, names))).collect::<serde_json::Map<_, _>>().into()
         }
         _ => serde_json::Value::Null,
     }
@@ -124,9 +126,13 @@ mod tests {
 
     #[test]
     fn templates_print_go_structures() {
-        let data = serde_json::json!({"Builds": [{"ImageName": "web", "Tag": "web:v1"}, {"ImageName": "api", "Tag": "api:v2"}]});
+        let data = serde_json::json!({"Builds": [
+            {"ImageName": "web", "Tag": "web:v1", "RuntimeType": ""},
+            {"ImageName": "api", "Tag": "api:v2", "RuntimeType": "go"},
+        ]});
         for (template, text) in [
-            ("{{json .}}", r#"{"builds":[{"imageName":"web","tag":"web:v1"},{"imageName":"api","tag":"api:v2"}]}"#),
+            ("{{json .}}", r#"{"builds":[{"imageName":"web","tag":"web:v1"},{"imageName":"api","runtimeType":"go","tag":"api:v2"}]}"#),
+            ("{{range .Builds}}<{{.RuntimeType}}>{{end}}", "<><go>"),
             ("{{range .Builds}}{{.ImageName}}={{.Tag}} {{end}}", "web=web:v1 api=api:v2 "),
             ("{{upper (index .Builds 0).Tag}} {{lower \"ABC\"}} {{title \"ab cd's\"}}", "WEB:V1 abc Ab Cd's"),
             ("{{json (index .Builds 0).Tag}}", r#""web:v1""#),
@@ -134,6 +140,8 @@ mod tests {
             assert_eq!(OutputTemplate::parse(template, JsonNames::SmallFirst).unwrap().print(&data).unwrap(), text, "{template}");
         }
         assert!(OutputTemplate::parse("{{json .", JsonNames::AsInGo).is_err());
-        assert!(OutputTemplate::parse("{{lower .Builds}}", JsonNames::AsInGo).unwrap().print(&data).is_err());
+        for template in ["{{lower .Builds}}", "{{.Nope}}", "{{range .Builds}}{{.Nope}}{{end}}", "{{(index .Builds 0).Nope}}"] {
+            assert!(OutputTemplate::parse(template, JsonNames::AsInGo).unwrap().print(&data).is_err(), "{template}");
+        }
     }
 }

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use devloop_attach::AttachSpec;
+use devloop_attach::ForwardModes;
+use devloop_attach::ForwardSpec;
 use devloop_attach::LogSpec;
 use devloop_build::BuildOptions;
 use devloop_deploy::DeployJob;
@@ -25,7 +28,6 @@ use devloop_model::EventKind;
 use devloop_model::KubectlDeploy;
 use devloop_model::Module;
 use devloop_model::Target;
-use devloop_model::Timestamp;
 use devloop_model::Vars;
 use devloop_render::RenderJob;
 use devloop_ui::Reporter;
@@ -34,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::session::Session;
 use crate::settings::CommandSettings;
+use crate::settings::Settings;
 
 /// A session whose target is known: what the loop runs on.
 pub(crate) struct Pipeline {
@@ -55,8 +58,7 @@ impl Pipeline {
             render: self.render_job(),
             deploy: self.deploy_groups(),
             ready: self.ready_spec(),
-            // What pods of an earlier run said is not of this one.
-            logs: LogSpec { since: Some(Timestamp::now().to_string()), ..LogSpec::default() },
+            attach: self.attach_spec(),
             delete_dry_run: false,
             config_files: self.config_files(),
             watched: match &self.session.settings.command {
@@ -64,6 +66,25 @@ impl Pipeline {
                 _ => Vec::new(),
             },
         }
+    }
+
+    fn attach_spec(&self) -> AttachSpec {
+        let Session { settings, plan, env, .. } = &self.session;
+        // What pods of an earlier run said is not of this one.
+        let logs = settings.command.follows_logs().then(|| LogSpec { since: Some(self.session.began.to_string()), ..LogSpec::default() });
+        let forwards = ForwardSpec {
+            modes: settings.deploy.forward,
+            entries: plan.port_forward.clone(),
+            namespace: self.target.namespace.clone(),
+            vars: Vars::from_env(env),
+        };
+        AttachSpec { logs, forwards }
+    }
+
+    /// Returns whether there is something to do once everything is deployed, until the user has enough.
+    pub(crate) fn attaches(&self) -> bool {
+        let Settings { command, deploy, .. } = &self.session.settings;
+        command.follows_logs() || deploy.forward != ForwardModes::default()
     }
 
     /// Returns the files whose change means another plan, those that are not there included.
@@ -87,7 +108,7 @@ impl Pipeline {
             fresh: BTreeSet::new(),
             cache_dir: settings.build.cache_dir.clone(),
             working_dir: std::env::current_dir().unwrap_or_default(),
-            mode: settings.command.name().to_owned(),
+            mode: settings.command.acts_as().to_owned(),
             now: devloop_build::now(),
         }
     }

@@ -120,9 +120,6 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     }
     let session = Session::open(settings, env)?;
     let one = |diagnostic: Diagnostic| vec![diagnostic];
-    if let CommandSettings::Diagnose { explain: false, enable_templating, file, .. } = &session.settings.command {
-        return command::diagnose::run(&session, *enable_templating, file.as_deref(), &session.cx(&cancel)).await.map(|()| Exit::Done);
-    }
     let mut reporter = reporter(&session);
     let target = match target(&session, &cancel).await {
         // The user stopped it: nothing has begun.
@@ -144,21 +141,23 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
     let Settings { command, console, .. } = &pipeline.session.settings;
     match command {
         CommandSettings::Dev(dev) => command::dev::run(pipeline, dev, reporter).await,
-        CommandSettings::Run { tail, digest_source } => Ok(command::run::run(pipeline, *tail, *digest_source, reporter).await),
+        CommandSettings::Run { digest_source, .. } => Ok(command::run::run(pipeline, *digest_source, reporter).await),
         CommandSettings::Build { quiet, template, file_output, dry_run } => {
             let wanted = command::build::Wanted { quiet: *quiet, dry_run: *dry_run, template, file: file_output.as_deref() };
             command::build::run(pipeline, &wanted, reporter).await
         }
-        CommandSettings::Deploy { tail, images, load_images } => {
-            command::deploy::run(pipeline, images, *load_images, *tail, reporter).await
-        }
+        CommandSettings::Deploy { images, load_images, .. } => command::deploy::run(pipeline, images, *load_images, reporter).await,
         CommandSettings::Render { file, offline, digest_source, images } => {
             let wanted =
                 command::render::Wanted { file: file.as_deref(), offline: *offline, digests: *digest_source, images, json: console.json };
             command::render::run(pipeline, &wanted, reporter).await
         }
         CommandSettings::Delete { dry_run } => command::delete::run(pipeline, *dry_run, reporter).await,
-        CommandSettings::Diagnose { file, .. } => command::diagnose::explain(pipeline, file.as_deref()).await,
+        CommandSettings::Diagnose { file, enable_templating, explain, .. } => {
+            let wanted =
+                command::diagnose::Wanted { file: file.as_deref(), templates: *enable_templating, explain: *explain, json: console.json };
+            command::diagnose::run(pipeline, &wanted, reporter).await
+        }
         // These were done without a session.
         CommandSettings::Ask(_) | CommandSettings::Schema(_) | CommandSettings::Version { .. } | CommandSettings::Completion(_) => {
             Ok(Exit::Done)
@@ -170,7 +169,7 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
 async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target, Diagnostic> {
     let settings = &session.settings;
     let cx = session.cx(cancel);
-    if let CommandSettings::Render { offline: true, .. } = settings.command {
+    if let CommandSettings::Render { offline: true, .. } | CommandSettings::Diagnose { explain: false, .. } = settings.command {
         return Ok(offline_target(session));
     }
     let deploys = matches!(

@@ -20,6 +20,7 @@ use devloop_model::Plan;
 use devloop_model::SecretSource;
 use devloop_model::Stage;
 use devloop_model::StepId;
+use devloop_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::resource_rules;
@@ -32,12 +33,18 @@ pub(crate) struct Session {
     pub settings: Settings,
     /// The environment.
     pub env: Env,
+    /// Where the configuration came from; standard input has been read.
+    pub source: devloop_config::ConfigSource,
+    /// How it was read.
+    pub options: Options,
     /// What the configuration means.
     pub plan: Plan,
     /// What the machine's own settings say for the context.
     pub machine: devloop_config::ContextSettings,
     /// Clients that have not connected yet.
     pub clients: Clients,
+    /// When it was opened.
+    pub began: Timestamp,
 }
 
 /// Returns the configuration's source and the options that it is read with.
@@ -52,7 +59,7 @@ pub(crate) fn config_options(settings: &Settings, env: &Env) -> Result<(devloop_
     };
     let cwd = std::env::current_dir()
         .map_err(|error| Diagnostic::error("cli/no-directory", "the working directory cannot be used").because(error.to_string()))?;
-    let mut options = Options::new(settings.command.name(), cwd, env.clone());
+    let mut options = Options::new(settings.command.acts_as(), cwd, env.clone());
     options.profiles.clone_from(&settings.config.profiles);
     options.profile_auto_activation = settings.config.profile_auto_activation;
     options.propagate_profiles = settings.config.propagate_profiles;
@@ -99,7 +106,7 @@ impl Session {
             insecure_registries: insecure_registries.into_iter().flatten().cloned().collect(),
             kube,
         });
-        Ok(Self { settings, env, plan, machine, clients })
+        Ok(Self { settings, env, source, options, plan, machine, clients, began: Timestamp::now() })
     }
 
     /// Returns the artifacts as the stages take them.

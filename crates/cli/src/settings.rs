@@ -5,6 +5,7 @@ mod resolve;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use devloop_attach::ForwardModes;
 use devloop_model::AutoStage;
 use devloop_model::Env;
 use devloop_model::ImageName;
@@ -132,6 +133,14 @@ impl CommandSettings {
             Self::Completion(_) => "completion",
         }
     }
+
+    /// Returns the command whose profiles and builds are meant: an explanation is of what `run` would do.
+    pub(crate) fn acts_as(&self) -> &'static str {
+        match self {
+            Self::Diagnose { explain: true, .. } => "run",
+            own => own.name(),
+        }
+    }
 }
 
 /// What a running session is asked.
@@ -174,6 +183,17 @@ impl Question {
             Self::Status => "status",
             Self::Why { .. } => "why",
             Self::Logs { .. } => "logs",
+        }
+    }
+}
+
+impl CommandSettings {
+    /// Returns whether the logs of what was deployed are followed.
+    pub(crate) fn follows_logs(&self) -> bool {
+        match self {
+            Self::Dev(dev) => dev.tail,
+            Self::Run { tail, .. } | Self::Deploy { tail, .. } => *tail,
+            _ => false,
         }
     }
 }
@@ -288,6 +308,8 @@ pub(crate) struct DeploySettings {
     pub force: bool,
     /// How long deletions under way are waited for; none means not at all.
     pub wait_for_deletions: Option<Duration>,
+    /// Which ports are forwarded.
+    pub forward: ForwardModes,
 }
 
 /// Images built before.

@@ -64,14 +64,17 @@ impl SessionApiError {
     /// Returns this error in the user's words.
     pub fn diagnostic(&self) -> Diagnostic {
         let what = self.to_string();
-        let because_of = |diagnostic: Diagnostic| std::error::Error::source(self).map_or(diagnostic.clone(), |source| diagnostic.because_of(source));
+        let because_of =
+            |diagnostic: Diagnostic| std::error::Error::source(self).map_or(diagnostic.clone(), |source| diagnostic.because_of(source));
         match self {
             Self::PortTaken { .. } => Diagnostic::error("api/port-taken", what)
                 .help("end the program that has it, or give another port; without the flag a free one is taken"),
             Self::Listen { .. } => because_of(Diagnostic::error("api/no-port", what)),
             Self::Failed { .. } => because_of(Diagnostic::error("api/no-answer", what)).help("it may have ended just now: try again"),
             Self::Refused { .. } => Diagnostic::error("api/refused", what),
-            Self::Nonsense { .. } => Diagnostic::error("api/nonsense", what).help("another version of devloop may run there; start it anew"),
+            Self::Nonsense { .. } => {
+                Diagnostic::error("api/nonsense", what).help("another version of devloop may run there; start it anew")
+            }
         }
     }
 }

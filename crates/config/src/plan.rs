@@ -3,6 +3,8 @@
 mod artifact;
 mod convert;
 mod deploy;
+mod forward;
+mod sync;
 mod tagger;
 
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
         }
         let render = converter.render();
         let deploy = converter.deploy();
+        plan.port_forward.extend(converter.port_forward());
         plan.modules.push(Module {
             name: module.module.name.clone(),
             file: PathBuf::clone(&module.module.file),
@@ -48,6 +51,7 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
             plan.profiles.extend(new);
         }
     }
+    sync::only_of_leaves(&mut plan.artifacts);
     plan.build = build_settings(modules);
     plan.deploy = deploy::settings(modules);
     plan.resource_selector = deploy::resource_selector(modules);

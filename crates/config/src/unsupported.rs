@@ -139,6 +139,7 @@ impl Report<'_> {
     fn warnings(&mut self, command: &str, stages: Stages) {
         let config = &self.module.config;
         if stages.builds
+            && !matches!(command, "dev" | "debug")
             && let Some(index) = config.build.artifacts.iter().position(|artifact| artifact.sync.is_some() && artifact.buildpacks.is_none())
         {
             self.warning(&format!("/build/artifacts/{index}/sync"), format!("`sync` has no effect under `{command}`"));

@@ -4,6 +4,7 @@ mod outage;
 mod products;
 mod seen;
 mod specs;
+mod synced;
 mod touched;
 mod watched;
 
@@ -15,7 +16,8 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use devloop_attach::Live;
-use devloop_attach::LogSpec;
+use devloop_attach::Mark;
+use devloop_attach::Syncer;
 use devloop_build::BuildOptions;
 use devloop_build::Prepared;
 use devloop_build::PreparedState;
@@ -60,11 +62,12 @@ pub type Reload = Arc<dyn Fn() -> Result<Reloaded, Vec<Diagnostic>> + Send + Syn
 
 /// The stages of the program: real clients, and the products so far.
 pub struct LiveStages {
-    specs: Mutex<Arc<Specs>>,
+    specs: watch::Sender<Arc<Specs>>,
     reload: Option<Reload>,
     watching: Option<Watching>,
     clients: Clients,
     products: Mutex<Products>,
+    syncer: Syncer,
     /// What is live, for whatever is attached to it.
     live: watch::Sender<Arc<Live>>,
 }
@@ -77,11 +80,12 @@ impl LiveStages {
             products.images = given.iter().map(|image| (image.artifact.clone(), image.clone())).collect();
         }
         Self {
-            specs: Mutex::new(Arc::new(specs)),
+            specs: watch::Sender::new(Arc::new(specs)),
             reload: None,
             watching: None,
             clients,
             products: Mutex::new(products),
+            syncer: Syncer::new(),
             live: watch::Sender::new(Arc::default()),
         }
     }
@@ -109,7 +113,7 @@ impl LiveStages {
     }
 
     fn specs(&self) -> Arc<Specs> {
-        Arc::clone(&self.specs.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.specs.borrow())
     }
 
     /// A panic in another step leaves whole products behind: each is written in one go.
@@ -123,7 +127,7 @@ impl LiveStages {
         let read = tokio::task::spawn_blocking(move || reload()).await;
         match read.map_err(|error| Diagnostic::error("engine/panic", "the configuration could not be read").because(error.to_string()))? {
             Ok(Reloaded { specs, facts }) => {
-                *self.specs.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(specs);
+                self.specs.send_replace(Arc::new(specs));
                 facts.into_iter().for_each(|fact| cx.emit(fact));
                 self.watch_files(cx);
                 Ok(())
@@ -149,6 +153,7 @@ impl LiveStages {
             specs.artifacts.iter().filter(|artifact| work.artifacts.contains(&artifact.image)).cloned().collect();
         let mut options = specs.build.clone();
         options.fresh.extend(work.fresh.iter().cloned());
+        let mark = self.syncer.mark();
         let prepared = devloop_build::prepare(&artifacts, &options, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
         let prepared: Vec<Arc<Prepared>> = prepared.into_iter().map(Arc::new).collect();
         let images = match specs.images {
@@ -157,6 +162,7 @@ impl LiveStages {
             _ => prepared.iter().filter_map(|prepared| cached(prepared)).collect(),
         };
         for image in &images {
+            self.note_image(&specs, image, mark);
             cx.emit(EventKind::ImageReady { image: image.clone() });
         }
         if specs.images == ImageSource::Build {
@@ -165,18 +171,35 @@ impl LiveStages {
         if let Some(option) = specs.builds_skipped_by {
             cx.emit(EventKind::BuildsSkipped { option: option.to_owned() });
         }
-        self.products().prepared(&prepared, images);
+        self.products().prepared(&prepared, images, mark);
         Ok(())
     }
 
     async fn build(&self, artifact: &ImageName, cx: &Cx) -> Result<(), Diagnostic> {
-        let job = self.products().build_job(artifact)?;
+        let (job, mark) = {
+            let products = self.products();
+            (products.build_job(artifact)?, products.marks.get(artifact).copied().unwrap_or_default())
+        };
         let prepared = job.prepared.clone();
-        let image = devloop_build::build(job, &self.specs().build, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
+        let specs = self.specs();
+        let options = &specs.build;
+        let platforms = options.platforms_of(&prepared.artifact).to_vec();
+        if !platforms.is_empty() {
+            cx.emit(EventKind::PlatformsResolved { artifact: artifact.clone(), platforms });
+        }
+        let image = devloop_build::build(job, options, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
         if self.products().built(&prepared, &image) {
+            self.note_image(&specs, &image, mark);
             cx.emit(EventKind::ImageReady { image });
         }
         Ok(())
+    }
+
+    /// Tells the syncer what an image has, so that its containers get the rest.
+    fn note_image(&self, specs: &Specs, image: &BuiltImage, mark: Mark) {
+        if let Some(artifact) = specs.artifacts.iter().find(|artifact| artifact.image == image.artifact) {
+            self.syncer.image_built(artifact, image, mark);
+        }
     }
 
     async fn render(&self, cx: &Cx) -> Result<(), Diagnostic> {
@@ -239,9 +262,23 @@ impl LiveStages {
 
     async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let live = Arc::clone(&self.products().live);
-        let spec = LogSpec { images: live.images.clone(), ..self.specs().logs.clone() };
-        devloop_attach::follow_logs(&spec, &live.release, cluster, cx).await.map_err(|e| e.diagnostic())
+        let mut specs = self.specs.subscribe();
+        loop {
+            let now = Arc::clone(&specs.borrow_and_update());
+            let attached = devloop_attach::attach(&now.attach, self.live.subscribe(), cluster, cx);
+            let synced = async {
+                match self.watching.is_some() && now.syncs() {
+                    true => self.syncer.run(self.live.subscribe(), cluster, self.clients.registry(), cx).await,
+                    false => Ok(()),
+                }
+            };
+            let another = specs.wait_for(|specs| !specs.attach.is_like(&now.attach) || specs.syncs() != now.syncs());
+            tokio::select! {
+                both = async { tokio::try_join!(attached, synced) } => return both.map(drop).map_err(|e| e.diagnostic()),
+                // The configuration asks for other ports or other logs.
+                _ = another => {}
+            }
+        }
     }
 
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
@@ -286,12 +323,6 @@ fn announce_builds(prepared: &[Arc<Prepared>], options: &BuildOptions, cx: &Cx) 
     }
     let artifacts = to_build().map(|prepared| prepared.artifact.image.clone()).collect();
     cx.emit(EventKind::BuildsStarted { artifacts, concurrency: options.settings.concurrency.unwrap_or_default() });
-    for prepared in to_build() {
-        let platforms = options.platforms_of(&prepared.artifact).to_vec();
-        if !platforms.is_empty() {
-            cx.emit(EventKind::PlatformsResolved { artifact: prepared.artifact.image.clone(), platforms });
-        }
-    }
 }
 
 fn cached(prepared: &Prepared) -> Option<BuiltImage> {
@@ -319,7 +350,8 @@ impl Stages for LiveStages {
             (Stage::Configure, _) => self.configure(cx).await,
             (Stage::Prepare, _) => self.prepare_and_watch(work, cx).await,
             (Stage::Build, Some(artifact)) => self.build(artifact, cx).await,
-            (Stage::Sync, Some(_)) | (Stage::Build | Stage::Sync, None) => Ok(()),
+            (Stage::Sync, Some(artifact)) => self.sync(artifact, cx).await,
+            (Stage::Build | Stage::Sync, None) => Ok(()),
             (Stage::Render, _) => self.render(cx).await,
             (Stage::Deploy, _) => self.deploy(cx).await,
             (Stage::StatusCheck, _) => self.wait_until_ready(cx).await,

@@ -189,6 +189,17 @@ pub enum EventKind {
         /// The name and tag that it will have.
         reference: ImageRef,
     },
+    /// The inputs of an artifact were listed, for a diagnosis.
+    InputsListed {
+        /// The artifact.
+        artifact: ImageName,
+        /// How many files.
+        files: usize,
+        /// How large they are together.
+        bytes: u64,
+        /// How long it took to list them.
+        duration: Duration,
+    },
     /// The build cache is being asked.
     CacheCheckStarted,
     /// The build cache answered.

@@ -15,6 +15,7 @@ mod product;
 mod reason;
 mod state;
 mod step;
+mod sync;
 mod template;
 mod trigger;
 
@@ -61,6 +62,8 @@ pub use state::Progress;
 pub use state::State;
 pub use step::Stage;
 pub use step::StepId;
+pub use sync::ChangedFile;
+pub use sync::SyncMap;
 pub use template::CommandRunner;
 pub use template::MissingKey;
 pub use template::Template;

@@ -5,6 +5,7 @@ mod diagnostic;
 mod duration;
 mod logs;
 mod paint;
+mod readiness;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]

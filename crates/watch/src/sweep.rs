@@ -53,6 +53,14 @@ impl Sweep {
         self.seen.remove(path);
     }
 
+    /// Forgets an entry that was missing: the next of that name is a new one, even where the file system gives it the same number.
+    pub(crate) fn forget(&mut self, path: &Path) {
+        let Some((parent, name)) = path.parent().zip(path.file_name()) else { return };
+        if let Some(entries) = self.seen.get_mut(parent).and_then(|seen| seen.entries.as_mut()) {
+            entries.remove(name);
+        }
+    }
+
     /// Looks, and returns what is different from the last look.
     pub(crate) fn look(&mut self, claims: &Claims) -> Vec<Change> {
         let mut changes = Vec::new();

@@ -68,7 +68,7 @@ impl Watched {
     /// Returns what there is to say of what is watched; a warning is said once.
     pub(crate) fn report(&mut self, asked: WatchMode) -> WatchReport {
         let mode = if asked == WatchMode::Notify && self.is_looked_at() { WatchMode::Polling } else { asked };
-        let warnings = self.watches.take_warnings();
+        let warnings = self.watches.take_warnings(&self.claims);
         WatchReport { mode, directories: self.claims.places().len(), files: self.claims.files(), warnings }
     }
 
@@ -107,7 +107,9 @@ impl Watched {
         }
         if change.kind == ChangeKind::Appeared {
             for name in names.clone() {
-                self.discover(&name, &mut names);
+                if !self.discover(&name, &mut names) {
+                    self.watches.forget(&change.path);
+                }
             }
         }
         names
@@ -166,15 +168,16 @@ impl Watched {
         }
     }
 
-    /// Looks at what a new entry brings: a directory of a tree with all that is in it, or a link.
-    fn discover(&mut self, name: &Path, found: &mut Vec<PathBuf>) {
-        let Ok(metadata) = name.symlink_metadata() else { return };
+    /// Looks at what a new entry brings: a directory of a tree with all that is in it, or a link; returns whether it is still there.
+    fn discover(&mut self, name: &Path, found: &mut Vec<PathBuf>) -> bool {
+        let Ok(metadata) = name.symlink_metadata() else { return false };
         if metadata.is_symlink() && self.claims.role(name).is_none() {
             self.claim(name, Role::Link, &links::of_link);
         }
         if metadata.is_dir() && self.set.in_tree(name) {
             self.claim_tree(name, &mut |listing| found.extend(listing.all()));
         }
+        true
     }
 
     /// Watches a directory and those below it that count.

@@ -9,6 +9,7 @@ use devloop_model::Diagnostic;
 use crate::change::Change;
 use crate::claims::Claims;
 use crate::claims::Hold;
+use crate::claims::Part;
 use crate::limits;
 use crate::source::Directories;
 use crate::source::Refused;
@@ -21,6 +22,8 @@ pub(crate) const MOST_ATTEMPTS: usize = 8;
 pub(crate) struct Watches {
     source: Source,
     warnings: Vec<Diagnostic>,
+    /// Why everything is looked at, until it is said.
+    fell_back: Option<Refused>,
     refused: BTreeSet<PathBuf>,
     missed: bool,
 }
@@ -36,12 +39,12 @@ enum Source {
 impl Watches {
     /// Returns watches on what the system tells, if that was asked for; if it does not, everything is looked at.
     pub(crate) fn new(told: Option<Result<Box<dyn Directories>, Refused>>) -> Self {
-        let (source, warnings) = match told {
-            Some(Ok(directories)) => (Source::Told(directories), Vec::new()),
-            Some(Err(refused)) => (Source::Looked(Sweep::default()), vec![limits::polling_instead(&refused, 1)]),
-            None => (Source::Looked(Sweep::default()), Vec::new()),
+        let (source, fell_back) = match told {
+            Some(Ok(directories)) => (Source::Told(directories), None),
+            Some(Err(refused)) => (Source::Looked(Sweep::default()), Some(refused)),
+            None => (Source::Looked(Sweep::default()), None),
         };
-        Self { source, warnings, refused: BTreeSet::new(), missed: false }
+        Self { source, warnings: Vec::new(), fell_back, refused: BTreeSet::new(), missed: false }
     }
 
     /// Watches these directories too.
@@ -56,7 +59,7 @@ impl Watches {
                         self.warnings.push(limits::unwatched(&place, &refused));
                     }
                 }
-                Err(refused) => self.fall_back(&refused, claims),
+                Err(refused) => self.fall_back(refused, claims),
             }
         }
     }
@@ -72,10 +75,20 @@ impl Watches {
     /// Remembers what is there now of what is newly held, where that is looked at.
     pub(crate) fn look_first(&mut self, holds: &[Hold], claims: &Claims) {
         let Source::Looked(sweep) = &mut self.source else { return };
-        for path in holds.iter().map(|hold| &hold.place) {
+        for Hold { place: path, part } in holds {
             if let Some(place) = claims.place(path) {
                 sweep.watch(path, place);
             }
+            if let Part::Awaited(name) = part {
+                sweep.forget(&path.join(name));
+            }
+        }
+    }
+
+    /// Forgets an entry that has appeared and is missing again already, where that is looked at.
+    pub(crate) fn forget(&mut self, path: &Path) {
+        if let Source::Looked(sweep) = &mut self.source {
+            sweep.forget(path);
         }
     }
 
@@ -98,13 +111,14 @@ impl Watches {
     }
 
     /// Returns what the user should know and was not told yet.
-    pub(crate) fn take_warnings(&mut self) -> Vec<Diagnostic> {
-        std::mem::take(&mut self.warnings)
+    pub(crate) fn take_warnings(&mut self, claims: &Claims) -> Vec<Diagnostic> {
+        let fell_back = self.fell_back.take().map(|refused| limits::polling_instead(&refused, claims.places().len()));
+        fell_back.into_iter().chain(std::mem::take(&mut self.warnings)).collect()
     }
 
     /// Looks at everything from now on; what the system has watched is given back to it.
-    fn fall_back(&mut self, refused: &Refused, claims: &Claims) {
-        self.warnings.push(limits::polling_instead(refused, claims.places().len()));
+    fn fall_back(&mut self, refused: Refused, claims: &Claims) {
+        self.fell_back = Some(refused);
         let mut sweep = Sweep::default();
         claims.places().iter().for_each(|(path, place)| sweep.watch(path, place));
         self.source = Source::Looked(sweep);

@@ -1,12 +1,15 @@
 //! Logs of real containers, over restarts and new replica sets.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use devloop_attach::Live;
 use devloop_attach::LogSpec;
 use devloop_attach::follow_logs;
 use devloop_model::EventKind;
 use devloop_model::Stage;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 
 use crate::context::TestContext;
 use crate::ready::applied;
@@ -33,8 +36,9 @@ async fn every_line_comes_once_over_restarts_and_rollouts() {
     let release = applied(&context, &workload("Deployment", "web", "", &counts("first", 500)));
     let (cluster, cx, mut events) = connected(Stage::Attach).await;
     let cancel = cx.cancel.clone();
-    let (followed, step) = (release.clone(), cx.clone());
-    let work = tokio::spawn(async move { follow_logs(&LogSpec::default(), &followed, &cluster, &step).await });
+    let step = cx.clone();
+    let (deploys, live) = watch::channel(Arc::new(Live { release, ..Live::default() }));
+    let work = tokio::spawn(async move { follow_logs(&LogSpec::default(), live, &cluster, &step).await });
     // Three runs of the container, the second and third each after a crash.
     for run in 0..3 {
         for number in 1..=500 {
@@ -62,6 +66,14 @@ async fn every_line_comes_once_over_restarts_and_rollouts() {
     }
     pods.dedup();
     assert_eq!(pods.len(), 1);
+    // A later deploy of the session brings another workload, which has said all it had to say by then.
+    let words = counts("third", 10).replace("exit 1", "sleep 1000");
+    let later = applied(&context, &workload("Deployment", "later", "", &words));
+    context.kubectl(&["rollout", "status", "deployment/later"]);
+    deploys.send_replace(Arc::new(Live { release: later, ..Live::default() }));
+    for number in 1..=10 {
+        assert_eq!(line(&mut events).await.1, format!("third {number}"));
+    }
     cancel.cancel();
     work.await.unwrap().unwrap();
 }

@@ -12,7 +12,7 @@ use devloop_model::Namespace;
 use futures::StreamExt as _;
 use tokio::sync::watch;
 
-use super::pods::ContainerState;
+use super::containers::ContainerState;
 use super::seen::Seen;
 
 /// The first pause before a log is opened again; it doubles with each that gave nothing.

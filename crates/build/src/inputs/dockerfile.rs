@@ -2,6 +2,7 @@
 
 pub(crate) mod parse;
 pub(crate) mod stages;
+pub(crate) mod sync_map;
 mod words;
 
 use std::fs;

@@ -1,8 +1,10 @@
-//! ONBUILD triggers of base images: instructions that run, and may copy, in every image built on them.
+//! What base images bring along: ONBUILD triggers, which are instructions that run, and may copy, in every image built on them, and
+//! the working directory and environment that paths of COPY start from.
 //!
 //! They cost a request to a registry, and almost no image has any; so the answer is remembered for a
 //! day. That it is old can only miss an input that a new trigger copies, for that day.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::fs;
@@ -27,21 +29,32 @@ const DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Answer {
     at: Timestamp,
-    triggers: Vec<String>,
+    base: Base,
 }
 
-/// Returns the triggers of each base that has any. A base that nobody can tell about has none: the
+/// What a base image brings along.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Base {
+    /// Instructions that run in images built on it.
+    pub(crate) triggers: Vec<String>,
+    /// Its working directory; empty is `/`.
+    pub(crate) working_dir: String,
+    /// Its environment.
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+/// Returns what each base brings along. A base that nobody can tell about is left out: the
 /// builder asks again, and says what is wrong.
 ///
 /// # Errors
 /// When the step is cancelled.
-pub(crate) async fn triggers(
+pub(crate) async fn bases(
     bases: BTreeSet<String>,
     cache_dir: &Path,
     now: Timestamp,
     clients: &Clients,
     cx: &Cx,
-) -> Result<HashMap<String, Vec<String>>, Cancelled> {
+) -> Result<HashMap<String, Base>, Cancelled> {
     if bases.is_empty() {
         return Ok(HashMap::new());
     }
@@ -52,7 +65,7 @@ pub(crate) async fn triggers(
         let asked = join_all(unknown.iter().map(|base| ask(base, clients, cx)));
         let answers = cx.unless_cancelled(tokio::time::timeout(DEADLINE, asked)).await?.unwrap_or_default();
         let learned: Vec<_> =
-            unknown.into_iter().zip(answers).filter_map(|(base, answer)| Some((base, Answer { at: now, triggers: answer? }))).collect();
+            unknown.into_iter().zip(answers).filter_map(|(base, answer)| Some((base, Answer { at: now, base: answer? }))).collect();
         if !learned.is_empty() {
             known.extend(learned);
             if let Err(error) = store(&file, &known) {
@@ -60,15 +73,11 @@ pub(crate) async fn triggers(
             }
         }
     }
-    Ok(known
-        .into_iter()
-        .filter(|(base, answer)| bases.contains(base) && !answer.triggers.is_empty())
-        .map(|(base, answer)| (base, answer.triggers))
-        .collect())
+    Ok(known.into_iter().filter(|(base, _)| bases.contains(base)).map(|(name, answer)| (name, answer.base)).collect())
 }
 
 /// Asks the registry, and the daemon about images that only it has.
-async fn ask(base: &str, clients: &Clients, cx: &Cx) -> Option<Vec<String>> {
+async fn ask(base: &str, clients: &Clients, cx: &Cx) -> Option<Base> {
     let reference = ImageRef::parse(base).ok()?;
     let config = match clients.registry().image(&reference, None, cx).await {
         Ok(image) => image.config,
@@ -78,13 +87,19 @@ async fn ask(base: &str, clients: &Clients, cx: &Cx) -> Option<Vec<String>> {
             docker.image_config(base, cx).await.ok()??
         }
     };
-    Some(triggers_of(&config))
+    Some(base_of(&config))
 }
 
-fn triggers_of(config: &serde_json::Value) -> Vec<String> {
+fn base_of(config: &serde_json::Value) -> Base {
     let config = config.get("config").or_else(|| config.get("Config")).unwrap_or(config);
-    let list = config.get("OnBuild").and_then(serde_json::Value::as_array);
-    list.into_iter().flatten().filter_map(serde_json::Value::as_str).map(str::to_owned).collect()
+    let list =
+        |name: &str| config.get(name).and_then(serde_json::Value::as_array).into_iter().flatten().filter_map(serde_json::Value::as_str);
+    let pair = |text: &str| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Base {
+        triggers: list("OnBuild").map(str::to_owned).collect(),
+        working_dir: config.get("WorkingDir").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned(),
+        environment: list("Env").filter_map(pair).collect(),
+    }
 }
 
 fn load(file: &Path, now: Timestamp) -> HashMap<String, Answer> {
@@ -111,7 +126,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("bases.json");
         let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let answers = HashMap::from([("node".to_owned(), Answer { at, triggers: vec!["COPY . /".to_owned()] })]);
+        let answers =
+            HashMap::from([("node".to_owned(), Answer { at, base: Base { triggers: vec!["COPY . /".to_owned()], ..Base::default() } })]);
         store(&file, &answers).unwrap();
         assert_eq!(load(&file, at + SignedDuration::from_hours(23)), answers);
         assert!(load(&file, at + SignedDuration::from_hours(24)).is_empty());
@@ -121,10 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn triggers_are_found_in_both_shapes_of_a_configuration() {
-        let triggers = ["COPY . /x"];
-        assert_eq!(triggers_of(&serde_json::json!({ "config": { "OnBuild": triggers } })), triggers);
-        assert_eq!(triggers_of(&serde_json::json!({ "OnBuild": triggers })), triggers);
-        assert!(triggers_of(&serde_json::json!({ "config": { "OnBuild": null } })).is_empty());
+    fn a_configuration_comes_in_two_shapes() {
+        let base = base_of(&serde_json::json!({ "config": { "OnBuild": ["COPY . /x"], "WorkingDir": "/app", "Env": ["A=b=c", "D="] } }));
+        assert_eq!((base.triggers.as_slice(), base.working_dir.as_str()), (["COPY . /x".to_owned()].as_slice(), "/app"));
+        assert_eq!(base.environment, BTreeMap::from([("A".into(), "b=c".into()), ("D".into(), String::new())]));
+        assert_eq!(base_of(&serde_json::json!({ "OnBuild": ["RUN x"] })).triggers, ["RUN x"]);
+        assert_eq!(base_of(&serde_json::json!({ "config": { "OnBuild": null } })), Base::default());
     }
 }

@@ -188,6 +188,10 @@ pub(crate) struct DeployArgs {
     /// Stream the logs of what was deployed, until interrupted
     #[arg(long, default_value = "false")]
     pub tail: Switch,
+    /// Forward ports to this machine, until interrupted: user, services, debug, pods or off; the flag alone means user,services
+    /// [default: user for dev, else off]
+    #[arg(long, value_name = "MODES", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub port_forward: Vec<List>,
     /// Delete and create objects that cannot be changed in place; they are away for a moment
     #[arg(long, default_value = "false")]
     pub force: Switch,

@@ -81,7 +81,6 @@ const TABLE: &[Inert] = &[
     inert("rpc-port", Takes::Value, &[""], &["dev", "run", "build", "deploy"], NO_GRPC).hidden(),
     inert("event-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("write its events into a file", "redirect `--output json`")).hidden(),
     inert("last-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("keep a copy of its output", "use `tee`")).hidden(),
-    inert("port-forward", Takes::Switch, &["off", "false", "0"], DEPLOYS, Answer::Error("forward ports", "leave the flag out, and use `kubectl port-forward`")),
     inert("auto", Takes::Switch, FALSE, &["dev", "run"], Answer::Error("make up a configuration", "write a skaffold.yaml")).hidden(),
     inert("render-only", Takes::Switch, FALSE, &["run"], Answer::Error("render under `run`", "use `devloop render`")).hidden(),
     inert("render-output", Takes::Value, &[""], &["run"], Answer::Error("render under `run`", "use `devloop render --output FILE`")).hidden(),

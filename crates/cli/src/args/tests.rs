@@ -38,7 +38,7 @@ fn run(line: &str, variables: &[(&str, &str)]) -> RunCommand {
 
 /// Every command that can be given alone, with what it cannot do without.
 fn command_lines() -> Vec<Vec<OsString>> {
-    ["run", "build", "deploy", "render", "delete", "diagnose", "version", "completion bash", "schema list", "schema get v"]
+    ["dev", "run", "build", "deploy", "render", "delete", "diagnose", "version", "completion bash", "schema list", "schema get v"]
         .map(|line| words(&format!("devloop {line}")))
         .to_vec()
 }
@@ -51,9 +51,11 @@ fn samples(flag: &Arg) -> [String; 3] {
         return pick(&possible.iter().map(String::as_str).collect::<Vec<_>>());
     }
     match flag.get_id().as_str() {
-        _ if *flag.get_num_args().unwrap_or_default().start_bound_value() == 0 => pick(&["true", "false"]),
-        "build_concurrency" | "rpc_http_port" | "session" | "tail" => pick(&["1", "2", "3"]),
+        "watch_poll_interval" => pick(&["10", "20", "30"]),
+        "build_concurrency" | "rpc_http_port" | "session" | "tail" if !is_switch(flag) => pick(&["1", "2", "3"]),
         "wait_for_deletions_max" | "wait_for_deletions_delay" | "since" => pick(&["1s", "2s", "3s"]),
+        "port_forward" => pick(&["user", "services", "pods"]),
+        _ if *flag.get_num_args().unwrap_or_default().start_bound_value() == 0 => pick(&["true", "false"]),
         _ => pick(&["first", "second", "third"]),
     }
 }
@@ -180,22 +182,12 @@ fn the_old_name_of_the_namespace_still_works() {
 
 #[test]
 fn what_this_version_cannot_do_is_an_error() {
-    insta::assert_snapshot!(refused("devloop run --port-forward", &[]), @r"
-    error[cli/unsupported-flag]: this version of devloop does not forward ports
-      `--port-forward=true` asks for it
-    help: leave the flag out, and use `kubectl port-forward`
-    ");
     insta::assert_snapshot!(refused("devloop run", &[("SKAFFOLD_RPC_PORT", "50051")]), @r"
     error[cli/unsupported-flag]: this version of devloop does not speak gRPC
       `--rpc-port=50051` asks for it
     help: use `--rpc-http-port PORT`, which serves the same API over HTTP, or read the events from `--output json`
     ");
-    for line in [
-        "devloop deploy --port-forward=user,services",
-        "devloop run --render-only",
-        "devloop render --set a=b",
-        "devloop delete --cloud-run-project p",
-    ] {
+    for line in ["devloop run --render-only", "devloop render --set a=b", "devloop delete --cloud-run-project p"] {
         assert!(refused(line, &[]).starts_with("error[cli/unsupported-flag]: this version of devloop does not "), "{line}");
     }
 }

@@ -57,11 +57,8 @@ pub(crate) async fn run(pipeline: &Pipeline, wanted: &Wanted<'_>, reporter: &Mut
 /// Returns images in the structure that Skaffold's `build` prints (`cmd/skaffold/app/flags/build_output.go`).
 fn listed(images: &[BuiltImage]) -> serde_json::Value {
     let entry = |image: &BuiltImage| {
-        let mut entry = serde_json::json!({ "ImageName": image.artifact, "Tag": image.deployed() });
-        if let Some(runtime) = image.runtime {
-            entry["RuntimeType"] = runtime_name(runtime).into();
-        }
-        entry
+        let runtime = image.runtime.map(runtime_name).unwrap_or_default();
+        serde_json::json!({ "ImageName": image.artifact, "Tag": image.deployed(), "RuntimeType": runtime })
     };
     serde_json::json!({ "Builds": images.iter().map(entry).collect::<Vec<_>>() })
 }

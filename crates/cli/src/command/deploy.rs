@@ -17,14 +17,8 @@ use crate::settings::Prebuilt;
 ///
 /// # Errors
 /// When the images cannot be read, or an artifact has none.
-pub(crate) async fn run(
-    pipeline: &Pipeline,
-    images: &Prebuilt,
-    load: bool,
-    tail: bool,
-    reporter: &Mutex<Reporter>,
-) -> Result<Exit, Diagnostic> {
+pub(crate) async fn run(pipeline: &Pipeline, images: &Prebuilt, load: bool, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
     let images = ImageSource::Given(prebuilt::images_of_all(images, &pipeline.session, &pipeline.target)?);
-    let goal = Goal::deploy().then_if(pipeline.checks_status(), Stage::StatusCheck).then_if(tail, Stage::Attach);
+    let goal = Goal::deploy().then_if(pipeline.checks_status(), Stage::StatusCheck).then_if(pipeline.attaches(), Stage::Attach);
     Ok(pipeline.run_with(goal, images, reporter, |specs| specs.load_given = load).await.0.into())
 }

@@ -39,13 +39,13 @@ const WAKES: usize = 64;
 /// Runs the loop until it is told to end.
 ///
 /// # Errors
-/// When files cannot be watched, another session works on the same release, or the API's port is taken.
+/// When files cannot be watched.
 pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
+    let (serving, commands) = Serving::watching(pipeline, &mut reporter.lock().unwrap_or_else(PoisonError::into_inner))?;
     let (wake, wakes) = mpsc::channel(WAKES);
     let (watcher, batches) = watcher(dev)?;
-    let (serving, commands) = Serving::watching(pipeline, &mut reporter.lock().unwrap_or_else(PoisonError::into_inner))?;
-    tokio::spawn(forward(batches, wake.clone(), pipeline.cancel.clone()));
-    tokio::spawn(obey(commands, wake, pipeline.cancel.clone()));
+    tokio::spawn(forward_files(batches, wake.clone(), pipeline.cancel.clone()));
+    tokio::spawn(forward_commands(commands, wake, pipeline.cancel.clone()));
     let stages = LiveStages::new(pipeline.specs(ImageSource::Build), pipeline.session.clients.clone())
         .watching(watcher)
         .reloading(reload(pipeline.session.settings.clone(), pipeline.target.clone()));
@@ -54,7 +54,7 @@ pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex
     let session = devloop_engine::Session {
         goal: Goal::dev(pipeline.checks_status()),
         stages: Arc::new(stages),
-        opening: pipeline.opening().into_iter().chain(manual).chain([EventKind::ApiServed { url: serving.url.clone() }]).collect(),
+        opening: pipeline.opening().into_iter().chain([EventKind::ApiServed { url: serving.url.clone() }]).chain(manual).collect(),
         wakes,
         leaving: Leaving { clean_up: dev.clean_up, at_first_failure: dev.end_at_first_failure },
         report: &mut report,
@@ -71,7 +71,7 @@ fn watcher(dev: &DevSettings) -> Result<(FileWatcher, mpsc::Receiver<Batch>), Di
 }
 
 /// Hands batches of changed files to the loop, until one of both ends.
-async fn forward(mut batches: mpsc::Receiver<Batch>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
+async fn forward_files(mut batches: mpsc::Receiver<Batch>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
     while let Some(Some(Batch { paths, first, rescan })) = cancel.run_until_cancelled(batches.recv()).await {
         let trigger = if rescan { Trigger::Rescan } else { Trigger::Files(paths) };
         if wakes.send(Wake { trigger, first: first.into() }).await.is_err() {
@@ -81,7 +81,7 @@ async fn forward(mut batches: mpsc::Receiver<Batch>, wakes: mpsc::Sender<Wake>, 
 }
 
 /// Hands what clients of the API ask for to the loop, until one of both ends.
-async fn obey(mut commands: mpsc::Receiver<Command>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
+async fn forward_commands(mut commands: mpsc::Receiver<Command>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
     while let Some(Some(command)) = cancel.run_until_cancelled(commands.recv()).await {
         if wakes.send(Wake { trigger: Trigger::Command(command), first: Instant::now() }).await.is_err() {
             return;

@@ -1,9 +1,10 @@
 //! `devloop diagnose`: the effective configuration, what is wrong with it, and why an image would be built.
 
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Instant;
 
-use devloop_build::BuildOptions;
 use devloop_build::PreparedState;
 use devloop_config::NoFetch;
 use devloop_model::Artifact;
@@ -11,70 +12,122 @@ use devloop_model::Builder;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Env;
+use devloop_model::Event;
+use devloop_model::EventKind;
+use devloop_model::EventSink;
+use devloop_model::Outcome;
 use devloop_model::Reason;
+use devloop_model::Stage;
+use devloop_model::StepId;
+use devloop_model::Timestamp;
 use devloop_model::Vars;
+use devloop_ui::Reporter;
+use tokio::sync::mpsc;
 
 use crate::exit::Exit;
 use crate::output;
 use crate::pipeline::Pipeline;
-use crate::session::Session;
 use crate::session::config_options;
 use crate::settings::Settings;
+
+/// What is looked at, and where the result goes.
+pub(crate) struct Wanted<'a> {
+    /// The file; none is standard output.
+    pub file: Option<&'a Path>,
+    /// Whether templates are rendered.
+    pub templates: bool,
+    /// Whether to say what would be built, and why.
+    pub explain: bool,
+    /// Whether standard output has events instead.
+    pub json: bool,
+}
 
 /// Prints nothing but the effective configuration.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn configuration(settings: &Settings, env: &Env, templates: bool, file: Option<&Path>) -> Result<(), Vec<Diagnostic>> {
-    let text = effective(settings, env, templates)?;
+    let (source, options) = config_options(settings, env).map_err(|diagnostic| vec![diagnostic])?;
+    let vars = templates.then(|| Vars::from_env(env));
+    let text = devloop_config::effective_yaml(&source, &options, &NoFetch, vars.as_ref()).map_err(|error| error.diagnostics)?;
     print(file, &text).map_err(|diagnostic| vec![diagnostic])
 }
 
-fn effective(settings: &Settings, env: &Env, templates: bool) -> Result<String, Vec<Diagnostic>> {
-    let (source, options) = config_options(settings, env).map_err(|diagnostic| vec![diagnostic])?;
-    let vars = templates.then(|| Vars::from_env(env));
-    devloop_config::effective_yaml(&source, &options, &NoFetch, vars.as_ref()).map_err(|error| error.diagnostics)
-}
-
-/// Prints what was understood: versions, each artifact with its inputs, and the effective configuration.
+/// Prints what was understood, or why images would be built; what is seen on the way are events.
 ///
 /// # Errors
-/// When inputs cannot be listed, or the result cannot be written.
-pub(crate) async fn run(session: &Session, templates: bool, file: Option<&Path>, cx: &Cx) -> Result<(), Vec<Diagnostic>> {
+/// When the result cannot be written.
+pub(crate) async fn run(pipeline: &Pipeline, wanted: &Wanted<'_>, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
+    let (sender, mut facts) = mpsc::unbounded_channel();
+    let cx = Cx::new(StepId::of(Stage::Prepare), pipeline.session.env.clone(), EventSink::new(sender), pipeline.cancel.clone());
+    let mut seq = 0;
+    let mut record = |fact: EventKind| {
+        seq += 1;
+        reporter.lock().unwrap_or_else(PoisonError::into_inner).report(&Event { seq, at: Timestamp::now(), fact });
+    };
+    let began = Instant::now();
+    pipeline.opening().into_iter().for_each(&mut record);
+    let result = {
+        let mut work = std::pin::pin!(look(pipeline, wanted, &cx));
+        loop {
+            tokio::select! {
+                biased;
+                Some(fact) = facts.recv() => record(fact),
+                result = &mut work => break result,
+            }
+        }
+    };
+    while let Ok(fact) = facts.try_recv() {
+        record(fact);
+    }
+    let (outcome, exit) = match &result {
+        Ok(_) => (Outcome::Succeeded, Exit::Done),
+        Err(_) if pipeline.cancel.is_cancelled() => (Outcome::Cancelled, Exit::Done),
+        Err(diagnostic) => (Outcome::Failed { diagnostic: diagnostic.clone() }, Exit::Failed),
+    };
+    record(EventKind::SessionEnded { outcome, duration: began.elapsed() });
+    match result {
+        Ok(text) if wanted.file.is_some() || !wanted.json => print(wanted.file, &text)?,
+        _ => {}
+    }
+    Ok(exit)
+}
+
+async fn look(pipeline: &Pipeline, wanted: &Wanted<'_>, cx: &Cx) -> Result<String, Diagnostic> {
+    if wanted.explain { explained(pipeline, cx).await } else { understood(pipeline, wanted.templates, cx).await }
+}
+
+/// Returns versions, each artifact with its inputs, and the effective configuration.
+async fn understood(pipeline: &Pipeline, templates: bool, cx: &Cx) -> Result<String, Diagnostic> {
+    let session = &pipeline.session;
+    let (artifacts, options) = (session.artifacts(), pipeline.build_options());
     let mut text = format!("devloop version: v{}\n", env!("CARGO_PKG_VERSION"));
-    let artifacts = session.artifacts();
-    let working_dir = std::env::current_dir().unwrap_or_default();
-    let options = BuildOptions::without_cluster(session.settings.build.cache_dir.clone(), working_dir, session.settings.command.name());
     if !session.plan.profiles.is_empty() {
         say(&mut text, &format!("Active profiles: {}", session.plan.profiles.join(", ")));
     }
     say(&mut text, &format!("Number of artifacts: {}", artifacts.len()));
     for artifact in &artifacts {
         let began = Instant::now();
-        let listed =
-            devloop_build::list_inputs(artifact, &options, &session.clients, cx).await.map_err(|error| vec![error.diagnostic()])?;
+        let listed = devloop_build::list_inputs(artifact, &options, &session.clients, cx).await.map_err(|error| error.diagnostic())?;
+        let (files, bytes, duration) = (listed.files, listed.bytes, began.elapsed());
+        cx.emit(EventKind::InputsListed { artifact: artifact.image.clone(), files, bytes, duration });
         say(&mut text, &format!("\n{} artifact: {}", builder(artifact), artifact.image));
-        say(&mut text, &format!(" - Size of the inputs: {} bytes", listed.bytes));
-        say(&mut text, &format!(" - Inputs: {} files", listed.files));
-        say(&mut text, &format!(" - Time to list them: {:?}", began.elapsed()));
-    }
-    for warning in &session.plan.warnings {
-        say(&mut text, &format!("\n{warning}"));
+        say(&mut text, &format!(" - Size of the inputs: {bytes} bytes"));
+        say(&mut text, &format!(" - Inputs: {files} files"));
+        say(&mut text, &format!(" - Time to list them: {duration:?}"));
     }
     say(&mut text, "\nConfiguration");
-    text.push_str(&effective(&session.settings, &session.env, templates)?);
-    print(file, &text).map_err(|diagnostic| vec![diagnostic])
+    let vars = templates.then(|| Vars::from_env(&session.env));
+    let effective = devloop_config::effective_yaml(&session.source, &session.options, &NoFetch, vars.as_ref());
+    // What was a plan before still is one, unless the file changed under us.
+    text.push_str(&effective.map_err(|mut error| error.diagnostics.swap_remove(0))?);
+    Ok(text)
 }
 
-/// Prints for each artifact whether it would be built, and because of what.
-///
-/// # Errors
-/// When inputs cannot be read, or the result cannot be written.
-pub(crate) async fn explain(pipeline: &Pipeline, file: Option<&Path>) -> Result<Exit, Diagnostic> {
-    let cx = pipeline.session.cx(&pipeline.cancel);
-    let options = pipeline.build_options();
-    let artifacts = pipeline.session.artifacts();
-    let prepared = devloop_build::explain(&artifacts, &options, &pipeline.session.clients, &cx).await;
+/// Returns for each artifact whether it would be built, and because of what.
+async fn explained(pipeline: &Pipeline, cx: &Cx) -> Result<String, Diagnostic> {
+    let (artifacts, options) = (pipeline.session.artifacts(), pipeline.build_options());
+    let prepared = devloop_build::explain(&artifacts, &options, &pipeline.session.clients, cx).await;
     let mut text = String::new();
     for prepared in prepared.map_err(|error| error.diagnostic())? {
         match &prepared.state {
@@ -87,8 +140,7 @@ pub(crate) async fn explain(pipeline: &Pipeline, file: Option<&Path>) -> Result<
             }
         }
     }
-    print(file, &text)?;
-    Ok(Exit::Done)
+    Ok(text)
 }
 
 fn builder(artifact: &Artifact) -> &'static str {

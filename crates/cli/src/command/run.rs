@@ -12,13 +12,13 @@ use crate::exit::Exit;
 use crate::pipeline::Pipeline;
 
 /// Runs the whole pipeline.
-pub(crate) async fn run(pipeline: &Pipeline, tail: bool, digests: Option<DigestFrom>, reporter: &Mutex<Reporter>) -> Exit {
+pub(crate) async fn run(pipeline: &Pipeline, digests: Option<DigestFrom>, reporter: &Mutex<Reporter>) -> Exit {
     let images = images(digests);
     let goal = Goal::for_images(&images)
         .then(Stage::Render)
         .then(Stage::Deploy)
         .then_if(pipeline.checks_status(), Stage::StatusCheck)
-        .then_if(tail, Stage::Attach);
+        .then_if(pipeline.attaches(), Stage::Attach);
     pipeline.run(goal, images, reporter).await.0.into()
 }
 

@@ -25,7 +25,8 @@ fn choose(running: Vec<SessionFile>, pid: Option<u32>, directory: &Path) -> Resu
         return found.ok_or_else(|| none(format!("no session has the process number {pid}"), &running));
     }
     // The deepest directory is the nearest.
-    let depth = |session: &SessionFile| places(session).filter(|place| directory.starts_with(place)).map(|place| place.components().count()).max();
+    let depth =
+        |session: &SessionFile| places(session).filter(|place| directory.starts_with(place)).map(|place| place.components().count()).max();
     let nearest = running.iter().filter_map(depth).max();
     let candidates: Vec<&SessionFile> = running.iter().filter(|session| nearest.is_none() || depth(session) == nearest).collect();
     match candidates.as_slice() {
@@ -55,7 +56,12 @@ fn several_run(several: &[&SessionFile]) -> Diagnostic {
 pub(super) fn describe(session: &SessionFile) -> String {
     let place = session.context.as_ref().map_or_else(|| session.namespace.clone(), |context| format!("{context}/{}", session.namespace));
     let (since, owner) = (ago(session.since, Timestamp::now()), &session.owner);
-    format!("`devloop {}`, process {}, started {since} by {owner} in {}, deploys into {place}", session.command, session.pid, session.directory.display())
+    format!(
+        "`devloop {}`, process {}, started {since} by {owner} in {}, deploys into {place}",
+        session.command,
+        session.pid,
+        session.directory.display()
+    )
 }
 
 /// Returns how long ago something was, in the largest unit that fits.

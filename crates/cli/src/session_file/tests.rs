@@ -58,11 +58,13 @@ fn one_release_has_one_session() {
     let held = sessions.open(session(), &["db".into()]).unwrap_err().to_string();
     assert!(held.starts_with("error[session/held]: another session works on this configuration in the namespace `default`\n"), "{held}");
     let pid = std::process::id();
-    assert!(held.contains(&format!("`devloop dev`, process {pid}, started just now by me@here in /src/shop, deploys into kind/default")), "{held}");
-    for other in [
-        SessionFile { pid: 1, namespace: "other".into(), ..session() },
-        SessionFile { pid: 2, context: Some("other".into()), ..session() },
-    ] {
+    assert!(
+        held.contains(&format!("`devloop dev`, process {pid}, started just now by me@here in /src/shop, deploys into kind/default")),
+        "{held}"
+    );
+    for other in
+        [SessionFile { pid: 1, namespace: "other".into(), ..session() }, SessionFile { pid: 2, context: Some("other".into()), ..session() }]
+    {
         sessions.open(other, &["db".into()]).unwrap().end();
     }
     sessions.open(SessionFile { pid: 3, ..session() }, &["bank".into()]).unwrap().end();
@@ -84,12 +86,8 @@ fn a_killed_session_frees_its_release_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let sessions = sessions(directory.path());
     let test = ["--ignored", "--exact", "session_file::tests::hold_until_killed", "--nocapture"];
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(test)
-        .env(DIRECTORY, directory.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        Command::new(std::env::current_exe().unwrap()).args(test).env(DIRECTORY, directory.path()).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line.ends_with("held")), "the child holds the release");
     let pid = child.id();

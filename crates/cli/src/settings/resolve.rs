@@ -4,6 +4,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use devloop_attach::ForwardModes;
+use devloop_attach::UnknownMode;
 use devloop_model::AutoStage;
 use devloop_model::Env;
 use devloop_model::ImageNameError;
@@ -70,27 +72,27 @@ impl Settings {
     fn take(&mut self, command: Command) -> Result<CommandSettings, ArgsError> {
         Ok(match command {
             Command::Dev(dev) => {
-                self.take_shared(&dev.config, Some(&dev.target));
+                self.take_shared(&dev.config, &dev.target);
                 self.take_build(&dev.build, true)?;
                 self.take_manifests(&dev.manifests)?;
-                self.take_deploy(&dev.deploy);
+                self.take_deploy(&dev.deploy, "dev")?;
                 self.console.take(&dev.console)?;
                 self.console.json = dev.output == EventFormat::Json;
                 self.api_port = dev.api.rpc_http_port;
                 CommandSettings::Dev(DevSettings::from_args(&dev.watch, dev.deploy.tail.0))
             }
             Command::Run(run) => {
-                self.take_shared(&run.config, Some(&run.target));
+                self.take_shared(&run.config, &run.target);
                 self.take_build(&run.build, true)?;
                 self.take_manifests(&run.manifests)?;
-                self.take_deploy(&run.deploy);
+                self.take_deploy(&run.deploy, "run")?;
                 self.console.take(&run.console)?;
                 self.console.json = run.output == EventFormat::Json;
                 self.api_port = run.api.rpc_http_port;
                 CommandSettings::Run { tail: run.deploy.tail.0, digest_source: run.digest_source }
             }
             Command::Build(build) => {
-                self.take_shared(&build.config, Some(&build.target));
+                self.take_shared(&build.config, &build.target);
                 self.take_build(&build.build, false)?;
                 self.build.push = build.push.map(|push| push.0);
                 self.console.take(&build.console)?;
@@ -103,9 +105,9 @@ impl Settings {
                 CommandSettings::Build { quiet: build.quiet.0, template, file_output: build.file_output, dry_run: build.dry_run.0 }
             }
             Command::Deploy(deploy) => {
-                self.take_shared(&deploy.config, Some(&deploy.target));
+                self.take_shared(&deploy.config, &deploy.target);
                 self.take_manifests(&deploy.manifests)?;
-                self.take_deploy(&deploy.deploy);
+                self.take_deploy(&deploy.deploy, "deploy")?;
                 self.console.take(&deploy.console)?;
                 self.console.json = deploy.output == EventFormat::Json;
                 self.api_port = deploy.api.rpc_http_port;
@@ -113,7 +115,7 @@ impl Settings {
                 CommandSettings::Deploy { tail: deploy.deploy.tail.0, images, load_images: deploy.load_images.0 }
             }
             Command::Render(render) => {
-                self.take_shared(&render.config, Some(&render.target));
+                self.take_shared(&render.config, &render.target);
                 self.take_build(&render.build, false)?;
                 self.take_manifests(&render.manifests)?;
                 self.console.progress = if render.loud.0 { Progress::Stderr } else { Progress::Nowhere };
@@ -122,12 +124,13 @@ impl Settings {
                 CommandSettings::Render { file, offline: render.offline.0, digest_source: render.digest_source, images }
             }
             Command::Delete(delete) => {
-                self.take_shared(&delete.config, Some(&delete.target));
+                self.take_shared(&delete.config, &delete.target);
                 self.console.json = delete.output == EventFormat::Json;
                 CommandSettings::Delete { dry_run: delete.dry_run.0 }
             }
             Command::Diagnose(diagnose) => {
-                self.take_shared(&diagnose.config, None);
+                self.take_shared(&diagnose.config, &diagnose.target);
+                self.take_build(&diagnose.build, diagnose.explain.0)?;
                 self.console.progress = Progress::Nowhere;
                 CommandSettings::Diagnose {
                     file: self.console.take_output(diagnose.output),
@@ -148,7 +151,7 @@ impl Settings {
         })
     }
 
-    fn take_shared(&mut self, config: &ConfigArgs, target: Option<&TargetArgs>) {
+    fn take_shared(&mut self, config: &ConfigArgs, target: &TargetArgs) {
         self.config = ConfigSettings {
             source: match config.filename.as_deref() {
                 None => ConfigSource::Found,
@@ -161,17 +164,15 @@ impl Settings {
             propagate_profiles: config.propagate_profiles.0,
             global: config.config.clone(),
         };
-        if let Some(target) = target {
-            self.target = TargetSettings {
-                // An empty namespace or context is what a script passes for "none": it must not reach the cluster.
-                namespace: target.namespace.clone().filter(|text| !text.is_empty()),
-                default_repo: target.default_repo.clone(),
-                context: target.kube_context.clone().filter(|text| !text.is_empty()),
-                kubeconfig: target.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
-                detect_minikube: target.detect_minikube.0,
-                minikube_profile: target.minikube_profile.clone().filter(|text| !text.is_empty()),
-            };
-        }
+        self.target = TargetSettings {
+            // An empty namespace or context is what a script passes for "none": it must not reach the cluster.
+            namespace: target.namespace.clone().filter(|text| !text.is_empty()),
+            default_repo: target.default_repo.clone(),
+            context: target.kube_context.clone().filter(|text| !text.is_empty()),
+            kubeconfig: target.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
+            detect_minikube: target.detect_minikube.0,
+            minikube_profile: target.minikube_profile.clone().filter(|text| !text.is_empty()),
+        };
     }
 
     fn take_build(&mut self, build: &BuildArgs, node_platforms: bool) -> Result<(), ArgsError> {
@@ -203,7 +204,9 @@ impl Settings {
         Ok(())
     }
 
-    fn take_deploy(&mut self, deploy: &DeployArgs) {
+    fn take_deploy(&mut self, deploy: &DeployArgs, command: &str) -> Result<(), ArgsError> {
+        let words = List::flatten(&deploy.port_forward);
+        let wrong = |error: UnknownMode| ArgsError::Value { flag: "port-forward", value: words.join(","), why: error.to_string() };
         self.deploy = DeploySettings {
             labels: std::mem::take(&mut self.deploy.labels),
             resource_rules: self.deploy.resource_rules.take(),
@@ -212,7 +215,12 @@ impl Settings {
             fail_fast: deploy.fast_fail_status_check.0,
             force: deploy.force.0,
             wait_for_deletions: deploy.wait_for_deletions.0.then_some(deploy.wait_for_deletions_max.0),
+            forward: match words.as_slice() {
+                [] => ForwardModes::of_command(command),
+                words => ForwardModes::parse(words, command).map_err(wrong)?,
+            },
         };
+        Ok(())
     }
 }
 

@@ -167,6 +167,13 @@ fn colours_follow_the_terminal_and_the_environment() {
 }
 
 #[test]
-fn diagnose_explains_with_the_cache_that_builds_use() {
-    assert!(settings("devloop diagnose --explain").build.cache);
+fn diagnose_explains_what_run_would_do() {
+    let explained = settings("devloop diagnose --explain -d gcr.io/p -t v1 --platform linux/arm64 -n ns --kube-context kind");
+    let run = settings("devloop run -d gcr.io/p -t v1 --platform linux/arm64 -n ns --kube-context kind");
+    assert_eq!(format!("{:?}", explained.build), format!("{:?}", run.build));
+    assert_eq!(format!("{:?}", explained.target), format!("{:?}", run.target));
+    assert_eq!((explained.command.name(), explained.command.acts_as()), ("diagnose", run.command.name()));
+    let plain = settings("devloop diagnose");
+    assert!(plain.build.cache && !plain.build.node_platforms);
+    assert_eq!(plain.command.acts_as(), "diagnose");
 }

@@ -223,6 +223,11 @@ impl KubeError {
         }
     }
 
+    /// Returns whether the same request fails again until somebody changes rights, credentials or kinds.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Forbidden { .. } | Self::Unauthorized { .. } | Self::UnknownKind { .. } | Self::Login { .. })
+    }
+
     /// Returns whether the API server says that a field of the object can never be changed, so that only deleting it
     /// and creating it anew would do.
     pub fn is_immutable_field(&self) -> bool {

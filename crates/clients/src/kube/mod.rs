@@ -1,4 +1,4 @@
-//! Kubernetes through kube-rs, in process: contexts, reading, applying, watching, logs.
+//! Kubernetes through kube-rs, in process: contexts, reading, applying, watching, logs, ports, commands in containers.
 //!
 //! Objects are JSON values, so that no type of kube or k8s-openapi leaves this crate.
 
@@ -6,7 +6,10 @@ mod apply;
 mod cluster;
 mod context;
 mod delete;
+mod ephemeral;
 mod error;
+mod exec;
+mod forward;
 mod kinds;
 mod logs;
 mod read;
@@ -26,6 +29,11 @@ pub use delete::DeleteOptions;
 pub use delete::Propagation;
 pub use error::KubeError;
 pub use error::Unreachable;
+pub use exec::ContainerRef;
+pub use exec::Exec;
+pub use exec::ExecEnd;
+pub use exec::ExecOutput;
+pub use forward::PortStream;
 pub use kinds::ResolvedKind;
 pub use kinds::built_in_kind;
 pub use logs::LogOptions;

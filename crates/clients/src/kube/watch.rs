@@ -11,6 +11,7 @@ use kube::core::ApiResource;
 use kube::core::DynamicObject;
 use kube::core::TypeMeta;
 use kube::runtime::WatchStreamExt as _;
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher;
 use serde_json::Value;
 
@@ -22,6 +23,12 @@ use super::cluster::Call;
 
 /// How long a watch may fail in a row before it is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long one request of a watch that goes on lasts: a dead connection is noticed then.
+const SHORT_WATCH: Duration = Duration::from_mins(1);
+/// The first pause of a watch that goes on; it doubles with each failure in a row.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a watch says.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +48,30 @@ impl Cluster {
     /// Returns what happens to the selected objects, starting with those that are there; the stream ends when the step is
     /// cancelled, and after its first error. Broken connections are taken up again by themselves; bookmarks keep that cheap.
     pub fn watch(&self, selection: &Selection, cx: &Cx) -> impl Stream<Item = Result<WatchEvent, KubeError>> + Send + use<> {
+        let mut failing = Failing::new(self, selection);
+        watcher::watcher(self.api(selection), config(selection))
+            .default_backoff()
+            .filter_map(move |event| futures::future::ready(failing.judge(event)))
+            .take_until(cx.cancel.clone().cancelled_owned())
+            .scan(false, ends_with(Result::is_err))
+            .boxed()
+    }
+
+    /// Returns what happens to the selected objects as [`Self::watch`] does, for as long as the step lasts: each failure is
+    /// told, and the watch goes on where it was as soon as the API server answers again. Only what waiting does not mend
+    /// ([`KubeError::is_lasting`]) ends it.
+    pub fn watch_on(&self, selection: &Selection, cx: &Cx) -> impl Stream<Item = Result<WatchEvent, KubeError>> + Send + use<> {
+        let failing = Failing::new(self, selection);
+        let config = config(selection).timeout(SHORT_WATCH.as_secs() as u32);
+        watcher::watcher(self.api(selection), config)
+            .backoff(Pause::default())
+            .filter_map(move |event| futures::future::ready(failing.told(event)))
+            .take_until(cx.cancel.clone().cancelled_owned())
+            .scan(false, ends_with(|item: &Result<_, KubeError>| item.as_ref().is_err_and(KubeError::is_lasting)))
+            .boxed()
+    }
+
+    fn api(&self, selection: &Selection) -> Api<DynamicObject> {
         let resource = ApiResource {
             group: selection.kind.group.clone(),
             version: selection.kind.version.clone(),
@@ -49,30 +80,49 @@ impl Cluster {
             plural: selection.kind.plural.clone(),
         };
         let client = self.client().clone();
-        let api: Api<DynamicObject> = match selection.namespace.as_ref().filter(|_| selection.kind.namespaced) {
+        match selection.namespace.as_ref().filter(|_| selection.kind.namespaced) {
             Some(namespace) => Api::namespaced_with(client, Namespace::as_str(namespace), &resource),
             None => Api::all_with(client, &resource),
-        };
-        let config = watcher::Config {
-            label_selector: selection.labels.clone(),
-            field_selector: selection.fields.clone(),
-            ..watcher::Config::default()
-        };
-        let mut failing = Failing {
-            cluster: self.clone(),
-            call: Call::get(String::new(), format!("watch {}", selection.describe())).about(&selection.kind),
-            since: None,
-        };
-        watcher::watcher(api, config)
-            .default_backoff()
-            .filter_map(move |event| futures::future::ready(failing.judge(event)))
-            .take_until(cx.cancel.clone().cancelled_owned())
-            .scan(false, |ended, item| {
-                let item = (!*ended).then_some(item);
-                *ended = matches!(item, Some(Err(_)));
-                futures::future::ready(item)
-            })
-            .boxed()
+        }
+    }
+}
+
+fn config(selection: &Selection) -> watcher::Config {
+    watcher::Config { label_selector: selection.labels.clone(), field_selector: selection.fields.clone(), ..watcher::Config::default() }
+}
+
+/// Returns what ends a stream after the first item that `is_last`.
+fn ends_with<T>(is_last: impl Fn(&T) -> bool) -> impl FnMut(&mut bool, T) -> futures::future::Ready<Option<T>> {
+    move |ended, item| {
+        let item = (!*ended).then_some(item);
+        *ended = item.as_ref().is_some_and(&is_last);
+        futures::future::ready(item)
+    }
+}
+
+/// The pauses of a watch that goes on: short, for somebody waits for what comes next.
+#[derive(Debug)]
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Iterator for Pause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let next = self.0;
+        self.0 = (next * 2).min(LONGEST_PAUSE);
+        Some(next)
+    }
+}
+
+impl Backoff for Pause {
+    fn reset(&mut self) {
+        self.0 = FIRST_PAUSE;
     }
 }
 
@@ -84,6 +134,21 @@ struct Failing {
 }
 
 impl Failing {
+    fn new(cluster: &Cluster, selection: &Selection) -> Self {
+        let call = Call::get(String::new(), format!("watch {}", selection.describe())).about(&selection.kind);
+        Self { cluster: cluster.clone(), call, since: None }
+    }
+
+    /// Returns every event, and every failure but those that are part of a watch's life.
+    fn told(&self, event: watcher::Result<watcher::Event<DynamicObject>>) -> Option<Result<WatchEvent, KubeError>> {
+        match event {
+            Ok(event) => Some(Ok(translated(event, self.call.kind.as_ref()))),
+            // The server forgot where we were: all objects are listed anew.
+            Err(watcher::Error::WatchError(status)) if status.code == 410 => None,
+            Err(error) => self.translated(error).map(Err),
+        }
+    }
+
     fn judge(&mut self, event: watcher::Result<watcher::Event<DynamicObject>>) -> Option<Result<WatchEvent, KubeError>> {
         match event {
             Ok(event) => {
@@ -93,12 +158,8 @@ impl Failing {
             Err(error) => {
                 let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
                 let error = self.translated(error)?;
-                let lasting = matches!(
-                    error,
-                    KubeError::Forbidden { .. } | KubeError::Unauthorized { .. } | KubeError::UnknownKind { .. } | KubeError::Login { .. }
-                );
                 tracing::debug!(action = self.call.action, %error, "watch interrupted");
-                (lasting || since.elapsed() > PATIENCE).then_some(Err(error))
+                (error.is_lasting() || since.elapsed() > PATIENCE).then_some(Err(error))
             }
         }
     }

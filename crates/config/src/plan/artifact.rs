@@ -44,7 +44,7 @@ impl Converter<'_> {
             requires: config.requires.iter().filter_map(requirement).collect(),
             platforms,
             runtime: runtime(&config.runtime_type),
-            sync: None,
+            sync: config.sync.as_ref().and_then(|sync| self.sync(sync)),
             local,
             at: module.location(&format!("{pointer}/image")),
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use devloop_model::Builder;
 use devloop_model::CustomDependencies;
 use devloop_model::Env;
+use devloop_model::ForwardPort;
 use devloop_model::LogPrefix;
 use devloop_model::Runtime;
 use devloop_model::SecretSource;
@@ -26,7 +27,7 @@ fn options() -> Options {
     Options::new("run", "/project", env)
 }
 
-fn plan_of(body: &str) -> Plan {
+pub(super) fn plan_of(body: &str) -> Plan {
     load_with(body, &options())
 }
 
@@ -191,4 +192,43 @@ build: {local: {concurrency: 2}}
     assert_eq!(two.render.remote_manifests[0].kube_context.as_deref(), Some("other"));
     assert!(two.render.raw_yaml.iter().all(|manifests| !manifests.is_default && manifests.at.is_some()));
     assert!(two.deploy.kubectl.is_some() && three.deploy.kubectl.is_none(), "manifests imply the deployer");
+}
+
+#[test]
+fn ports_to_forward_reach_the_plan() {
+    let plan = plan_of(
+        r#"
+portForward:
+- {resourceType: Service, resourceName: "web-{{.TOKEN}}", port: 8080}
+- {resourceType: deployment, resourceName: api, namespace: "{{.NS}}", port: http, address: 0.0.0.0}
+- {resourceType: pod, resourceName: db, port: "5432", localPort: 15432}
+"#,
+    );
+    let [web, api, db] = plan.port_forward.as_slice() else { panic!("{:?}", plan.port_forward) };
+    assert_eq!((web.kind.as_str(), web.name.source(), web.namespace.is_none()), ("service", "web-{{.TOKEN}}", true));
+    assert_eq!((&web.port, web.address.as_str(), web.local_port), (&ForwardPort::Number(8080), "127.0.0.1", Some(8080)));
+    assert_eq!((web.at.line, web.at.column), (5, 3));
+    assert_eq!(api.namespace.as_ref().map(Template::source), Some("{{.NS}}"));
+    assert_eq!((&api.port, api.address.as_str(), api.local_port), (&ForwardPort::Name("http".into()), "0.0.0.0", None));
+    assert_eq!((&db.port, db.local_port), (&ForwardPort::Number(5432), Some(15432)));
+}
+
+#[test]
+fn a_port_that_is_none_is_a_fault() {
+    let fault = |entry: &str| {
+        let text =
+            format!("apiVersion: skaffold/v4beta14\nkind: Config\nportForward: [{{resourceType: service, resourceName: web, {entry}}}]\n");
+        let root = ConfigSource::Text { name: "skaffold.yaml".into(), text };
+        load(&root, &options(), &NoFetch).unwrap_err().diagnostics.iter().map(|fault| fault.what.clone()).collect::<Vec<_>>().join("; ")
+    };
+    for (entry, expected) in [
+        ("port: 0", "`portForward[0].port` is no port: `0`"),
+        ("port: 65536", "`portForward[0].port` is no port: `65536`"),
+        ("port: -1", "`portForward[0].port` is no port: `-1`"),
+        ("localPort: 80", "`portForward[0].port` is missing"),
+        ("port: 80, localPort: 65536", "`portForward[0].localPort` is no port: `65536`"),
+        ("port: http, localPort: -1", "`portForward[0].localPort` is no port: `-1`"),
+    ] {
+        assert_eq!(fault(entry), expected, "{entry}");
+    }
 }

@@ -414,7 +414,8 @@ impl Watched {
             ReadyState::Pending(text) | ReadyState::Settling(text) | ReadyState::Doubtful(text) | ReadyState::Failed(text) => text,
         };
         match worst.map(|pod| pod.fault.what(&pod.name)).or(wait) {
-            Some(detail) => format!("{own}: {detail}"),
+            // A controller's own words are a whole sentence.
+            Some(detail) => format!("{}: {detail}", own.trim_end_matches('.')),
             None => own.to_owned(),
         }
     }

@@ -95,8 +95,8 @@ impl Fault {
         }
     }
 
-    /// Returns one thing to do about it.
-    pub(super) fn help(&self) -> &'static str {
+    /// Returns one thing to do about it; `waited_out` is whether it was given the time to pass.
+    pub(super) fn help(&self, waited_out: bool) -> &'static str {
         match &self.cause {
             Cause::ImagePull => pull_help(&self.message),
             Cause::ImageName => "correct the `image:` field: lower-case letters, digits and single `.`, `_`, `-` between `/`",
@@ -105,6 +105,9 @@ impl Fault {
             }
             Cause::Crash { code: 137 } => "it was killed: look for a failing liveness probe, or raise `resources.limits.memory`",
             Cause::Crash { code: 139 } => "it crashed in native code: check that the image is built for the node's architecture",
+            Cause::Crash { .. } if waited_out => {
+                "the last lines of its log say why; if it recovers by itself later, raise `statusCheckDeadlineSeconds`"
+            }
             Cause::Crash { .. } => "the last lines of its log say why; if it recovers by itself, set `tolerateFailuresUntilDeadline`",
             Cause::OutOfMemory => "raise `resources.limits.memory`, or make the program use less",
             Cause::Config => "create the ConfigMap, Secret or key that it names, in the same namespace",

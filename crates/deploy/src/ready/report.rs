@@ -21,16 +21,12 @@ const LOG_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Returns the failure as an error, with the log of the container that it is about.
 pub(super) async fn diagnostic(failure: &Failure, cluster: &Cluster, cx: &Cx) -> Diagnostic {
-    let log = match &failure.pod {
-        Some(pod) => last_lines(pod, cluster, cx).await,
-        None => Vec::new(),
-    };
-    written(failure, &log)
+    written(failure, &log_of(failure, cluster, cx).await, failure.after.is_some())
 }
 
 /// Returns the failure as a warning that says that it is waited out.
 pub(super) async fn warning(failure: &Failure, cluster: &Cluster, cx: &Cx) -> Diagnostic {
-    let error = diagnostic(failure, cluster, cx).await;
+    let error = written(failure, &log_of(failure, cluster, cx).await, true);
     Diagnostic { severity: Severity::Warning, ..error }
         .because("it is waited for until the deadline, as `tolerateFailuresUntilDeadline` says")
 }
@@ -42,7 +38,14 @@ pub(super) fn together(errors: Vec<Diagnostic>) -> Option<Diagnostic> {
     Some(errors.fold(first, |all, next| all.because(next.what)))
 }
 
-fn written(failure: &Failure, log: &[String]) -> Diagnostic {
+async fn log_of(failure: &Failure, cluster: &Cluster, cx: &Cx) -> Vec<String> {
+    match &failure.pod {
+        Some(pod) => last_lines(pod, cluster, cx).await,
+        None => Vec::new(),
+    }
+}
+
+fn written(failure: &Failure, log: &[String], waited_out: bool) -> Diagnostic {
     let object = &failure.object;
     let (code, what) = match (&failure.after, &failure.pod) {
         (Some(after), _) => ("deploy/not-ready-in-time", format!("{object} is not ready after {} s", after.as_secs())),
@@ -66,7 +69,7 @@ fn written(failure: &Failure, log: &[String]) -> Diagnostic {
         error =
             error.because(format!("last lines of its log:\n{}", log.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")));
     }
-    error.help(pod.fault.help())
+    error.help(pod.fault.help(waited_out))
 }
 
 /// Returns the last lines of the container that a fault is about; none where it never ran.
@@ -115,11 +118,16 @@ mod tests {
     fn failures_have_a_cause_a_log_and_a_suggestion() {
         let log = ["starting".to_owned(), "panic: no database".to_owned()];
         let shown = [
-            written(&failure(Cause::Crash { code: 2 }, Some("app"), "", None), &log),
-            written(&failure(Cause::ImagePull, Some("app"), "pull access denied for x", None), &[]),
-            written(&failure(Cause::Unschedulable, None, "0/1 nodes are available: 1 Insufficient cpu.", None), &[]),
-            written(&failure(Cause::Probe, None, "Readiness probe failed: HTTP probe failed with statuscode: 500", Some(600)), &log),
-            written(&Failure { pod: None, status: "FailedCreate: exceeded quota".into(), ..failure(Cause::Probe, None, "", None) }, &[]),
+            written(&failure(Cause::Crash { code: 2 }, Some("app"), "", None), &log, false),
+            written(&failure(Cause::ImagePull, Some("app"), "pull access denied for x", None), &[], false),
+            written(&failure(Cause::Unschedulable, None, "0/1 nodes are available: 1 Insufficient cpu.", None), &[], false),
+            written(&failure(Cause::Probe, None, "Readiness probe failed: HTTP probe failed with statuscode: 500", Some(600)), &log, true),
+            written(
+                &Failure { pod: None, status: "FailedCreate: exceeded quota".into(), ..failure(Cause::Probe, None, "", None) },
+                &[],
+                false,
+            ),
+            written(&failure(Cause::Crash { code: 2 }, Some("app"), "", Some(600)), &log, true),
         ];
         insta::assert_snapshot!(shown.map(|error| error.to_string()).join("\n\n"), @r"
         error[deploy/crash]: deployment/web cannot become ready: container `app` of pod/web-1 ended with exit code 2
@@ -148,6 +156,14 @@ mod tests {
         error[deploy/failed]: deployment/web failed
           FailedCreate: exceeded quota
         help: `kubectl describe deployment/web` shows what its controller tried
+
+        error[deploy/not-ready-in-time]: deployment/web is not ready after 600 s
+          0 of 1 new replicas are available
+          container `app` of pod/web-1 ended with exit code 2
+          last lines of its log:
+            starting
+            panic: no database
+        help: the last lines of its log say why; if it recovers by itself later, raise `statusCheckDeadlineSeconds`
         ");
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use devloop_attach::Live;
+use devloop_attach::Mark;
+use devloop_attach::SyncItem;
 use devloop_build::BuildJob;
 use devloop_build::Prepared;
 use devloop_deploy::Deletion;
@@ -26,6 +28,12 @@ pub(super) struct Products {
     /// The images that `manifests` were rendered with.
     pub(super) rendered: Vec<BuiltImage>,
     pub(super) live: Arc<Live>,
+    /// What waits to be synced.
+    pub(super) to_sync: BTreeMap<ImageName, Vec<SyncItem>>,
+    /// Up to where the inputs of each artifact, when they were last looked at, have what was synced.
+    pub(super) marks: BTreeMap<ImageName, Mark>,
+    /// The working directory of each image that was looked at.
+    pub(super) working_dirs: BTreeMap<String, String>,
     pub(super) deletion: Deletion,
 }
 
@@ -38,12 +46,15 @@ impl Products {
     }
 
     /// Takes in what a preparation found.
-    pub(super) fn prepared(&mut self, prepared: &[Arc<Prepared>], images: Vec<BuiltImage>) {
+    pub(super) fn prepared(&mut self, prepared: &[Arc<Prepared>], images: Vec<BuiltImage>, mark: Mark) {
         self.images.extend(images.into_iter().map(|image| (image.artifact.clone(), image)));
         for prepared in prepared {
             let image = &prepared.artifact.image;
             self.seen.insert(image.clone(), Arc::new(Seen::new(prepared.inputs.clone())));
             self.prepared.insert(image.clone(), Arc::clone(prepared));
+            self.marks.insert(image.clone(), mark);
+            // The image will have it.
+            self.to_sync.remove(image);
         }
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use devloop_attach::LogSpec;
+use devloop_attach::AttachSpec;
 use devloop_build::BuildOptions;
 use devloop_deploy::DeployJob;
 use devloop_deploy::ReadySpec;
@@ -35,8 +35,8 @@ pub struct Specs {
     pub deploy: Vec<DeployGroup>,
     /// How long it is waited for.
     pub ready: ReadySpec,
-    /// What is followed.
-    pub logs: LogSpec,
+    /// What is followed and forwarded.
+    pub attach: AttachSpec,
     /// Whether a delete only says what it would delete.
     pub delete_dry_run: bool,
     /// The files that all this was read from: absolute paths.

@@ -57,19 +57,23 @@ impl LiveStages {
 
     /// Returns what of `artifact` differs from when its inputs were last looked at.
     async fn differs(&self, artifact: &Arc<Artifact>, near: &[&PathBuf], specs: &Specs, cx: &Cx) -> Option<TouchedArtifact> {
-        let touched = |files| Some(TouchedArtifact { artifact: artifact.image.clone(), files, syncable: false });
+        let touched = |files, syncable| Some(TouchedArtifact { artifact: artifact.image.clone(), files, syncable });
         let before = self.products().seen.get(&artifact.image).cloned();
         let now = devloop_build::inputs_of(artifact, &specs.build, &self.clients, cx).await;
         let (Some(before), Ok(now)) = (before, now) else {
             // The step that looks again says what is wrong.
-            return touched(near.iter().map(|file| shown(file, specs)).collect());
+            return touched(near.iter().map(|file| shown(file, specs)).collect(), false);
         };
         let files = before.inputs.differences(&now);
         if files.is_empty() {
             return None;
         }
-        self.products().seen.insert(artifact.image.clone(), Arc::new(Seen::new(now)));
-        touched(files)
+        let items = self.sync_items(artifact, &before.inputs, &now, &files, cx).await;
+        let mut products = self.products();
+        products.seen.insert(artifact.image.clone(), Arc::new(Seen::new(now)));
+        let syncable = items.is_some();
+        products.to_sync.entry(artifact.image.clone()).or_default().extend(items.into_iter().flatten());
+        touched(files.into_iter().map(|file| file.path).collect(), syncable)
     }
 }
 

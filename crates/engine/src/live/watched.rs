@@ -76,6 +76,11 @@ impl LiveStages {
 }
 
 impl Specs {
+    /// Returns whether files of any artifact are copied into running containers.
+    pub(super) fn syncs(&self) -> bool {
+        self.artifacts.iter().any(|artifact| artifact.sync.is_some())
+    }
+
     /// Returns whether changes of the artifact's sources count.
     pub(super) fn watches(&self, artifact: &Artifact) -> bool {
         self.watched.is_empty() || self.watched.iter().any(|part| artifact.image.as_str().contains(part.as_str()))

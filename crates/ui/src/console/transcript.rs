@@ -1,8 +1,6 @@
 //! Events to lines: a pure fold, with Skaffold's texts (`pkg/skaffold/runner`, `build/scheduler.go`,
 //! `build/cache/retrieve.go`, `kubernetes/status/status_check.go`), which people and editors know.
 
-use std::collections::HashMap;
-
 use devloop_model::BuiltImage;
 use devloop_model::CacheOutcome;
 use devloop_model::Change;
@@ -27,6 +25,7 @@ use super::duration::humanize;
 use super::logs::PodLogs;
 use super::paint::Line;
 use super::paint::Paint;
+use super::readiness::Readiness;
 use super::turns::Turns;
 
 /// What was said so far, as far as the next line depends on it.
@@ -42,8 +41,8 @@ pub(crate) struct Transcript {
     artifacts: usize,
     /// The cluster that images were last said to be loaded into.
     loading_into: Option<String>,
-    /// What was last said of each object that is waited for.
-    readiness: HashMap<ObjectKey, String>,
+    /// What was said of each object that is waited for.
+    readiness: Readiness,
     said: Said,
 }
 
@@ -69,7 +68,7 @@ impl Transcript {
             command: String::new(),
             artifacts: 0,
             loading_into: None,
-            readiness: HashMap::new(),
+            readiness: Readiness::default(),
             said: Said::default(),
         }
     }
@@ -78,8 +77,15 @@ impl Transcript {
         self.logs.settings = settings;
     }
 
-    /// Returns the lines that an event adds.
+    /// Returns the lines that an event adds, after those that only waited for time to pass.
     pub(crate) fn lines(&mut self, event: &Event) -> Vec<Line> {
+        let own = self.lines_of(event);
+        let mut lines = self.readiness.due(event.at);
+        lines.extend(own);
+        lines
+    }
+
+    fn lines_of(&mut self, event: &Event) -> Vec<Line> {
         match &event.fact {
             EventKind::SessionStarted { version, command } => {
                 self.command.clone_from(command);
@@ -107,7 +113,7 @@ impl Transcript {
                 let names: Vec<&str> = platforms.iter().map(devloop_model::Platform::as_str).collect();
                 self.of_build(artifact, Line::main(format!("Target platforms: [{}]", names.join(","))))
             }
-            EventKind::ImageReady { .. } | EventKind::StepProgress { .. } => Vec::new(),
+            EventKind::ImageReady { .. } | EventKind::StepProgress { .. } | EventKind::InputsListed { .. } => Vec::new(),
             EventKind::Watching { .. }
             | EventKind::Triggered { .. }
             | EventKind::Commanded { .. }
@@ -124,7 +130,14 @@ impl Transcript {
             EventKind::ImageLoaded { image, into } => self.loaded(image, into),
             EventKind::ImagesResolved { images } => self.resolved(images),
             EventKind::ObjectChanged { object, change } => vec![changed(object, *change)],
-            EventKind::Readiness { object, ready, message, pending, total } => self.readiness(object, *ready, message, *pending, *total),
+            EventKind::Readiness { object, ready: true, pending, total, .. } => {
+                let left = if *pending > 0 { format!(" [{pending}/{total} deployment(s) still pending]") } else { String::new() };
+                self.readiness.ready(object, format!(" - {} is ready.{left}", waited_for(object)), event.at).into_iter().collect()
+            }
+            EventKind::Readiness { .. } if self.settings.mute.status_check => Vec::new(),
+            EventKind::Readiness { object, message, .. } => {
+                self.readiness.pending(object, format!(" - {}: {message}", waited_for(object)), event.at).into_iter().collect()
+            }
             EventKind::PodLog { pod, container, artifact, line, .. } => vec![self.logs.line(pod, container, artifact.as_ref(), line)],
             EventKind::Warned { diagnostic } => self.warned(diagnostic),
             EventKind::SessionEnded { outcome, duration } => self.ended(outcome, &humanize(*duration)),
@@ -168,7 +181,10 @@ impl Transcript {
                 lines.extend(self.of_build(artifact, Line::main(format!("Building [{artifact}]..."))));
             }
             (Stage::Deploy, _) => lines.push(Line::main("Starting deploy...")),
-            (Stage::StatusCheck, _) => lines.push(Line::main("Waiting for deployments to stabilize...")),
+            (Stage::StatusCheck, _) => {
+                self.readiness.clear();
+                lines.push(Line::main("Waiting for deployments to stabilize..."));
+            }
             (Stage::Delete, _) => lines.push(Line::main("Cleaning up...")),
             (Stage::Attach, _) => {
                 self.said.attached = true;
@@ -201,6 +217,9 @@ impl Transcript {
     }
 
     fn finished(&mut self, step: &StepId, outcome: &Outcome, took: &str) -> Vec<Line> {
+        if step.stage == Stage::StatusCheck {
+            self.readiness.clear();
+        }
         let mut lines = match (outcome, &step.artifact) {
             (Outcome::Succeeded, Some(artifact)) => self.of_build(artifact, Line::main(format!("Build [{artifact}] succeeded"))),
             (Outcome::Cancelled, Some(artifact)) => {
@@ -252,23 +271,6 @@ impl Transcript {
         }
         let tags = images.iter().map(|image| Line::main(format!(" - {} -> ", image.artifact)).and(Paint::Plain, image.deployed()));
         std::iter::once(Line::main("Tags used in deployment:")).chain(tags).collect()
-    }
-
-    fn readiness(&mut self, object: &ObjectKey, ready: bool, message: &str, pending: usize, total: usize) -> Vec<Line> {
-        let name = waited_for(object);
-        let text = if ready {
-            let left = if pending > 0 { format!(" [{pending}/{total} deployment(s) still pending]") } else { String::new() };
-            format!(" - {name} is ready.{left}")
-        } else if self.settings.mute.status_check {
-            return Vec::new();
-        } else {
-            format!(" - {name}: {message}")
-        };
-        if self.readiness.get(object) == Some(&text) {
-            return Vec::new();
-        }
-        self.readiness.insert(object.clone(), text.clone());
-        vec![Line::new(Paint::Plain, text)]
     }
 
     fn ended(&mut self, outcome: &Outcome, took: &str) -> Vec<Line> {

@@ -76,6 +76,7 @@ async fn where_no_more_directories_can_be_watched_files_are_looked_at() {
     let [warning] = report.warnings.as_slice() else { panic!("{:?}", report.warnings) };
     assert_eq!(warning.code, "watch/polling");
     assert!(warning.help.as_ref().unwrap().contains("sysctl fs.inotify.max_user_watches="), "{warning}");
+    assert!(warning.why[0].contains("devloop needs 3"), "{warning}");
     for directory in ["a", "b", "c"] {
         project.write(&format!("{directory}/file"), "new");
         assert_eq!(project.changed().await, [format!("{directory}/file")]);

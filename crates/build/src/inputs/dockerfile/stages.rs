@@ -8,6 +8,7 @@ use super::parse::Dockerfile;
 use super::parse::Instruction;
 use super::words;
 use super::words::Unknown;
+use crate::inputs::onbuild::Base;
 
 /// Which of a Dockerfile's stages count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,19 @@ pub(crate) struct Sources {
     pub(crate) patterns: Vec<String>,
 }
 
+/// What one instruction copies of the context, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Copy {
+    /// Patterns relative to the context.
+    pub(crate) patterns: Vec<String>,
+    /// The absolute path in the image.
+    pub(crate) destination: String,
+    /// Whether files go into it, rather than become it.
+    pub(crate) is_directory: bool,
+    /// Whether archives are unpacked on the way.
+    pub(crate) unpacks: bool,
+}
+
 /// What a Dockerfile is evaluated with.
 #[derive(Debug)]
 pub(crate) struct Evaluation<'a> {
@@ -36,8 +50,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) platform: &'a str,
     /// The stage to build; none is the last.
     pub(crate) target: Option<&'a str>,
-    /// ONBUILD triggers of base images that are known.
-    pub(crate) triggers: &'a HashMap<String, Vec<String>>,
+    /// Base images that are known.
+    pub(crate) bases: &'a HashMap<String, Base>,
 }
 
 struct Stage<'a> {
@@ -62,17 +76,27 @@ pub(crate) fn has_target(file: &Dockerfile, evaluation: &Evaluation<'_>, target:
 
 /// Returns what the Dockerfile reads of its context.
 pub(crate) fn sources(file: &Dockerfile, evaluation: &Evaluation<'_>, reach: Reach) -> Vec<Sources> {
-    let globals = globals(file, evaluation);
     let stages = stages(file, evaluation);
-    let mut walk = Walk { file, evaluation, reach, globals, stages: &stages, states: HashMap::new(), found: Vec::new() };
+    let mut walk = Walk::new(file, evaluation, reach, &stages);
     match reach {
         Reach::Everything => (0..stages.len()).for_each(|at| walk.visit(at)),
-        Reach::Target => {
-            let target = evaluation.target.and_then(|target| find(&stages, target));
-            walk.visit(target.unwrap_or(stages.len() - 1));
-        }
+        Reach::Target => walk.visit(target(&stages, evaluation)),
     }
     walk.found
+}
+
+/// Returns what the stage that is built copies of the context by itself, in order; not what a stage that it starts from does, which
+/// may have gone into something else since.
+pub(crate) fn copies(file: &Dockerfile, evaluation: &Evaluation<'_>) -> Vec<Copy> {
+    let stages = stages(file, evaluation);
+    let target = target(&stages, evaluation);
+    let mut walk = Walk::new(file, evaluation, Reach::Target, &stages);
+    walk.visit(target);
+    walk.copies.into_iter().filter(|(stage, _)| *stage == target).map(|(_, copy)| copy).collect()
+}
+
+fn target(stages: &[Stage<'_>], evaluation: &Evaluation<'_>) -> usize {
+    evaluation.target.and_then(|target| find(stages, target)).unwrap_or(stages.len() - 1)
 }
 
 fn stages<'a>(file: &'a Dockerfile, evaluation: &Evaluation<'_>) -> Vec<Stage<'a>> {
@@ -137,6 +161,9 @@ fn find(stages: &[Stage<'_>], name: &str) -> Option<usize> {
 #[derive(Debug, Clone, Default)]
 struct State {
     environment: BTreeMap<String, String>,
+    /// The environment of the base image.
+    base_environment: BTreeMap<String, String>,
+    working_dir: String,
     triggers: Vec<Instruction>,
 }
 
@@ -148,9 +175,16 @@ struct Walk<'a> {
     stages: &'a [Stage<'a>],
     states: HashMap<usize, State>,
     found: Vec<Sources>,
+    /// What is copied, with the stage that does.
+    copies: Vec<(usize, Copy)>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(file: &'a Dockerfile, evaluation: &'a Evaluation<'a>, reach: Reach, stages: &'a [Stage<'a>]) -> Self {
+        let globals = globals(file, evaluation);
+        Self { file, evaluation, reach, globals, stages, states: HashMap::new(), found: Vec::new(), copies: Vec::new() }
+    }
+
     fn visit(&mut self, at: usize) {
         if self.states.contains_key(&at) {
             return;
@@ -161,10 +195,12 @@ impl Walk<'_> {
         if let Some(base) = find(&self.stages[..at], &stage.base) {
             self.visit(base);
             let base = self.states[&base].clone();
-            inherited = base.triggers;
-            state.environment = base.environment;
-        } else if let Some(triggers) = self.evaluation.triggers.get(&stage.base) {
-            inherited = triggers.iter().map(|trigger| Instruction::parse(trigger, 0, '\\')).collect();
+            inherited.clone_from(&base.triggers);
+            state = State { triggers: Vec::new(), ..base };
+        } else if let Some(base) = self.evaluation.bases.get(&stage.base) {
+            state.base_environment.clone_from(&base.environment);
+            state.working_dir.clone_from(&base.working_dir);
+            inherited = base.triggers.iter().map(|trigger| Instruction::parse(trigger, 0, '\\')).collect();
         }
         let mut arguments = BTreeMap::new();
         for instruction in inherited.iter().chain(stage.instructions) {
@@ -192,7 +228,18 @@ impl Walk<'_> {
             }
             "ENV" => state.environment.extend(environment_of(&instruction.arguments, escape, &mut lookup)),
             "ONBUILD" => state.triggers.push(Instruction::parse(&instruction.arguments, instruction.line, escape)),
-            "COPY" | "ADD" => self.copy(at, instruction, &mut lookup),
+            "WORKDIR" => {
+                let mut lookup = with_base(&mut lookup, &state.base_environment);
+                if let Ok(path) = words::expand(&instruction.arguments, escape, &mut lookup) {
+                    state.working_dir = resolved(&state.working_dir, &path);
+                }
+            }
+            "COPY" | "ADD" => {
+                self.copy(at, instruction, &mut lookup);
+                let mut lookup = with_base(&mut lookup, &state.base_environment);
+                let copy = copy_of(instruction, escape, &state.working_dir, &mut lookup);
+                self.copies.extend(copy.map(|copy| (at, copy)));
+            }
             "RUN" => self.run(at, instruction, &mut lookup),
             _ => {}
         }
@@ -251,6 +298,47 @@ impl Walk<'_> {
     }
 }
 
+/// Looks up what the base image sets where the Dockerfile sets nothing.
+fn with_base<'a>(
+    lookup: &'a mut dyn FnMut(&str) -> Option<String>,
+    base: &'a BTreeMap<String, String>,
+) -> impl FnMut(&str) -> Option<String> + 'a {
+    |name| lookup(name).or_else(|| base.get(name).cloned())
+}
+
+/// Returns what a COPY or ADD copies of the context; none where only the builder can tell what goes where.
+fn copy_of(instruction: &Instruction, escape: char, working_dir: &str, lookup: &mut dyn FnMut(&str) -> Option<String>) -> Option<Copy> {
+    if ["from", "parents", "exclude"].iter().any(|flag| instruction.flag(flag).is_some()) {
+        return None;
+    }
+    let words = instruction.words(escape);
+    let (destination, sources) = words.split_last()?;
+    let mut expanded = |word: &String| words::expand(word, escape, lookup).ok();
+    let destination = expanded(destination)?;
+    let sources: Vec<String> = sources.iter().map(&mut expanded).collect::<Option<_>>()?;
+    let last = destination.rsplit('/').next().unwrap_or_default();
+    Some(Copy {
+        is_directory: sources.len() > 1 || matches!(last, "" | "." | ".."),
+        destination: resolved(working_dir, &destination),
+        unpacks: instruction.name == "ADD",
+        patterns: sources.into_iter().filter(|source| !is_elsewhere(source)).collect(),
+    })
+}
+
+/// Returns the absolute path without `.` and `..` of `path` in the directory `base`.
+fn resolved(base: &str, path: &str) -> String {
+    let base = if path.starts_with('/') { "" } else { base };
+    let mut names: Vec<&str> = Vec::new();
+    for name in base.split('/').chain(path.split('/')) {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    format!("/{}", names.join("/"))
+}
+
 /// `ENV a=b c="d e"`, or the old `ENV a b c`.
 fn environment_of(arguments: &str, escape: char, lookup: &mut dyn FnMut(&str) -> Option<String>) -> Vec<(String, String)> {
     let first = words::first(arguments, escape);
@@ -276,8 +364,9 @@ mod tests {
 
     fn read(text: &str, arguments: &[(&str, &str)], target: Option<&str>, reach: Reach) -> Vec<String> {
         let arguments = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let triggers = HashMap::from([("node:onbuild".to_owned(), vec!["COPY package.json /".to_owned(), "RUN npm i".to_owned()])]);
-        let evaluation = Evaluation { arguments: &arguments, platform: "linux/arm/v7", target, triggers: &triggers };
+        let base = Base { triggers: vec!["COPY package.json /".to_owned(), "RUN npm i".to_owned()], ..Base::default() };
+        let bases = HashMap::from([("node:onbuild".to_owned(), base)]);
+        let evaluation = Evaluation { arguments: &arguments, platform: "linux/arm/v7", target, bases: &bases };
         let file = Dockerfile::parse(text).unwrap();
         sources(&file, &evaluation, reach).into_iter().flat_map(|sources| sources.patterns).collect()
     }
@@ -321,7 +410,7 @@ mod tests {
     #[test]
     fn bases_are_named_with_their_arguments() {
         let arguments = BTreeMap::from([("V".to_owned(), "2".to_owned())]);
-        let evaluation = Evaluation { arguments: &arguments, platform: "linux/amd64", target: None, triggers: &HashMap::new() };
+        let evaluation = Evaluation { arguments: &arguments, platform: "linux/amd64", target: None, bases: &HashMap::new() };
         let file = Dockerfile::parse(
             "ARG V=1\nARG BASE\nFROM --platform=$BUILDPLATFORM go:$V AS b\nFROM b\nFROM $BASE\nFROM scratch\nFROM img:$TARGETARCH",
         )

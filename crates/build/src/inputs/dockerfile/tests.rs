@@ -23,11 +23,11 @@ impl Project {
     fn list(&self, context: &str, dockerfile: &str, reach: Reach) -> Result<DockerFiles, BuildError> {
         let artifact = testing::docker("web", &self.0.path().join(context));
         let read = read(&artifact, Path::new(dockerfile), self.0.path())?;
-        let (arguments, triggers) = (BTreeMap::new(), HashMap::new());
+        let (arguments, bases) = (BTreeMap::new(), HashMap::new());
         list(
             &artifact,
             &read,
-            &Evaluation { arguments: &arguments, platform: "linux/amd64", target: None, triggers: &triggers },
+            &Evaluation { arguments: &arguments, platform: "linux/amd64", target: None, bases: &bases },
             reach,
             self.0.path(),
         )

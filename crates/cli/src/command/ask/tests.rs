@@ -59,7 +59,8 @@ fn events() -> Vec<Event> {
     let cause = RebuildCause::File { path: "src/main.go".into(), change: "changed".into() };
     let image = serde_json::json!({ "artifact": "web", "name": "localhost:5000/web", "tag": "v1", "identity": "asNamed", "runtime": null });
     let duration = Duration::from_millis(1200);
-    let checked = || EventKind::CacheChecked { artifact: web(), outcome: CacheOutcome::NotFound, causes: vec![cause.clone()], key: String::new() };
+    let checked =
+        || EventKind::CacheChecked { artifact: web(), outcome: CacheOutcome::NotFound, causes: vec![cause.clone()], key: String::new() };
     let started = || EventKind::StepStarted { step: build.clone(), reason: Reason::Rebuild { causes: vec![cause.clone()] } };
     let triggered = |save| EventKind::Triggered { save, touched: Touched::default(), waited: Duration::ZERO };
     let parts = vec![Part { step: build.clone(), duration }];
@@ -81,7 +82,13 @@ fn events() -> Vec<Event> {
         },
         EventKind::UrlAnswered { source, url: "http://127.0.0.1:8080".into() },
         EventKind::IterationEnded { save: 1, outcome: Outcome::Succeeded, duration, parts },
-        EventKind::PodLog { namespace: Namespace("default".into()), pod: "web-1".into(), container: "app".into(), artifact: Some(web()), line: "up".into() },
+        EventKind::PodLog {
+            namespace: Namespace("default".into()),
+            pod: "web-1".into(),
+            container: "app".into(),
+            artifact: Some(web()),
+            line: "up".into(),
+        },
         triggered(2),
         checked(),
         started(),

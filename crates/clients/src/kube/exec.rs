@@ -1,0 +1,240 @@
+//! Commands in containers, with their streams, over one connection each.
+
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use devloop_model::Cx;
+use devloop_model::Namespace;
+use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::api::Api;
+use kube::api::AttachParams;
+use kube::api::AttachedProcess;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWrite;
+use tokio::io::AsyncWriteExt as _;
+use tokio::io::ReadBuf;
+
+use super::Cluster;
+use super::KubeError;
+use super::cluster::Call;
+use super::kinds::built_in_kind;
+
+/// How long it may take until the command runs.
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+/// How many bytes of a stream may wait for their reader.
+const BUFFERED: usize = 1 << 16;
+/// How much of the standard error of a command is kept.
+const KEPT_STDERR: u64 = 1 << 14;
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ContainerRef {
+    /// Namespace of its pod.
+    pub namespace: Namespace,
+    /// Its pod.
+    pub pod: String,
+    /// Its name in the pod.
+    pub container: String,
+}
+
+impl std::fmt::Display for ContainerRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "container {} of pod/{} in namespace {}", self.container, self.pod, self.namespace)
+    }
+}
+
+/// A command that runs in a container; it loses its connection when this is dropped.
+pub struct Exec {
+    stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    stdout: Box<dyn AsyncRead + Send + Unpin>,
+    stderr: Box<dyn AsyncRead + Send + Unpin>,
+    status: BoxFuture<'static, Option<Status>>,
+    _process: AttachedProcess,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecEnd {
+    /// It exited with this code.
+    Exited(i32),
+    /// It could not be started: the container runtime's words.
+    NotStarted(String),
+    /// The connection ended first.
+    Lost,
+}
+
+/// What a command that ran to its end left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// How it ended.
+    pub end: ExecEnd,
+    /// The start of its standard output.
+    pub stdout: String,
+    /// The start of its standard error.
+    pub stderr: String,
+}
+
+impl std::fmt::Debug for Exec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exec").finish_non_exhaustive()
+    }
+}
+
+impl Exec {
+    /// Closes the standard input of the command.
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Returns how the command ended, once it has; its standard error, up to now unread, is returned as well.
+    pub async fn end(&mut self) -> (ExecEnd, String) {
+        let mut stderr = Vec::new();
+        let mut kept = (&mut self.stderr).take(KEPT_STDERR);
+        let (status, _) = tokio::join!(&mut self.status, kept.read_to_end(&mut stderr));
+        (status.map_or(ExecEnd::Lost, |status| end_of(&status)), String::from_utf8_lossy(&stderr).into_owned())
+    }
+}
+
+impl AsyncRead for Exec {
+    /// Reads standard output; it ends with the command, and with the connection.
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stdout).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Exec {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        match &mut self.stdin {
+            Some(stdin) => Pin::new(stdin).poll_write(cx, buf),
+            None => Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.stdin.as_mut().map_or(Poll::Ready(Ok(())), |stdin| Pin::new(stdin).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.close_stdin();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Cluster {
+    /// Returns a command that was started in a container; standard input is what is written to it, standard output what is read.
+    ///
+    /// # Errors
+    /// When the pod is gone, the container does not run, RBAC forbids it, or the cluster does not answer. A command that
+    /// cannot be started is told by [`Exec::end`].
+    pub async fn exec(&self, container: &ContainerRef, command: &[String], cx: &Cx) -> Result<Exec, KubeError> {
+        let api: Api<Pod> = Api::namespaced(self.client().clone(), container.namespace.as_str());
+        let params = AttachParams::default()
+            .container(container.container.clone())
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .max_stdin_buf_size(BUFFERED)
+            .max_stdout_buf_size(BUFFERED)
+            .max_stderr_buf_size(BUFFERED);
+        let call = Call::get(String::new(), action(container, command)).about(&built_in_kind("v1", "Pod").expect("pods are in the table"));
+        let starting = tokio::time::timeout(CONNECT_LIMIT, api.exec(&container.pod, command, &params));
+        let mut process = match cx.unless_cancelled(starting).await? {
+            Ok(started) => started.map_err(|error| self.error(error, &call))?,
+            Err(_) => return Err(KubeError::TimedOut { action: call.action, limit: CONNECT_LIMIT }),
+        };
+        let (stdin, stdout, stderr) = (process.stdin(), process.stdout(), process.stderr());
+        let status = process.take_status().expect("it was not taken yet");
+        Ok(Exec {
+            stdin: stdin.map(|stdin| Box::new(stdin) as _),
+            stdout: Box::new(stdout.expect("it was asked for")),
+            stderr: Box::new(stderr.expect("it was asked for")),
+            status: Box::pin(status),
+            _process: process,
+        })
+    }
+
+    /// Returns what a command left that was given `input` and ran to its end within `limit`.
+    ///
+    /// # Errors
+    /// As [`Cluster::exec`], and when it takes too long.
+    pub async fn exec_to_end(
+        &self,
+        container: &ContainerRef,
+        command: &[String],
+        input: &[u8],
+        limit: Duration,
+        cx: &Cx,
+    ) -> Result<ExecOutput, KubeError> {
+        let exec = self.exec(container, command, cx).await?;
+        let late = |_| KubeError::TimedOut { action: action(container, command), limit };
+        cx.unless_cancelled(tokio::time::timeout(limit, to_end(exec, input))).await?.map_err(late)
+    }
+}
+
+fn action(container: &ContainerRef, command: &[String]) -> String {
+    format!("run {} in {container}", command.first().map_or("", String::as_str))
+}
+
+async fn to_end(exec: Exec, input: &[u8]) -> ExecOutput {
+    let Exec { stdin, mut stdout, mut stderr, status, _process } = exec;
+    let feed = async move {
+        if let Some(mut stdin) = stdin {
+            // A command that does not want it all tells by how it ends.
+            drop(stdin.write_all(input).await);
+            drop(stdin.shutdown().await);
+        }
+    };
+    let ((), stdout, stderr, status) = tokio::join!(feed, start_of(&mut stdout), start_of(&mut stderr), status);
+    ExecOutput { end: status.map_or(ExecEnd::Lost, |status| end_of(&status)), stdout, stderr }
+}
+
+/// Reads a stream to its end and keeps its start.
+async fn start_of(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut kept = Vec::new();
+    drop(stream.take(KEPT_STDERR).read_to_end(&mut kept).await);
+    drop(tokio::io::copy(stream, &mut tokio::io::sink()).await);
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// What the kubelet says of a command: `NonZeroExitCode` with the code as a cause, or that there was no command.
+fn end_of(status: &Status) -> ExecEnd {
+    if status.status.as_deref() == Some("Success") {
+        return ExecEnd::Exited(0);
+    }
+    let causes = status.details.iter().flat_map(|details| details.causes.iter().flatten());
+    let code = causes.filter(|cause| cause.reason.as_deref() == Some("ExitCode")).find_map(|cause| cause.message.as_deref()?.parse().ok());
+    match code {
+        Some(code) => ExecEnd::Exited(code),
+        None => ExecEnd::NotStarted(status.message.clone().unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ends_are_told_apart() {
+        for (status, end) in [
+            (json!({"status": "Success"}), ExecEnd::Exited(0)),
+            (
+                json!({"status": "Failure", "reason": "NonZeroExitCode", "message": "command terminated with exit code 127",
+                       "details": {"causes": [{"reason": "ExitCode", "message": "127"}]}}),
+                ExecEnd::Exited(127),
+            ),
+            (
+                json!({"status": "Failure", "reason": "InternalError", "message": "exec: \"sh\": not found"}),
+                ExecEnd::NotStarted("exec: \"sh\": not found".into()),
+            ),
+        ] {
+            assert_eq!(end_of(&serde_json::from_value(status.clone()).unwrap()), end, "{status}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! File sync: what of a change goes into running containers, and what images have already.
+
+use std::sync::Arc;
+
+use devloop_attach::Known;
+use devloop_attach::SyncItem;
+use devloop_attach::SyncJob;
+use devloop_build::Inputs;
+use devloop_model::Artifact;
+use devloop_model::ChangedFile;
+use devloop_model::Cx;
+use devloop_model::Diagnostic;
+use devloop_model::ImageName;
+
+use super::LiveStages;
+use super::Specs;
+
+impl LiveStages {
+    /// Returns where the changed files go in running containers; none if one of them takes a build.
+    pub(super) async fn sync_items(
+        &self,
+        artifact: &Artifact,
+        before: &Inputs,
+        now: &Inputs,
+        files: &[ChangedFile],
+        cx: &Cx,
+    ) -> Option<Vec<SyncItem>> {
+        artifact.sync.as_ref()?;
+        let image = self.products().images.get(&artifact.image).cloned()?;
+        let known = self.products().working_dirs.get(&image.deployed()).cloned();
+        let working_dir = match known {
+            Some(known) => known,
+            // Where it cannot be told, a build is always right.
+            None => devloop_attach::working_dir(artifact, &image, &self.clients, cx).await.ok()?,
+        };
+        self.products().working_dirs.insert(image.deployed(), working_dir.clone());
+        let known = Known { map: now.sync_map.as_deref(), before: before.sync_map.as_deref(), working_dir: &working_dir };
+        devloop_attach::destinations(artifact, known, files)
+    }
+
+    /// Brings what waits to be synced into the running containers of an artifact; without anything, all of it once more.
+    pub(super) async fn sync(&self, image: &ImageName, cx: &Cx) -> Result<(), Diagnostic> {
+        let specs = self.specs();
+        let items = self.products().to_sync.remove(image).unwrap_or_default();
+        let Some(artifact) = specs.artifacts.iter().find(|artifact| artifact.image == *image).filter(|_| !items.is_empty()) else {
+            self.syncer.resync();
+            return Ok(());
+        };
+        let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
+        let built = self.products().images.get(image).map(devloop_model::BuiltImage::tagged).unwrap_or_default();
+        let job = SyncJob { artifact: Arc::clone(artifact), image: built, items, variables: variables(&specs) };
+        self.syncer.sync(&job, cluster, cx).await.map(drop).map_err(|e| e.diagnostic())
+    }
+}
+
+/// Returns what hooks are told of the session (Skaffold's `pkg/skaffold/hooks/env.go`).
+fn variables(specs: &Specs) -> Vec<(String, String)> {
+    let target = &specs.build.target;
+    let variable = |name: &str, value: String| (format!("SKAFFOLD_{name}"), value);
+    let repository = target.default_repo.iter().map(|repository| variable("DEFAULT_REPO", repository.clone()));
+    let rest = [
+        variable("MULTI_LEVEL_REPO", target.multi_level_repo.to_string()),
+        variable("WORK_DIR", specs.build.working_dir.display().to_string()),
+    ];
+    repository.chain(rest).collect()
+}
