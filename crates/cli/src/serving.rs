@@ -45,7 +45,7 @@ impl Serving {
         let settings = &pipeline.session.settings;
         let sessions = Sessions::of(&pipeline.session.env, &settings.paths);
         let mut session = sessions.open(about(pipeline), &pipeline.releases())?;
-        let token = settings.api_port.is_none().then(|| uuid::Uuid::new_v4().simple().to_string());
+        let token = settings.api.port.is_none().then(|| uuid::Uuid::new_v4().simple().to_string());
         let served = Self::start(pipeline, token.as_deref(), reporter).and_then(|served| {
             session.serve(&served.0.url, token.as_deref())?;
             Ok(served)
@@ -65,7 +65,7 @@ impl Serving {
     /// When the port is taken.
     pub(crate) fn if_asked(pipeline: &Pipeline, reporter: &mut Reporter) -> Result<Option<Self>, Diagnostic> {
         let settings = &pipeline.session.settings;
-        if settings.api_port.is_none() || matches!(settings.command, CommandSettings::Dev(_)) {
+        if settings.api.port.is_none() || matches!(settings.command, CommandSettings::Dev(_)) {
             return Ok(None);
         }
         Self::start(pipeline, None, reporter).map(|(serving, _)| Some(serving))
@@ -73,7 +73,7 @@ impl Serving {
 
     fn start(pipeline: &Pipeline, token: Option<&str>, reporter: &mut Reporter) -> Result<(Self, mpsc::Receiver<Command>), Diagnostic> {
         let about = about(pipeline);
-        let listener = session_api::listen(pipeline.session.settings.api_port).map_err(|error| error.diagnostic())?;
+        let listener = session_api::listen(pipeline.session.settings.api.port).map_err(|error| error.diagnostic())?;
         let settings = ApiSettings {
             token: token.map(str::to_owned),
             redactor: Redactor::new(crate::session::secrets(&pipeline.session.plan, &pipeline.session.env)),

@@ -3,11 +3,14 @@
 mod bars;
 mod diagnostic;
 mod duration;
+mod hands;
 mod logs;
 mod paint;
+mod panel;
 mod readiness;
 #[cfg(test)]
 pub(crate) mod sample;
+mod saves;
 #[cfg(test)]
 mod tests;
 mod transcript;
@@ -18,14 +21,20 @@ use std::io::IsTerminal;
 use std::io::Write;
 
 use devloop_model::Event;
+use devloop_model::EventKind;
+use devloop_model::Key;
 use devloop_model::LogSettings;
+use devloop_model::Outcome;
 
 pub use self::diagnostic::render_diagnostic;
+pub use self::hands::KeyAction;
 pub use self::paint::Colours;
 
 use self::bars::Bars;
+use self::hands::Hands;
 use self::paint::Line;
 use self::paint::Place;
+use self::panel::Panel;
 use self::transcript::Transcript;
 use crate::Redactor;
 
@@ -96,6 +105,9 @@ pub fn local_time_zone() -> jiff::tz::TimeZone {
 pub struct Console {
     transcript: Transcript,
     bars: Option<Bars>,
+    /// The foot of a watching session's terminal.
+    panel: Option<Panel>,
+    hands: Hands,
     progress: Option<Box<dyn Write + Send>>,
     errors: Box<dyn Write + Send>,
     colours: Colours,
@@ -133,6 +145,8 @@ impl Console {
             timestamps: settings.timestamps.clone(),
             transcript: Transcript::new(settings),
             bars,
+            panel: None,
+            hands: Hands::default(),
             progress,
             errors,
             redactor,
@@ -141,21 +155,58 @@ impl Console {
 
     /// Shows one event; an output that is closed is no error, the program goes on.
     pub fn report(&mut self, event: &Event) {
-        let mut lines = self.transcript.lines(event);
-        for line in &mut lines {
-            line.redact(&self.redactor);
+        if let EventKind::SessionStarted { command, .. } = &event.fact
+            && command == "dev"
+            && self.bars.is_some()
+        {
+            self.panel = Some(Panel::default());
         }
-        if !lines.is_empty() {
-            let bars = self.bars.take();
-            match &bars {
-                Some(bars) => bars.suspended(|| self.write(&lines, event.at)),
-                None => self.write(&lines, event.at),
-            }
-            self.bars = bars;
+        let lines = self.transcript.lines(event);
+        let mut lines = self.hands.wanted(event, lines);
+        if matches!(&event.fact, EventKind::StepFinished { outcome: Outcome::Failed { .. }, .. }) {
+            // What was hidden may say why.
+            lines.extend(self.hands.back());
         }
+        self.print(lines, event.at);
         if let Some(bars) = &mut self.bars {
             bars.follow(event, &self.redactor);
         }
+        if self.panel.as_mut().is_some_and(|panel| panel.apply(event)) {
+            self.draw();
+        }
+    }
+
+    /// Returns what a key asks for, after showing what it changes here.
+    pub fn key(&mut self, key: Key) -> KeyAction {
+        let Some(panel) = &self.panel else { return KeyAction::None };
+        let (action, lines) = self.hands.key(key, panel.snapshot());
+        self.print(lines, jiff::Timestamp::now());
+        self.draw();
+        action
+    }
+
+    /// Draws the foot of the terminal again, which may have another size now.
+    pub fn draw(&mut self) {
+        if let (Some(panel), Some(bars)) = (&self.panel, &mut self.bars) {
+            let rows = panel.rows(&self.hands.row(), Bars::columns(), self.colours);
+            let clean: Vec<String> = rows.iter().map(|row| self.redactor.text(row).into_owned()).collect();
+            bars.show(&clean);
+        }
+    }
+
+    fn print(&mut self, mut lines: Vec<Line>, at: jiff::Timestamp) {
+        for line in &mut lines {
+            line.redact(&self.redactor);
+        }
+        if lines.is_empty() {
+            return;
+        }
+        let bars = self.bars.take();
+        match &bars {
+            Some(bars) => bars.suspended(|| self.write(&lines, at)),
+            None => self.write(&lines, at),
+        }
+        self.bars = bars;
     }
 
     /// Sets how logs of pods are shown.

@@ -12,10 +12,12 @@ pub mod snapshot;
 pub use api::Api;
 pub use api::ApiError;
 pub use api::ApiSettings;
+pub use api::EventLog;
 pub use api::SessionInfo;
 pub use console::Colours;
 pub use console::Console;
 pub use console::ConsoleSettings;
+pub use console::KeyAction;
 pub use console::Mute;
 pub use console::Progress;
 pub use console::Verbosity;
@@ -33,6 +35,7 @@ use devloop_model::Event;
 pub struct Reporter {
     output: Output,
     api: Option<Api>,
+    log: Option<EventLog>,
 }
 
 #[derive(Debug)]
@@ -46,12 +49,12 @@ enum Output {
 impl Reporter {
     /// Returns a console on standard output and standard error.
     pub fn console(settings: ConsoleSettings, redactor: Redactor) -> Self {
-        Self { output: Output::Console(Box::new(Console::new(settings, redactor))), api: None }
+        Self { output: Output::Console(Box::new(Console::new(settings, redactor))), api: None, log: None }
     }
 
     /// Returns JSON lines on standard output.
     pub fn json(redactor: Redactor) -> Self {
-        Self { output: Output::Json(JsonLines::new(Box::new(std::io::stdout()), redactor)), api: None }
+        Self { output: Output::Json(JsonLines::new(Box::new(std::io::stdout()), redactor)), api: None, log: None }
     }
 
     /// Shows the events from now on to clients of `api` as well.
@@ -59,14 +62,37 @@ impl Reporter {
         self.api = Some(api);
     }
 
+    /// Writes the events from now on into files as well.
+    pub fn record(&mut self, log: EventLog) {
+        self.log = Some(log);
+    }
+
     /// Shows one event; an output that is closed is no error, the program goes on.
     pub fn report(&mut self, event: &Event) {
         if let Some(api) = &self.api {
             api.report(event);
         }
+        if let Some(log) = &mut self.log {
+            log.report(event);
+        }
         match &mut self.output {
             Output::Console(console) => console.report(event),
             Output::Json(lines) => lines.report(event),
+        }
+    }
+
+    /// Returns what a key asks for; what it changes of the display is shown at once.
+    pub fn key(&mut self, key: devloop_model::Key) -> KeyAction {
+        match &mut self.output {
+            Output::Console(console) => console.key(key),
+            Output::Json(_) => KeyAction::None,
+        }
+    }
+
+    /// Draws what moves again: the terminal may have another size.
+    pub fn resized(&mut self) {
+        if let Output::Console(console) = &mut self.output {
+            console.draw();
         }
     }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use devloop_model::Key;
 use nix::poll::PollFd;
 use nix::poll::PollFlags;
 use nix::poll::PollTimeout;
@@ -29,7 +30,6 @@ use decode::Decoder;
 use terminal::Ground;
 use terminal::Terminal;
 
-pub use decode::Key;
 pub use terminal::restore_terminal;
 
 /// Keys that nobody takes; more of them are thrown away.

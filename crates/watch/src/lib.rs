@@ -29,7 +29,6 @@ pub use files::WatchError;
 pub use files::WatchReport;
 pub use files::WatchSet;
 pub use files::WatchSettings;
-pub use keys::Key;
 pub use keys::Keys;
 pub use keys::restore_terminal;
 pub use signals::stop_on_signals;

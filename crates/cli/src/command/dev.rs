@@ -1,8 +1,11 @@
 //! `devloop dev`: build, deploy, and do so again for every save, until the user has enough.
 
+use std::convert::Infallible;
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use devloop_engine::Goal;
 use devloop_engine::ImageSource;
@@ -12,15 +15,21 @@ use devloop_engine::Reload;
 use devloop_engine::Reloaded;
 use devloop_engine::Wake;
 use devloop_model::Command;
+use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
+use devloop_model::Key;
 use devloop_model::Target;
 use devloop_model::Trigger;
+use devloop_ui::KeyAction;
 use devloop_ui::Reporter;
 use devloop_watch::Batch;
 use devloop_watch::FileWatcher;
+use devloop_watch::Keys;
 use devloop_watch::WatchSettings;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +44,8 @@ use crate::settings::Settings;
 
 /// How many wakes may wait for the loop; the one that would be too many waits itself.
 const WAKES: usize = 64;
+/// How long opening an address may take.
+const OPEN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs the loop until it is told to end.
 ///
@@ -45,9 +56,11 @@ pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex
     let (serving, commands) = Serving::watching(pipeline, &mut reporter.lock().unwrap_or_else(PoisonError::into_inner))?;
     let (wake, wakes) = mpsc::channel(WAKES);
     tokio::spawn(forward_files(batches, wake.clone(), pipeline.cancel.clone()));
-    tokio::spawn(forward_commands(commands, wake, pipeline.cancel.clone()));
+    tokio::spawn(forward_commands(commands, wake.clone(), pipeline.cancel.clone()));
+    let watcher = Arc::new(watcher);
+    let (_keys, keys) = pressed(pipeline);
     let stages = LiveStages::new(pipeline.specs(ImageSource::Build), pipeline.session.clients.clone())
-        .watching(watcher)
+        .watching(Arc::clone(&watcher))
         .reloading(reload(pipeline.session.settings.clone(), pipeline.target.clone()));
     let manual = dev.manual.iter().map(|stage| EventKind::AutoSwitched { stage: *stage, enabled: false });
     let mut report = |event: &Event| reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
@@ -60,7 +73,12 @@ pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex
         report: &mut report,
         cancel: pipeline.cancel.clone(),
     };
-    let ended = session.run().await;
+    let hands = Hands { reporter, watcher: &watcher, wakes: wake, cx: pipeline.session.cx(&pipeline.cancel) };
+    // Keys are read for as long as the session runs.
+    let ended = tokio::select! {
+        ended = session.run() => ended,
+        never = hands.follow(keys) => match never {},
+    };
     serving.end().await;
     Ok(ended.into())
 }
@@ -85,6 +103,66 @@ async fn forward_commands(mut commands: mpsc::Receiver<Command>, wakes: mpsc::Se
     while let Some(Some(command)) = cancel.run_until_cancelled(commands.recv()).await {
         if wakes.send(Wake { trigger: Trigger::Command(command), first: Instant::now() }).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Returns the keys of the terminal, where there is one for both directions; what is returned first gives it back.
+fn pressed(pipeline: &Pipeline) -> (Option<Keys>, mpsc::Receiver<Key>) {
+    let shows = !pipeline.session.settings.console.json && std::io::stdout().is_terminal();
+    // A terminal that gives no keys is watched without them.
+    match shows.then(Keys::start).and_then(Result::ok).flatten() {
+        Some((keys, pressed)) => (Some(keys), pressed),
+        None => (None, mpsc::channel(1).1),
+    }
+}
+
+/// What keys do.
+struct Hands<'a> {
+    reporter: &'a Mutex<Reporter>,
+    watcher: &'a FileWatcher,
+    wakes: mpsc::Sender<Wake>,
+    cx: Cx,
+}
+
+impl Hands<'_> {
+    /// Does what keys ask for, and follows the size of the terminal, for ever.
+    async fn follow(&self, mut keys: mpsc::Receiver<Key>) -> Infallible {
+        // Without the signal, the next event draws everything anew as well.
+        let mut sizes = signal(SignalKind::window_change()).ok();
+        loop {
+            let resized = async {
+                match &mut sizes {
+                    Some(sizes) => sizes.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let key = tokio::select! {
+                Some(key) = keys.recv() => key,
+                _ = resized => {
+                    self.reporter.lock().unwrap_or_else(PoisonError::into_inner).resized();
+                    continue;
+                }
+            };
+            let action = self.reporter.lock().unwrap_or_else(PoisonError::into_inner).key(key);
+            match action {
+                KeyAction::None => {}
+                KeyAction::Look => self.watcher.look(),
+                KeyAction::Open(url) => self.open(&url).await,
+                KeyAction::Command(command) => {
+                    // The loop that would take it has ended otherwise.
+                    drop(self.wakes.send(Wake { trigger: Trigger::Command(command), first: Instant::now() }).await);
+                }
+            }
+        }
+    }
+
+    /// Opens an address as the desktop does; a machine without one shows it as text already.
+    async fn open(&self, url: &str) {
+        let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+        let opened = devloop_clients::process::Command::new(program).arg(url).deadline(OPEN_DEADLINE).output(&self.cx).await;
+        if let Err(error) = opened {
+            tracing::debug!(%error, url, "not opened");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which files a session watches.
 
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -16,7 +17,7 @@ use super::Specs;
 
 /// What tells of changed files.
 pub(super) struct Watching {
-    watcher: FileWatcher,
+    watcher: Arc<FileWatcher>,
     watched: Mutex<Watched>,
 }
 
@@ -30,7 +31,7 @@ struct Watched {
 impl LiveStages {
     /// Returns these stages with a watcher of the files that count.
     #[must_use]
-    pub fn watching(self, watcher: FileWatcher) -> Self {
+    pub fn watching(self, watcher: Arc<FileWatcher>) -> Self {
         Self { watching: Some(Watching { watcher, watched: Mutex::default() }), ..self }
     }
 

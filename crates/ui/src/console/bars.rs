@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_millis(120);
 pub(crate) struct Bars {
     rows: MultiProgress,
     steps: HashMap<StepId, Row>,
+    /// Rows of text below those of the steps.
+    foot: Vec<ProgressBar>,
     moving: bool,
 }
 
@@ -42,12 +44,38 @@ struct Row {
 impl Bars {
     /// Returns rows on this terminal; those that move do so without events as well.
     pub(crate) fn new(target: ProgressDrawTarget, moving: bool) -> Self {
-        Self { rows: MultiProgress::with_draw_target(target), steps: HashMap::new(), moving }
+        Self { rows: MultiProgress::with_draw_target(target), steps: HashMap::new(), foot: Vec::new(), moving }
     }
 
     /// Runs `print` while no row is drawn, so that what it prints stays above them.
     pub(crate) fn suspended<T>(&self, print: impl FnOnce() -> T) -> T {
-        if self.steps.is_empty() { print() } else { self.rows.suspend(print) }
+        if self.steps.is_empty() && self.foot.is_empty() { print() } else { self.rows.suspend(print) }
+    }
+
+    /// Returns how wide the terminal is now.
+    pub(crate) fn columns() -> usize {
+        // The last column stays free: a terminal that wraps there would count another row.
+        usize::from(console::Term::stdout().size().1).saturating_sub(1)
+    }
+
+    /// Shows these rows of text below those of the steps, instead of those before.
+    pub(crate) fn show(&mut self, rows: &[String]) {
+        while self.foot.len() > rows.len() {
+            if let Some(bar) = self.foot.pop() {
+                bar.finish_and_clear();
+                self.rows.remove(&bar);
+            }
+        }
+        while self.foot.len() < rows.len() {
+            let style = ProgressStyle::with_template("{msg}").expect("the template is a constant, and a test draws it");
+            self.foot.push(self.rows.add(ProgressBar::new_spinner().with_style(style)));
+        }
+        for (bar, row) in self.foot.iter().zip(rows) {
+            if bar.message() != *row {
+                bar.set_message(row.clone());
+            }
+            bar.tick();
+        }
     }
 
     /// Shows what an event changes.
@@ -86,8 +114,8 @@ impl Bars {
 
     /// Erases everything.
     pub(crate) fn clear(mut self) {
-        for (_, row) in self.steps.drain() {
-            row.bar.finish_and_clear();
+        for bar in self.steps.drain().map(|(_, row)| row.bar).chain(self.foot.drain(..)) {
+            bar.finish_and_clear();
         }
         // A terminal that is gone needs no cleaning.
         drop(self.rows.clear());
@@ -102,7 +130,7 @@ impl Row {
         };
         let style =
             ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").expect("the template is a constant, and a test draws it");
-        let bar = rows.add(ProgressBar::new_spinner().with_style(style).with_message(title.clone()));
+        let bar = rows.insert(0, ProgressBar::new_spinner().with_style(style).with_message(title.clone()));
         if moving {
             bar.enable_steady_tick(TICK);
         }

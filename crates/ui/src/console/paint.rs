@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anstyle::AnsiColor;
 use anstyle::Effects;
 use anstyle::Style;
+use unicode_width::UnicodeWidthChar as _;
 
 use crate::Redactor;
 
@@ -50,6 +51,10 @@ pub(crate) enum Paint {
     Blue,
     /// Important.
     Bold,
+    /// Beside what matters.
+    Dim,
+    /// An address that can be followed.
+    Link,
     /// One of many alike: the n-th of Skaffold's list (`pkg/skaffold/output/color.go`).
     Nth(usize),
 }
@@ -119,6 +124,27 @@ impl Line {
         }
     }
 
+    /// Returns the text alone.
+    pub(crate) fn text(&self) -> String {
+        self.pieces.iter().map(|(_, text)| text.as_str()).collect()
+    }
+
+    /// Returns the text of a row that is all our own words, cut to `columns`.
+    pub(crate) fn row(&self, columns: usize, colours: Colours) -> String {
+        let mut free = columns;
+        let mut out = String::new();
+        for (paint, text) in &self.pieces {
+            let text = cut(text, &mut free);
+            match (colours, paint, colours.style(*paint)) {
+                // OSC 8, the hyperlink of terminals; others show the text alone.
+                (Colours::On { .. }, Paint::Link, _) => out.push_str(&format!("\x1b]8;;{text}\x1b\\{text}\x1b]8;;\x1b\\")),
+                (_, _, Some(style)) => out.push_str(&format!("{style}{text}{style:#}")),
+                (_, _, None) => out.push_str(&text),
+            }
+        }
+        out
+    }
+
     /// Returns the text with or without colours, and without other control sequences, which would
     /// move the cursor under our feet.
     pub(crate) fn painted(&self, colours: Colours) -> String {
@@ -142,16 +168,30 @@ impl Colours {
         let Self::On { main } = self else { return None };
         let colour = |colour: AnsiColor| Some(Style::new().fg_color(Some(colour.into())));
         match paint {
-            Paint::Plain => None,
+            Paint::Plain | Paint::Link => None,
             Paint::Main => main_colour(main).and_then(colour),
             Paint::Green => colour(AnsiColor::Green),
             Paint::Yellow => colour(AnsiColor::Yellow),
             Paint::Red => Some(Style::new().fg_color(Some(AnsiColor::Red.into())).effects(Effects::BOLD)),
             Paint::Blue => colour(AnsiColor::Blue),
             Paint::Bold => Some(Style::new().effects(Effects::BOLD)),
+            Paint::Dim => Some(Style::new().effects(Effects::DIMMED)),
             Paint::Nth(n) => colour(MANY[n % MANY.len()]),
         }
     }
+}
+
+/// Returns as much of `text` as fits into the free columns, and takes them.
+fn cut(text: &str, free: &mut usize) -> String {
+    text.chars()
+        .map_while(|c| {
+            // What does not fit ends the row, whatever would still fit behind it.
+            let left = free.checked_sub(c.width().unwrap_or(0));
+            *free = left.unwrap_or(0);
+            left?;
+            Some(if c.is_control() { ' ' } else { c })
+        })
+        .collect()
 }
 
 /// Returns the colour of one of the codes that Skaffold's `--color` takes.
@@ -236,6 +276,15 @@ mod tests {
             assert_eq!(without_escapes(text, false), plain, "{text:?}");
             assert_eq!(without_escapes(text, true), coloured, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_row_is_cut_to_the_terminal() {
+        let row = Line::new(Paint::Green, "● 世界").and(Paint::Link, "http://a");
+        for (columns, text) in [(80, "● 世界http://a"), (7, "● 世界h"), (5, "● 世"), (0, "")] {
+            assert_eq!(row.row(columns, Colours::Off), text, "{columns}");
+        }
+        assert_eq!(row.row(80, Colours::On { main: 34 }), "\x1b[32m● 世界\x1b[0m\x1b]8;;http://a\x1b\\http://a\x1b]8;;\x1b\\");
     }
 
     #[test]

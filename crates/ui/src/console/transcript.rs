@@ -26,6 +26,7 @@ use super::logs::PodLogs;
 use super::paint::Line;
 use super::paint::Paint;
 use super::readiness::Readiness;
+use super::saves::Saves;
 use super::turns::Turns;
 
 /// What was said so far, as far as the next line depends on it.
@@ -43,6 +44,7 @@ pub(crate) struct Transcript {
     loading_into: Option<String>,
     /// What was said of each object that is waited for.
     readiness: Readiness,
+    saves: Saves,
     said: Said,
 }
 
@@ -69,6 +71,7 @@ impl Transcript {
             artifacts: 0,
             loading_into: None,
             readiness: Readiness::default(),
+            saves: Saves::default(),
             said: Said::default(),
         }
     }
@@ -79,7 +82,8 @@ impl Transcript {
 
     /// Returns the lines that an event adds, after those that only waited for time to pass.
     pub(crate) fn lines(&mut self, event: &Event) -> Vec<Line> {
-        let own = self.lines_of(event);
+        let own = self.saves.lines(event);
+        let own = own.unwrap_or_else(|| self.lines_of(event));
         let mut lines = self.readiness.due(event.at);
         lines.extend(own);
         lines
@@ -124,9 +128,9 @@ impl Transcript {
             | EventKind::Paused { .. }
             | EventKind::FilesSynced { .. }
             | EventKind::PortForwarded { .. }
-            | EventKind::UrlAnswered { .. }
-            | EventKind::ApiServed { .. }
-            | EventKind::ImagesPruned { .. } => Vec::new(),
+            | EventKind::UrlAnswered { .. } => Vec::new(),
+            EventKind::ApiServed { url } => self.info(&format!("the API of this session is at {url}")),
+            EventKind::ImagesPruned { .. } => vec![Line::main("Pruning images...")],
             EventKind::ImageLoaded { image, into } => self.loaded(image, into),
             EventKind::ImagesResolved { images } => self.resolved(images),
             EventKind::ObjectChanged { object, change } => vec![changed(object, *change)],
@@ -264,6 +268,10 @@ impl Transcript {
     fn resolved(&mut self, images: &[BuiltImage]) -> Vec<Line> {
         for image in images {
             self.logs.know(&image.artifact);
+        }
+        // In a watching session the tags of the first pass are enough.
+        if self.saves.is_later() {
+            return Vec::new();
         }
         // Commands that only render have nothing to deploy the tags with.
         if images.is_empty() || matches!(self.command.as_str(), "build" | "render" | "delete") {

@@ -1,0 +1,163 @@
+//! The foot of the terminal in a watching session: what runs, of which save, and what is being done.
+
+use devloop_model::Change;
+use devloop_model::Event;
+use devloop_model::EventKind;
+use devloop_model::ForwardState;
+use devloop_model::Outcome;
+use devloop_model::Stage;
+
+use super::paint::Colours;
+use super::paint::Line;
+use super::paint::Paint;
+use super::saves;
+use crate::Snapshot;
+use crate::snapshot::Forward;
+use crate::snapshot::Resource;
+
+/// How many objects and ports have a row of their own.
+const ROWS: usize = 5;
+
+/// What the panel shows: a fold of the events.
+#[derive(Debug, Default)]
+pub(crate) struct Panel {
+    snapshot: Snapshot,
+    wrote: bool,
+    synced: (usize, usize),
+}
+
+impl Panel {
+    /// Takes an event in; returns whether the panel may look different now.
+    pub(crate) fn apply(&mut self, event: &Event) -> bool {
+        match &event.fact {
+            EventKind::PodLog { .. } | EventKind::StepLog { .. } | EventKind::StepProgress { .. } => return false,
+            EventKind::Triggered { .. } => (self.wrote, self.synced) = (false, (0, 0)),
+            EventKind::StepStarted { step, .. } if step.stage == Stage::Deploy => self.wrote = false,
+            EventKind::ObjectChanged { change, .. } => self.wrote |= *change != Change::Unchanged,
+            EventKind::FilesSynced { copied, deleted, containers, replayed: false, .. } => {
+                self.synced = (self.synced.0 + copied + deleted, self.synced.1.max(*containers));
+            }
+            _ => {}
+        }
+        self.snapshot.apply(event);
+        true
+    }
+
+    /// Returns what is known.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Returns the rows, cut to `columns`, with `keys` as the last one.
+    pub(crate) fn rows(&self, keys: &str, columns: usize, colours: Colours) -> Vec<String> {
+        let snapshot = &self.snapshot;
+        let mut rows = vec![self.state()];
+        rows.extend(resources(&snapshot.resources));
+        rows.extend(snapshot.forwards.iter().take(ROWS).map(forwarded));
+        rows.extend(self.held());
+        rows.extend(self.last());
+        rows.push(Line::new(Paint::Dim, keys));
+        rows.into_iter().map(|row| row.row(columns, colours)).collect()
+    }
+
+    /// Returns the state of the loop.
+    fn state(&self) -> Line {
+        let snapshot = &self.snapshot;
+        let running: Vec<String> = snapshot.running().map(|record| doing(record.step.stage, record.step.artifact.as_ref())).collect();
+        let files = snapshot.watching.as_ref().map(|watching| format!("watching {} files", watching.files)).unwrap_or_default();
+        if snapshot.paused {
+            return Line::new(Paint::Yellow, "‖ paused").and(Paint::Plain, ": changes are kept");
+        }
+        if !running.is_empty() {
+            let why = if snapshot.save > 1 { format!(" ({})", saves::changed(&snapshot.touched)) } else { String::new() };
+            return Line::new(Paint::Main, format!("◐ save {}", snapshot.save)).and(Paint::Plain, format!(": {}{why}", running.join(", ")));
+        }
+        match &snapshot.iteration {
+            Some(iteration) => match &iteration.outcome {
+                Outcome::Failed { diagnostic } => Line::new(Paint::Red, format!("✗ save {}", iteration.save))
+                    .and(Paint::Plain, format!(": {} — waiting for the next save", diagnostic.what)),
+                _ => Line::new(Paint::Green, format!("● {files}")).and(Paint::Plain, self.runs()),
+            },
+            None => Line::new(Paint::Main, "◐ starting"),
+        }
+    }
+
+    /// Returns which save each artifact runs; one number where they agree.
+    fn runs(&self) -> String {
+        let saves: Vec<(String, u64)> =
+            self.snapshot.artifacts.iter().filter_map(|record| Some((short(record.artifact.as_str()), record.save?))).collect();
+        match saves.as_slice() {
+            [] => String::new(),
+            [(_, save), rest @ ..] if rest.iter().all(|(_, other)| other == save) => format!(" · save {save} runs"),
+            all => {
+                format!(" · {}", all.iter().take(ROWS).map(|(name, save)| format!("{name} save {save}")).collect::<Vec<_>>().join(" · "))
+            }
+        }
+    }
+
+    fn held(&self) -> Vec<Line> {
+        let held = self.snapshot.holds.iter().filter(|held| !matches!(held.hold, devloop_model::Hold::Needs { .. }));
+        held.take(ROWS).map(|held| Line::new(Paint::Yellow, format!("  {} waits: {}", held.step, held.hold))).collect()
+    }
+
+    /// Returns how long the last pass took.
+    fn last(&self) -> Option<Line> {
+        let iteration = self.snapshot.iteration.as_ref().filter(|iteration| iteration.outcome == Outcome::Succeeded)?;
+        let steps = saves::breakdown(&iteration.parts, self.wrote, self.synced);
+        let text = format!("  save {}{steps} ({})", iteration.save, saves::seconds(iteration.duration));
+        (!steps.is_empty()).then(|| Line::new(Paint::Dim, text))
+    }
+}
+
+fn doing(stage: Stage, artifact: Option<&devloop_model::ImageName>) -> String {
+    let verb = match stage {
+        Stage::Configure => "reading the configuration",
+        Stage::Prepare => "looking at inputs",
+        Stage::Build => "building",
+        Stage::Sync => "syncing",
+        Stage::Render => "rendering",
+        Stage::Deploy => "deploying",
+        Stage::StatusCheck => "waiting until ready",
+        Stage::Attach => "attaching",
+        Stage::Delete => "deleting",
+    };
+    artifact.map_or_else(|| verb.to_owned(), |artifact| format!("{verb} {}", short(artifact.as_str())))
+}
+
+/// Returns the last part of an image's name.
+fn short(image: &str) -> String {
+    image.rsplit('/').next().unwrap_or(image).to_owned()
+}
+
+/// Returns a row for each object that is not ready, then for those that are, as far as there is room.
+fn resources(resources: &[Resource]) -> Vec<Line> {
+    let (ready, pending): (Vec<&Resource>, Vec<&Resource>) = resources.iter().partition(|resource| resource.ready);
+    let room = ROWS.saturating_sub(pending.len().min(ROWS));
+    let mut rows: Vec<Line> = pending
+        .iter()
+        .take(ROWS)
+        .map(|resource| Line::new(Paint::Yellow, format!("  ○ {}", resource.object)).and(Paint::Dim, format!("  {}", resource.message)))
+        .collect();
+    rows.extend(ready.iter().take(room).map(|resource| Line::new(Paint::Green, "  ● ").and(Paint::Plain, resource.object.to_string())));
+    match (ready.len().saturating_sub(room), pending.len().saturating_sub(ROWS)) {
+        (0, 0) => {}
+        (more, 0) => rows.push(Line::new(Paint::Dim, format!("  +{more} more ready"))),
+        (more, waiting) => rows.push(Line::new(Paint::Dim, format!("  +{waiting} more not ready, +{more} ready"))),
+    }
+    rows
+}
+
+fn forwarded(forward: &Forward) -> Line {
+    let url = forward.url.clone().unwrap_or_else(|| format!("http://{}:{}", forward.address, forward.local_port));
+    let source = &forward.source;
+    let line = match &forward.state {
+        ForwardState::Ready { .. } => Line::new(Paint::Green, "  ⇄ "),
+        ForwardState::Waiting { .. } => Line::new(Paint::Yellow, "  ⇄ "),
+        ForwardState::Failed { .. } | ForwardState::Closed => Line::new(Paint::Red, "  ⇄ "),
+    };
+    let why = match &forward.state {
+        ForwardState::Waiting { why } | ForwardState::Failed { why } => format!("  {why}"),
+        ForwardState::Ready { .. } | ForwardState::Closed => String::new(),
+    };
+    line.and(Paint::Link, url).and(Paint::Dim, format!(" → {}/{}{why}", source.kind, source.name))
+}
