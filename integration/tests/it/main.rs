@@ -18,4 +18,5 @@ mod outage;
 mod ready;
 mod registry;
 mod render;
+mod sessions;
 mod sync;
