@@ -20,4 +20,5 @@ mod ready;
 mod registry;
 mod render;
 mod session;
+mod sessions;
 mod sync;
