@@ -23,6 +23,7 @@ use devloop_model::PortForward;
 use devloop_model::Vars;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio::task::JoinSet;
 
 pub use self::modes::ForwardModes;
@@ -57,14 +58,14 @@ type Bound = std::io::Result<TcpListener>;
 
 /// What is being forwarded now.
 pub(crate) struct Forwards<'a> {
-    spec: &'a ForwardSpec,
+    spec: ForwardSpec,
     cluster: &'a Cluster,
     cx: &'a Cx,
     /// The listeners of the entries, until their resources are known.
-    bound: Vec<(&'a PortForward, Bound)>,
+    bound: Vec<(PortForward, Bound)>,
     live: Arc<Live>,
     running: BTreeMap<ForwardSource, Running>,
-    tasks: JoinSet<()>,
+    tasks: JoinSet<ForwardSource>,
     /// Why the API server does not answer.
     down: Option<String>,
 }
@@ -80,29 +81,76 @@ struct Running {
 
 impl<'a> Forwards<'a> {
     /// Returns forwards whose local ports listen: connections wait until something is live.
-    pub(crate) async fn open(spec: &'a ForwardSpec, cluster: &'a Cluster, cx: &'a Cx) -> Self {
+    pub(crate) async fn open(spec: &ForwardSpec, cluster: &'a Cluster, cx: &'a Cx) -> Self {
         let mut bound = Vec::new();
         for entry in spec.entries.iter().filter(|_| spec.modes.user) {
-            bound.push((entry, local_port::listen(&entry.address, entry.local_port).await));
+            bound.push((entry.clone(), local_port::listen(&entry.address, entry.local_port).await));
         }
+        let spec = spec.clone();
         Self { spec, cluster, cx, bound, live: Arc::default(), running: BTreeMap::new(), tasks: JoinSet::new(), down: None }
+    }
+
+    /// Takes in another configuration; forwards that both have in common stay as they are. Returns what has to be watched.
+    pub(crate) async fn respec(&mut self, spec: &ForwardSpec) -> Vec<Scope> {
+        self.spec = spec.clone();
+        let entries: Vec<PortForward> = spec.entries.iter().filter(|_| spec.modes.user).cloned().collect();
+        let wanted: Vec<Wanted> = entries.iter().filter_map(|entry| self.wanted(entry)).collect();
+        let leaves = |running: &Running| !running.is_automatic && !wanted.contains(&running.wanted);
+        let yields = |running: &Running| running.is_automatic && wanted.iter().any(|wanted| wanted.source == running.wanted.source);
+        let gone = self.running.iter().filter(|(_, running)| leaves(running) || yields(running)).map(|(source, _)| source.clone());
+        for source in gone.collect::<Vec<_>>() {
+            self.stop(&source).await;
+        }
+        for wanted in wanted {
+            if !self.running.contains_key(&wanted.source) {
+                let bound = local_port::listen(&wanted.address, wanted.local_port).await;
+                self.start(wanted, bound, false);
+            }
+        }
+        self.scopes()
+    }
+
+    /// Ends a forward, and returns when its local port is free.
+    async fn stop(&mut self, source: &ForwardSource) {
+        let listens = self.running.remove(source).is_some_and(|running| running.backing.is_some());
+        while listens && let Some(ended) = self.tasks.join_next().await {
+            if ended_source(ended).as_ref() == Some(source) {
+                return;
+            }
+        }
+    }
+
+    /// Returns what an entry asks for; one that cannot be read is told.
+    fn wanted(&self, entry: &PortForward) -> Option<Wanted> {
+        match Wanted::of_entry(entry, &self.spec, &self.live) {
+            Ok(wanted) => Some(wanted),
+            Err(error) => {
+                self.cx.warn(Diagnostic::warning("attach/template", "a port cannot be forwarded").because(error.to_string()));
+                None
+            }
+        }
     }
 
     /// Takes in a new release; returns what has to be watched for it.
     pub(crate) fn release(&mut self, live: &Arc<Live>) -> Vec<Scope> {
         self.live = Arc::clone(live);
         for (entry, bound) in std::mem::take(&mut self.bound) {
-            match Wanted::of_entry(entry, self.spec, live) {
-                Ok(wanted) if self.running.contains_key(&wanted.source) => self.cx.warn(
+            match self.wanted(&entry) {
+                Some(wanted) if self.running.contains_key(&wanted.source) => self.cx.warn(
                     Diagnostic::warning("attach/forwarded-twice", format!("{} is forwarded only once", wanted.source))
                         .help("remove one of its entries of `portForward`"),
                 ),
-                Ok(wanted) => self.start(wanted, bound, false),
-                Err(error) => self.cx.warn(Diagnostic::warning("attach/template", "a port cannot be forwarded").because(error.to_string())),
+                Some(wanted) => self.start(wanted, bound, false),
+                None => {}
             }
         }
+        self.scopes()
+    }
+
+    /// Returns what has to be watched.
+    fn scopes(&self) -> Vec<Scope> {
         let mut scopes: Vec<Scope> = self.running.values().flat_map(|running| running.wanted.scopes()).collect();
-        for namespace in live.namespaces() {
+        for namespace in self.live.namespaces() {
             if self.spec.modes.services {
                 scopes.extend(["Service", "Pod"].map(|kind| Scope::new(namespace, kind)));
             }
@@ -172,7 +220,11 @@ impl<'a> Forwards<'a> {
             Ok((local_port, listener)) => {
                 let (sender, receiver) = watch::channel(Backing::Unknown);
                 let forward = Forward::new(&wanted, local_port, self.cluster, self.cx);
-                self.tasks.spawn(forward.run(listener, receiver));
+                let source = wanted.source.clone();
+                self.tasks.spawn(async move {
+                    forward.run(listener, receiver).await;
+                    source
+                });
                 Some(sender)
             }
             Err(error) => {
@@ -194,12 +246,17 @@ impl<'a> Forwards<'a> {
     pub(crate) async fn close(mut self) {
         self.running.clear();
         while let Some(ended) = self.tasks.join_next().await {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                std::panic::resume_unwind(error.into_panic());
-            }
+            ended_source(ended);
         }
+    }
+}
+
+/// Returns whose task ended; a panic in it goes on.
+fn ended_source(ended: Result<ForwardSource, JoinError>) -> Option<ForwardSource> {
+    match ended {
+        Ok(source) => Some(source),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
     }
 }
 

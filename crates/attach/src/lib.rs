@@ -63,14 +63,6 @@ pub struct AttachSpec {
     pub forwards: ForwardSpec,
 }
 
-impl AttachSpec {
-    /// Returns whether `other` asks for the same logs and ports, so that what is attached can stay.
-    pub fn is_like(&self, other: &Self) -> bool {
-        let ports = |spec: &Self| (spec.forwards.modes, spec.forwards.entries.clone(), spec.forwards.namespace.clone());
-        self.logs.is_some() == other.logs.is_some() && ports(self) == ports(other)
-    }
-}
-
 /// Why a connection to a release could not be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
@@ -113,7 +105,7 @@ impl AttachError {
 /// # Errors
 /// When pods cannot be watched at all.
 pub async fn follow_logs(spec: &LogSpec, live: watch::Receiver<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
-    connected(Some(Logs::new(spec, cluster, cx)), None, live, cluster, cx).await
+    connected(Some(Logs::new(spec, cluster, cx)), None, None, live, cluster, cx).await
 }
 
 /// Keeps local ports open for what is live, and records how each is, until the step is cancelled.
@@ -121,23 +113,31 @@ pub async fn follow_logs(spec: &LogSpec, live: watch::Receiver<Arc<Live>>, clust
 /// # Errors
 /// When pods cannot be watched at all.
 pub async fn forward_ports(spec: &ForwardSpec, live: watch::Receiver<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
-    connected(None, Some(Forwards::open(spec, cluster, cx).await), live, cluster, cx).await
+    connected(None, Some(Forwards::open(spec, cluster, cx).await), None, live, cluster, cx).await
 }
 
-/// Follows logs and forwards ports until the step is cancelled; both see the cluster through the same watches.
+/// Follows logs and forwards ports until the step is cancelled; both see the cluster through the same watches. A changed
+/// configuration opens and closes ports; those that it leaves alone, and logs, go on.
 ///
 /// # Errors
 /// When pods cannot be watched at all. What goes wrong with one log or one port is told by an event, and ends nothing.
-pub async fn attach(spec: &AttachSpec, live: watch::Receiver<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
-    let logs = spec.logs.as_ref().map(|logs| Logs::new(logs, cluster, cx));
-    let forwards = Forwards::open(&spec.forwards, cluster, cx).await;
-    connected(logs, Some(forwards), live, cluster, cx).await
+pub async fn attach(
+    mut specs: watch::Receiver<AttachSpec>,
+    live: watch::Receiver<Arc<Live>>,
+    cluster: &Cluster,
+    cx: &Cx,
+) -> Result<(), AttachError> {
+    let first = specs.borrow_and_update().clone();
+    let logs = first.logs.as_ref().map(|logs| Logs::new(logs, cluster, cx));
+    let forwards = Forwards::open(&first.forwards, cluster, cx).await;
+    connected(logs, Some(forwards), Some(specs), live, cluster, cx).await
 }
 
 /// Keeps logs and forwards up to date with what is live and with what the watches see.
 async fn connected(
     mut logs: Option<Logs<'_>>,
     mut forwards: Option<Forwards<'_>>,
+    mut specs: Option<watch::Receiver<AttachSpec>>,
     mut live: watch::Receiver<Arc<Live>>,
     cluster: &Cluster,
     cx: &Cx,
@@ -162,6 +162,10 @@ async fn connected(
                     forwards.update(&family, watched.known()).await;
                 }
             }
+            Some(spec) = another(specs.as_mut()) => if let Some(forwards) = &mut forwards {
+                watched.want(forwards.respec(&spec.forwards).await);
+                forwards.update(&family, watched.known()).await;
+            },
             seen = watched.next() => {
                 match seen {
                     Ok(Seen::Changed(changes)) => if let Some(logs) = &mut logs {
@@ -182,6 +186,13 @@ async fn connected(
         forwards.close().await;
     }
     result
+}
+
+/// Returns the next configuration; none when there will be no other.
+async fn another(specs: Option<&mut watch::Receiver<AttachSpec>>) -> Option<AttachSpec> {
+    let specs = specs?;
+    specs.changed().await.ok()?;
+    Some(specs.borrow_and_update().clone())
 }
 
 async fn ended(logs: Option<&mut Logs<'_>>) {

@@ -200,8 +200,10 @@ async fn tag_all(
     let (artifacts, working_dir, now, env) = (artifacts.to_vec(), options.working_dir.clone(), options.now.clone(), cx.env.clone());
     let (gathered, tags) = blocking(move || {
         let tags: Vec<Result<Tag, (ImageName, TagError)>> = {
-            let (git, digests) =
-                (GitAnswers::default(), Digests { artifacts: &artifacts, gathered: &gathered, working_dir: &working_dir, index: &index });
+            let (git, digests) = (
+                GitAnswers::of(&artifacts),
+                Digests { artifacts: &artifacts, gathered: &gathered, working_dir: &working_dir, index: &index },
+            );
             let tagging = Tagging { env: &env, now: &now, git: &git, digests: &digests };
             let tag = |(at, artifact): (usize, &Arc<Artifact>)| match &fixed {
                 Some(tag) => Ok(tag.clone()),

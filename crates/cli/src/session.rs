@@ -105,6 +105,8 @@ impl Session {
             env: env.clone(),
             insecure_registries: insecure_registries.into_iter().flatten().cloned().collect(),
             kube,
+            minikube_profile: settings.target.minikube_profile.clone(),
+            detect_minikube: settings.target.detect_minikube,
         });
         Ok(Self { settings, env, source, options, plan, machine, clients, began: Timestamp::now() })
     }

@@ -3,15 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
+use devloop_model::Cancelled;
 use devloop_model::Cx;
+use devloop_model::Diagnostic;
 use devloop_model::Env;
 use tokio::sync::OnceCell;
 
 use crate::docker::Docker;
 use crate::docker::DockerError;
+use crate::docker::minikube_env;
 use crate::kube::Cluster;
 use crate::kube::KubeError;
 use crate::kube::KubeSettings;
+use crate::process::ProcessError;
 use crate::registry::Registry;
 use crate::registry::RegistrySettings;
 
@@ -24,6 +28,10 @@ pub struct ClientSettings {
     pub kube: KubeSettings,
     /// Registries that are spoken to without TLS, or without checking it.
     pub insecure_registries: Vec<String>,
+    /// `--minikube-profile`: build in the daemon of this profile, whatever the context is.
+    pub minikube_profile: Option<String>,
+    /// `--detect-minikube`: whether a cluster that minikube made is known by more than its context's name.
+    pub detect_minikube: bool,
 }
 
 /// The clients of a session; cheap to clone, and all clones share their connections.
@@ -49,12 +57,41 @@ impl Clients {
         &self.0.registry
     }
 
-    /// Returns the container daemon; the first call connects, and a failed one is tried again by the next.
+    /// Returns the container daemon, that of minikube where it runs the cluster; the first call connects, and a failed one is
+    /// tried again by the next.
     ///
     /// # Errors
     /// When there is no daemon, or it does not answer.
     pub async fn docker(&self, cx: &Cx) -> Result<&Docker, DockerError> {
-        self.0.docker.get_or_try_init(|| Docker::connect(&self.0.settings.env, cx)).await
+        let connect = || async { Docker::connect(&self.daemon_env(cx).await?, cx).await };
+        self.0.docker.get_or_try_init(connect).await
+    }
+
+    /// Returns the environment that leads to the daemon. Source: skaffold `pkg/skaffold/docker/client.go`.
+    async fn daemon_env(&self, cx: &Cx) -> Result<Env, DockerError> {
+        let own = &self.0.settings.env;
+        let Some(profile) = self.minikube_profile(cx).await else { return Ok(own.clone()) };
+        match minikube_env(&profile, own, cx).await {
+            Ok(env) => Ok(env),
+            Err(ProcessError::Cancelled) => Err(Cancelled.into()),
+            Err(error) => {
+                let fault = error.diagnostic();
+                let warning = Diagnostic::warning("docker/minikube", format!("the daemon of minikube profile `{profile}` is not known"));
+                let warning = fault.why.into_iter().fold(warning.because(fault.what), Diagnostic::because);
+                cx.warn(warning.help("images are built in the daemon of this machine; start the profile with `minikube start`"));
+                Ok(own.clone())
+            }
+        }
+    }
+
+    /// Returns the minikube profile that runs the cluster, if one does; it is called as the context.
+    async fn minikube_profile(&self, cx: &Cx) -> Option<String> {
+        if let Some(profile) = &self.0.settings.minikube_profile {
+            return Some(profile.clone());
+        }
+        let cluster = self.cluster(cx).await.ok()?;
+        let context = cluster.context()?;
+        (context == "minikube" || (self.0.settings.detect_minikube && cluster.is_minikube())).then(|| context.to_owned())
     }
 
     /// Returns the cluster; the first call reads the kubeconfig, no request is made.

@@ -30,7 +30,7 @@ pub(crate) use context::list_entries;
 use endpoint::Endpoint;
 pub(crate) use endpoint::Wire;
 pub use error::DockerError;
-pub use minikube::minikube_env;
+pub(crate) use minikube::minikube_env;
 
 /// How long a question that the daemon answers by itself may take.
 const QUESTION: Duration = Duration::from_secs(30);

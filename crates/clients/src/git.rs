@@ -1,5 +1,7 @@
 //! What git knows of a directory, through libgit2: no git processes.
 
+mod changes;
+
 use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
@@ -8,7 +10,8 @@ use git2::DescribeOptions;
 use git2::ErrorClass;
 use git2::ErrorCode;
 use git2::Repository;
-use git2::StatusOptions;
+
+pub use self::changes::Changes;
 
 /// Why git's answer is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +67,11 @@ impl GitDir {
     /// Returns the root of the work tree.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Returns the directory, relative to the root.
+    pub fn inside(&self) -> &Path {
+        &self.inside
     }
 
     /// Returns what `git describe --tags --always` prints.
@@ -124,32 +132,6 @@ impl GitDir {
         let head = self.repository.find_reference("HEAD")?;
         let Ok(Some(target)) = head.symbolic_target() else { return Ok(None) };
         Ok(target.strip_prefix("refs/heads/").map(str::to_owned))
-    }
-
-    /// Returns whether `git status . --porcelain` in the directory prints anything: files that are
-    /// staged, changed, deleted or untracked, but not ignored.
-    ///
-    /// # Errors
-    /// When the work tree cannot be read.
-    pub fn is_dirty(&self) -> Result<bool, GitError> {
-        // libgit2 does not report a directory below an untracked one unless it goes into both.
-        Ok(self.has_changes(false)? || (!self.has_tracked_files()? && self.has_changes(true)?))
-    }
-
-    fn has_changes(&self, inside_untracked: bool) -> Result<bool, GitError> {
-        let mut options = StatusOptions::new();
-        options.include_untracked(true).recurse_untracked_dirs(inside_untracked).include_ignored(false).disable_pathspec_match(true);
-        if !self.inside.as_os_str().is_empty() {
-            options.pathspec(&self.inside);
-        }
-        Ok(!self.repository.statuses(Some(&mut options))?.is_empty())
-    }
-
-    fn has_tracked_files(&self) -> Result<bool, GitError> {
-        let index = self.repository.index()?;
-        let prefix = self.inside.join("");
-        let found = index.find_prefix(&prefix);
-        Ok(self.inside.as_os_str().is_empty() || found.is_ok())
     }
 
     fn head(&self) -> Result<git2::Commit<'_>, GitError> {

@@ -263,22 +263,28 @@ impl LiveStages {
     async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
         let mut specs = self.specs.subscribe();
-        loop {
-            let now = Arc::clone(&specs.borrow_and_update());
-            let attached = devloop_attach::attach(&now.attach, self.live.subscribe(), cluster, cx);
-            let synced = async {
-                match self.watching.is_some() && now.syncs() {
-                    true => self.syncer.run(self.live.subscribe(), cluster, self.clients.registry(), cx).await,
-                    false => Ok(()),
+        let mut known = Arc::clone(&specs.borrow_and_update());
+        let wanted = watch::Sender::new(known.attach.clone());
+        let attached = devloop_attach::attach(wanted.subscribe(), self.live.subscribe(), cluster, cx);
+        let synced = async {
+            loop {
+                let syncs = self.watching.is_some() && known.syncs();
+                let another = specs.wait_for(|now| {
+                    // The configuration may ask for other ports; the rest of what is attached stays.
+                    if !Arc::ptr_eq(now, &known) {
+                        known = Arc::clone(now);
+                        wanted.send_replace(now.attach.clone());
+                    }
+                    (self.watching.is_some() && now.syncs()) != syncs
+                });
+                tokio::select! {
+                    () = cx.cancel.cancelled(), if !syncs => return Ok(()),
+                    result = self.syncer.run(self.live.subscribe(), cluster, self.clients.registry(), cx), if syncs => return result,
+                    _ = another => {}
                 }
-            };
-            let another = specs.wait_for(|specs| !specs.attach.is_like(&now.attach) || specs.syncs() != now.syncs());
-            tokio::select! {
-                both = async { tokio::try_join!(attached, synced) } => return both.map(drop).map_err(|e| e.diagnostic()),
-                // The configuration asks for other ports or other logs.
-                _ = another => {}
             }
-        }
+        };
+        tokio::try_join!(attached, synced).map(drop).map_err(|e| e.diagnostic())
     }
 
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {

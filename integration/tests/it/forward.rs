@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use devloop_attach::AttachError;
+use devloop_attach::AttachSpec;
 use devloop_attach::ForwardModes;
 use devloop_attach::ForwardSpec;
 use devloop_attach::Live;
+use devloop_attach::attach;
 use devloop_attach::forward_ports;
 use devloop_model::EventKind;
 use devloop_model::ForwardPort;
@@ -71,6 +73,15 @@ impl Session {
                 && source == wanted
             {
                 return (port, pod);
+            }
+        }
+    }
+
+    /// Returns the next source that is ready.
+    async fn next_ready(&mut self) -> String {
+        loop {
+            if let (source, _, ForwardState::Ready { .. }) = self.state().await {
+                return source;
             }
         }
     }
@@ -264,4 +275,42 @@ async fn a_request_waits_for_a_server_that_starts_late() {
     let answer = waiting.await.unwrap();
     assert_eq!(session.ready("deployment/web:8080").await, (local_port, answer));
     session.end().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+async fn another_configuration_changes_only_the_ports_that_it_changes() {
+    let context = TestContext::new();
+    let release = applied(&context, &(workload("Deployment", "web", "", SERVE) + SERVICE));
+    let (kept, moved) = (free_port().await, free_port().await);
+    let of = |entries| AttachSpec {
+        logs: None,
+        forwards: ForwardSpec { modes: user(), entries, namespace: Namespace(context.namespace().to_owned()), vars: Vars::default() },
+    };
+    let stays = || entry("service", "web", ForwardPort::Number(8090), Some(kept));
+    let specs = watch::Sender::new(of(vec![stays(), entry("deployment", "web", ForwardPort::Number(8080), Some(moved))]));
+    let (cluster, cx, events) = connected(Stage::Attach).await;
+    let cancel = cx.cancel.clone();
+    let (deploys, now) = watch::channel(Arc::new(live(release)));
+    let wanted = specs.subscribe();
+    let work = tokio::spawn(async move { attach(wanted, now, &cluster, &cx).await });
+    let mut session = Session { deploys, events, work, cancel };
+    let mut ready = vec![session.next_ready().await, session.next_ready().await];
+    ready.sort();
+    assert_eq!(ready, ["deployment/web:8080", "service/web:8090"]);
+    let mut open = TcpStream::connect(("127.0.0.1", kept)).await.unwrap();
+
+    // The same local port for another port of the cluster, and one that is as it was.
+    specs.send_replace(of(vec![entry("deployment", "web", ForwardPort::Name("web".into()), Some(moved)), stays()]));
+    let (source, port, state) = session.state().await;
+    assert_eq!((source.as_str(), port, state), ("deployment/web:8080", moved, ForwardState::Closed));
+    assert_eq!(session.ready("deployment/web:web").await.0, moved);
+    get(moved).await;
+    open.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    open.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "a connection of a forward that stays goes on: {answer:?}");
+    let mut closed = session.end().await;
+    closed.sort();
+    assert_eq!(closed, ["deployment/web:web", "service/web:8090"]);
 }

@@ -127,7 +127,8 @@ async fn an_api_server_that_comes_back_finds_everything_as_it_was() {
     let spec = AttachSpec { logs: Some(LogSpec::default()), forwards };
     let (_deploys, live) = watch::channel(Arc::new(Live { release, ..Live::default() }));
     let cancel = cx.cancel.clone();
-    let work = tokio::spawn(async move { attach(&spec, live, &cluster, &cx).await });
+    let specs = watch::Sender::new(spec);
+    let work = tokio::spawn(async move { attach(specs.subscribe(), live, &cluster, &cx).await });
     let mut told = Told { events, lines: Vec::new() };
     let port = told.ready().await;
     assert_eq!(get(port).await, "here");

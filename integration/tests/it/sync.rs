@@ -65,6 +65,7 @@ fn built(context: &TestContext, dockerfile: &str) -> BuiltImage {
     docker(&["build", "-q", "-t", &name, &folder.display().to_string()]);
     docker(&["push", "-q", &name]);
     let digests = docker(&["inspect", "-f", "{{index .RepoDigests 0}}", &name]);
+    docker(&["rmi", "-f", &name]);
     let reference = ImageRef::parse(digests.trim()).unwrap();
     BuiltImage {
         artifact: reference.name.clone(),
@@ -269,20 +270,44 @@ async fn files_come_change_move_and_go() {
     std::fs::rename(session.artifact.context.join("a"), session.artifact.context.join("c")).unwrap();
     session.sync(&["-a", "c", "-empty", "-deep/er/b", "-deep"]).await;
     assert_eq!(session.run(&["sh", "-c", "cd /app && ls -A . /tmp && cat c"]), ".:\nc\nlink\nrun.sh\n\n/tmp:\nnew\n");
-    // A path cannot leave the container, wherever a link in it points.
-    session.write("up", "x");
+    // Links on the way lead where they would lead a program of the container.
     session.run(&["ln", "-s", "../../../../proc/1/root/../../etc", "/app/out"]);
-    session.sync(&["up"]).await;
-    let mut times = Vec::new();
+    session.write("out/up", "in its etc");
+    session.sync(&["out/up"]).await;
+    assert_eq!(session.run(&["cat", "/etc/up"]), "in its etc");
     for number in 0..20 {
+        if number == 10 {
+            // An agent that is gone is replaced.
+            session.run(&["sh", "-c", "for p in /proc/[0-9]*; do grep -q devloop $p/comm && kill -9 ${p#/proc/}; done; true"]);
+        }
         session.write("c", &format!("{number}\n"));
-        let start = std::time::Instant::now();
         session.sync(&["c"]).await;
-        times.push(start.elapsed());
         assert_eq!(session.run(&["cat", "/app/c"]), format!("{number}\n"));
     }
-    times.sort();
-    println!("one small file: median {:?}, slowest {:?}", times[10], times[19]);
+    session.end().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+async fn many_and_large_files_come_whole_to_every_container() {
+    let session = Session::start(Deployed { dockerfile: BUSYBOX, container: SLEEP, ..Deployed::default() }).await;
+    let paths: Vec<String> = (0..3000).map(|number| format!("d{}/f{number}", number % 50)).collect();
+    for path in &paths {
+        session.write(path, path);
+    }
+    session.write("large", &"0123456789abcdef".repeat(1 << 20));
+    let paths: Vec<&str> = paths.iter().map(String::as_str).chain(["large"]).collect();
+    session.sync(&paths).await;
+    assert_eq!(session.run(&["sh", "-c", "cd /app && find . -type f | wc -l && wc -c < large && cat d7/f7"]), "3002\n16777216\nd7/f7");
+    session.context.kubectl(&["scale", "deployment/web", "--replicas=3"]);
+    session.context.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"]);
+    session.write("late", "late");
+    while session.try_sync(&["late"]).await.unwrap() < 3 {}
+    let pods = session.context.kubectl(&["get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.name}"]);
+    for pod in pods.split(' ') {
+        let count = session.context.kubectl(&["exec", pod, "--", "sh", "-c", "find /app -type f | wc -l"]);
+        assert_eq!(count, "3003\n", "{pod}");
+    }
     session.end().await;
 }
 
@@ -336,6 +361,18 @@ async fn an_image_of_one_program_is_synced_from_beside() {
     session.context.kubectl(&["delete", "pod", &pod, "--wait=true"]);
     assert_eq!(session.replayed().await, 1);
     assert_eq!(session.run(&["/busybox", "cat", "/app/deep/a"]), "two\n");
+    session.end().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+async fn a_container_is_found_among_the_processes_of_its_pod() {
+    let container = format!("{SCRATCH_SLEEP}}}, {{name: other, image: localhost:5000/busybox, {SLEEP}");
+    let pod = "shareProcessNamespace: true, ";
+    let session = Session::start(Deployed { dockerfile: SCRATCH, pod, container: &container, ..Deployed::default() }).await;
+    session.write("a", "one\n");
+    session.sync(&["a"]).await;
+    assert_eq!(session.run(&["/busybox", "cat", "/app/a"]), "one\n");
     session.end().await;
 }
 

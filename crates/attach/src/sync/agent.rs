@@ -13,6 +13,7 @@ use devloop_clients::kube::ExecEnd;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 
+use super::channel::Closed;
 use super::content;
 use super::content::Content;
 use super::ledger::Change;
@@ -22,7 +23,7 @@ pub(super) const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agen
 /// How long the agent may take to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(15);
 /// How long the connection may stand still.
-const STALL_LIMIT: Duration = Duration::from_secs(20);
+const STALL_LIMIT: Duration = Duration::from_secs(10);
 /// How much is written at a time.
 const PIECE: usize = 1 << 16;
 
@@ -31,18 +32,13 @@ const PIECE: usize = 1 << 16;
 pub(super) struct Agent(Exec);
 
 impl Agent {
-    /// Returns the agent that `exec` started, or why it does not run.
-    pub(super) async fn greet(mut exec: Exec) -> Result<Self, String> {
-        let mut hello = [0; HELLO.len()];
-        match tokio::time::timeout(HELLO_LIMIT, exec.read_exact(&mut hello)).await {
-            Ok(Ok(_)) if &hello == HELLO => return Ok(Self(exec)),
-            Ok(Ok(_)) => return Err("something else than the agent answered".to_owned()),
-            Ok(Err(_)) => {}
-            Err(_) => return Err(format!("it did not answer within {} s", HELLO_LIMIT.as_secs())),
-        }
-        exec.close_stdin();
-        let (end, stderr) = tokio::time::timeout(HELLO_LIMIT, exec.end()).await.unwrap_or((ExecEnd::Lost, String::new()));
-        Err(reason(end, &stderr))
+    /// Returns the agent that `exec` started.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub(super) async fn greet(mut exec: Exec) -> Result<Self, Closed> {
+        expect(&mut exec, HELLO).await?;
+        Ok(Self(exec))
     }
 
     /// Applies changes as one batch and returns those that failed.
@@ -93,6 +89,25 @@ impl Agent {
     pub(super) async fn lost(&mut self) {
         drop(self.0.read_u8().await);
     }
+}
+
+/// Waits until a command says `word`.
+///
+/// # Errors
+/// Why it does not.
+pub(super) async fn expect<const N: usize>(exec: &mut Exec, word: &[u8; N]) -> Result<(), Closed> {
+    let mut said = [0; N];
+    match tokio::time::timeout(HELLO_LIMIT, exec.read_exact(&mut said)).await {
+        Ok(Ok(_)) if said == *word => return Ok(()),
+        Ok(Ok(_)) => return Err(Closed::ForGood("something else than the agent answered".to_owned())),
+        Ok(Err(_)) => {}
+        Err(_) => return Err(Closed::ForGood(format!("it did not answer within {} s", HELLO_LIMIT.as_secs()))),
+    }
+    exec.close_stdin();
+    let (end, stderr) = tokio::time::timeout(HELLO_LIMIT, exec.end()).await.unwrap_or((ExecEnd::Lost, String::new()));
+    let is_lost = end == ExecEnd::Lost;
+    let why = reason(end, &stderr);
+    Err(if is_lost { Closed::ForNow(why) } else { Closed::ForGood(why) })
 }
 
 async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

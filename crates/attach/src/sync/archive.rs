@@ -7,7 +7,6 @@ use devloop_agent::protocol::Failure;
 use devloop_clients::kube::Cluster;
 use devloop_clients::kube::ContainerRef;
 use devloop_clients::kube::ExecEnd;
-use devloop_clients::kube::KubeError;
 use devloop_model::Cx;
 
 use super::agent::reason;
@@ -31,7 +30,8 @@ pub(super) async fn probe(container: &ContainerRef, cluster: &Cluster, cx: &Cx) 
     match output.end {
         // Not every tar can help.
         ExecEnd::Exited(_) => Ok(()),
-        end => Err(Closed::ForGood(reason(end, &output.stderr))),
+        ExecEnd::Lost => Err(Closed::ForNow(reason(ExecEnd::Lost, ""))),
+        end @ ExecEnd::NotStarted(_) => Err(Closed::ForGood(reason(end, &output.stderr))),
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn probe(container: &ContainerRef, cluster: &Cluster, cx: &Cx) 
 ///
 /// # Errors
 /// When the container cannot be reached.
-pub(super) async fn apply(container: &ContainerRef, changes: &[Change], cluster: &Cluster, cx: &Cx) -> Result<Vec<Failure>, KubeError> {
+pub(super) async fn apply(container: &ContainerRef, changes: &[Change], cluster: &Cluster, cx: &Cx) -> Result<Vec<Failure>, String> {
     let mut archive = tar::Builder::new(Vec::new());
     let (mut deleted, mut added, mut failures) = (Vec::new(), false, Vec::new());
     for change in changes {
@@ -68,10 +68,12 @@ pub(super) async fn apply(container: &ContainerRef, changes: &[Change], cluster:
     Ok(failures)
 }
 
-async fn run(container: &ContainerRef, command: &[String], input: &[u8], cluster: &Cluster, cx: &Cx) -> Result<Option<Failure>, KubeError> {
-    let output = cluster.exec_to_end(container, command, input, LIMIT, cx).await?;
-    if output.end == ExecEnd::Exited(0) {
-        return Ok(None);
+async fn run(container: &ContainerRef, command: &[String], input: &[u8], cluster: &Cluster, cx: &Cx) -> Result<Option<Failure>, String> {
+    let output = cluster.exec_to_end(container, command, input, LIMIT, cx).await.map_err(|error| error.to_string())?;
+    match output.end {
+        ExecEnd::Exited(0) => return Ok(None),
+        ExecEnd::Lost => return Err(reason(output.end, "")),
+        _ => {}
     }
     let denied = output.stderr.to_lowercase().contains("permission denied") || output.stderr.contains("Read-only file system");
     Ok(Some(Failure { path: format!("`{}`", command[0]), denied, why: reason(output.end, &output.stderr) }))

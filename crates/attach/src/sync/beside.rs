@@ -30,6 +30,7 @@ use serde_json::json;
 
 use super::agent::Agent;
 use super::agent::PROGRAM;
+use super::channel::Closed;
 use super::pods::Running;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -50,14 +51,17 @@ pub(super) struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    /// Returns an agent that serves the container from beside, or why there is none.
-    pub(super) async fn start(&self) -> Result<Agent, String> {
+    /// Returns an agent that serves the container from beside.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) async fn start(&self) -> Result<Agent, Closed> {
         let ContainerRef { namespace, container, .. } = &self.running.container;
         let reference = ImageRef::parse(&self.running.image).map_err(|error| error.to_string())?;
         let target = self.registry.image(&reference, None, self.cx).await.map_err(|error| error.to_string())?;
         let architecture = target.config["architecture"].as_str().unwrap_or_default();
         if architecture != own_architecture() {
-            return Err(format!("the image is for {architecture}, the agent for {}", own_architecture()));
+            return Err(format!("the image is for {architecture}, the agent for {}", own_architecture()).into());
         }
         let image = self.pushed(&reference.name).await?;
         let security = self.security(target.config["config"]["User"].as_str().unwrap_or_default());
@@ -75,7 +79,7 @@ impl Beside<'_> {
         self.started(&name).await?;
         let helper = ContainerRef { container: name, ..self.running.container.clone() };
         let command = ["/agent", "target", container].map(str::to_owned);
-        let exec = self.cluster.exec(&helper, &command, self.cx).await.map_err(|error| error.to_string())?;
+        let exec = self.cluster.exec(&helper, &command, self.cx).await.map_err(|error| Closed::of(&error))?;
         Agent::greet(exec).await
     }
 

@@ -50,6 +50,12 @@ pub(super) enum Closed {
     ForGood(String),
 }
 
+impl From<String> for Closed {
+    fn from(why: String) -> Self {
+        Self::ForGood(why)
+    }
+}
+
 impl Closed {
     /// Returns what a command that could not be asked for means.
     pub(super) fn of(error: &KubeError) -> Self {
@@ -106,8 +112,8 @@ impl Connector {
         }
         let agent = match route {
             Route::Shell => Some(upload::start(&running.container, &self.cluster, &self.cx).await?),
-            Route::Beside => Some(beside(false).start().await.map_err(Closed::ForGood)?),
-            Route::BesideAsRoot => Some(beside(true).start().await.map_err(Closed::ForGood)?),
+            Route::Beside => Some(beside(false).start().await?),
+            Route::BesideAsRoot => Some(beside(true).start().await?),
             Route::Archive => {
                 archive::probe(&running.container, &self.cluster, &self.cx).await?;
                 None
@@ -123,7 +129,7 @@ impl Connector {
     pub(super) async fn apply(&self, channel: &mut Channel, running: &Running, changes: &[Change]) -> Result<Vec<Failure>, String> {
         let failures = match &mut channel.agent {
             Some(agent) => agent.apply(changes).await.map_err(|error| error.to_string())?,
-            None => archive::apply(&running.container, changes, &self.cluster, &self.cx).await.map_err(|error| error.to_string())?,
+            None => archive::apply(&running.container, changes, &self.cluster, &self.cx).await?,
         };
         if failures.is_empty() {
             self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(running.image.clone(), channel.route);

@@ -84,7 +84,7 @@ impl Keeper {
         let hooks_end_it = std::mem::take(&mut self.in_hook);
         let mut changes = self.shared.changed.subscribe();
         let mut round = changes.borrow_and_update().round;
-        let mut channel = None;
+        let (mut channel, mut opens_early) = (None, true);
         self.progress.send_replace(Progress { running: true, ..Progress::default() });
         let mut is_new = true;
         loop {
@@ -96,10 +96,13 @@ impl Keeper {
             let with_hooks = !(is_new && hooks_end_it);
             self.catch_up(running, &mut channel, is_new, with_hooks).await;
             is_new = false;
-            self.open_early(running, &mut channel).await;
+            if opens_early {
+                self.open_early(running, &mut channel).await;
+            }
             tokio::select! {
                 _ = changes.changed() => {}
-                () = lost(&mut channel) => channel = None,
+                // What ends a connection may end the next: it waits for a need.
+                () = lost(&mut channel) => (channel, opens_early) = (None, false),
             }
         }
     }

@@ -122,6 +122,34 @@ fn every_variant_of_a_commit() {
     assert_eq!(text.replace(outside.path().to_str().unwrap(), "[dir]"), "error: `[dir]` is not in a git repository");
 }
 
+#[test]
+fn changes_of_one_repository_are_told_apart_by_context() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    for context in ["apps/web", "apps/api", "apps/webby", "lib"] {
+        fs::create_dir_all(root.join(context)).unwrap();
+        fs::write(root.join(context).join("main.go"), "x").unwrap();
+    }
+    git(root, &["init", "-q", "-b", "main"]);
+    git(root, &["add", "."]);
+    git(root, &["commit", "-q", "-m", "first"]);
+    fs::write(root.join("apps/web/main.go"), "changed").unwrap();
+    fs::create_dir_all(root.join("apps/fresh/deep")).unwrap();
+    fs::write(root.join("apps/fresh/deep/new.go"), "").unwrap();
+    fs::write(root.join("lib/new.go"), "").unwrap();
+    let contexts = ["apps/web", "apps/api", "apps/webby", "apps/fresh/deep", "lib", "."];
+    let tagger = Tagger::GitCommit { variant: GitVariant::Branches, prefix: String::new(), ignore_changes: false };
+    for some in [&contexts[..4], &contexts[..5], &contexts[..]] {
+        let artifact = |context: &&str| Arc::new(Artifact { tagger: tagger.clone(), ..testing::docker("web", &root.join(context)) });
+        let answers = GitAnswers::of(&some.iter().map(artifact).collect::<Vec<_>>());
+        for context in contexts {
+            let status = git(&root.join(context), &["status", ".", "--porcelain"]);
+            let tag = answers.tag(&root.join(context), GitVariant::Branches, "", false).unwrap();
+            assert_eq!(tag.ends_with("-dirty"), !status.is_empty(), "{context} of {some:?}: {status}");
+        }
+    }
+}
+
 fn gathered(index: &HashIndex, context: &Path, paths: &[&str]) -> Gathered {
     let file = |path: &&str| {
         let stat = Stat::of(&context.join(path).symlink_metadata().unwrap()).unwrap();

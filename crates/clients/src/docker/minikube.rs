@@ -17,12 +17,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When there is no minikube, or it does not run.
-pub async fn minikube_env(profile: Option<&str>, env: &Env, cx: &Cx) -> Result<Env, ProcessError> {
-    let mut arguments = vec!["docker-env", "--shell", "none"];
-    arguments.extend(profile.iter().flat_map(|profile| ["-p", profile]));
+pub(crate) async fn minikube_env(profile: &str, env: &Env, cx: &Cx) -> Result<Env, ProcessError> {
     let mut cx = cx.clone();
     cx.env = env.clone();
-    let output = Command::new("minikube").args(arguments).deadline(ANSWER).output(&cx).await?;
+    let output = Command::new("minikube").args(["docker-env", "--shell", "none", "-p", profile]).deadline(ANSWER).output(&cx).await?;
     let mut variables: BTreeMap<String, String> = env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     variables.extend(parse_variables(&String::from_utf8_lossy(&output.stdout)));
     Ok(Env::new(variables))
@@ -51,7 +49,7 @@ mod tests {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
         let env = Env::new(BTreeMap::from([("PATH".to_owned(), path), ("DOCKER_HOST".to_owned(), "unix:///mine".to_owned())]));
-        let merged = minikube_env(Some("p1"), &env, &Cx::silent(StepId::of(Stage::Build))).await.unwrap();
+        let merged = minikube_env("p1", &env, &Cx::silent(StepId::of(Stage::Build))).await.unwrap();
         assert_eq!(merged.get("DOCKER_HOST"), Some("tcp://192.168.49.2:2376"));
         assert_eq!(merged.get("DOCKER_CERT_PATH"), Some("/c"));
         assert!(merged.get("PATH").is_some());

@@ -66,6 +66,8 @@ impl Work {
         assert_eq!(ours.short_tree().unwrap(), self.git_in(directory, &["rev-parse", "--short", &tree]));
         assert_eq!(ours.branch().unwrap().unwrap_or_default(), self.git_in(directory, &["branch", "--show-current"]));
         assert_eq!(ours.is_dirty().unwrap(), !self.git_in(directory, &["status", ".", "--porcelain"]).is_empty(), "dirty in {directory}");
+        let whole = ours.changes(Path::new("")).unwrap();
+        assert_eq!(ours.is_dirty_in(&whole).unwrap(), ours.is_dirty().unwrap(), "{directory} in the whole");
     }
 }
 
@@ -134,7 +136,16 @@ fn a_directory_with_pattern_letters_is_a_directory() {
 fn a_context_inside_an_untracked_directory_is_dirty() {
     let work = Work::with_commit();
     work.write("fresh/app/main.go", "");
-    assert!(work.open("fresh/app").is_dirty().unwrap());
+    fs::create_dir_all(work.0.path().join("fresh/empty")).unwrap();
+    for (directory, dirty) in [("fresh/app", true), ("fresh/empty", false), ("fresh", true), ("web", false)] {
+        let directory = work.open(directory);
+        assert_eq!(directory.is_dirty().unwrap(), dirty, "{:?}", directory.inside());
+        for part in ["", "fresh"] {
+            if directory.inside().starts_with(part) {
+                assert_eq!(directory.is_dirty_in(&directory.changes(Path::new(part)).unwrap()).unwrap(), dirty, "{:?}", directory.inside());
+            }
+        }
+    }
     insta::assert_snapshot!(
         work.open("fresh/app").tree().unwrap_err().to_string().replace(work.0.path().to_str().unwrap(), "[dir]"),
         @"`[dir]/fresh/app` is not in the last commit"

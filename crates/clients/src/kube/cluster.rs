@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use devloop_model::Cx;
 use http::Request;
+use kube::client::Body;
+use kube::core::Status;
 use serde_json::Value;
 
 use super::KubeError;
 use super::Unreachable;
 use super::kinds::Discovered;
 use super::kinds::ResolvedKind;
+use super::warnings::Warnings;
 
 /// How long one request may take: an admission webhook has at most 30 s.
 pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(40);
@@ -32,6 +35,7 @@ struct Inner {
     namespace: String,
     is_minikube: bool,
     discovered: Discovered,
+    warnings: Warnings,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -99,7 +103,15 @@ impl Call {
 impl Cluster {
     pub(super) fn new(client: kube::Client, context: Option<String>, server: String, is_minikube: bool) -> Self {
         let namespace = client.default_namespace().to_owned();
-        Self(Arc::new(Inner { client, context, server, namespace, is_minikube, discovered: Discovered::default() }))
+        Self(Arc::new(Inner {
+            client,
+            context,
+            server,
+            namespace,
+            is_minikube,
+            discovered: Discovered::default(),
+            warnings: Warnings::default(),
+        }))
     }
 
     /// Returns the name of the context; none inside a pod.
@@ -118,7 +130,7 @@ impl Cluster {
     }
 
     /// Returns whether the kubeconfig says that minikube made this cluster.
-    pub(super) fn is_minikube(&self) -> bool {
+    pub(crate) fn is_minikube(&self) -> bool {
         self.0.is_minikube
     }
 
@@ -161,7 +173,7 @@ impl Cluster {
     }
 
     async fn once(&self, call: &Call, cx: &Cx) -> Result<Result<Value, kube::Error>, KubeError> {
-        let answer = tokio::time::timeout(call.limit, self.client().request_text(call.request()));
+        let answer = tokio::time::timeout(call.limit, self.answer(call, cx));
         match cx.unless_cancelled(answer).await? {
             Ok(Ok(text)) if text.is_empty() => Ok(Ok(Value::Null)),
             Ok(Ok(text)) => Ok(serde_json::from_str(&text).map_err(kube::Error::SerdeError)),
@@ -171,6 +183,20 @@ impl Cluster {
             }
             Err(_) => Err(KubeError::TimedOut { action: call.action.clone(), limit: call.limit }),
         }
+    }
+
+    /// Returns the text of an answer, after telling what the API server warns of beside it.
+    async fn answer(&self, call: &Call, cx: &Cx) -> Result<String, kube::Error> {
+        let response = self.client().send(call.request().map(Body::from)).await?;
+        let (head, body) = response.into_parts();
+        let text = String::from_utf8(body.collect_bytes().await?.to_vec()).map_err(kube::Error::FromUtf8)?;
+        self.0.warnings.tell(&head.headers, &call.action, cx);
+        if head.status.is_client_error() || head.status.is_server_error() {
+            // What stands between may answer with a page.
+            let page = |_| Status::failure(text.trim(), "no status").with_code(head.status.as_u16());
+            return Err(kube::Error::Api(serde_json::from_str::<Status>(&text).unwrap_or_else(page).boxed()));
+        }
+        Ok(text)
     }
 
     /// Returns what `error` means to the one who made the call.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use devloop_model::Cx;
 use devloop_model::Namespace;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
@@ -53,7 +54,9 @@ pub struct Exec {
     stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
     stdout: Box<dyn AsyncRead + Send + Unpin>,
     stderr: Box<dyn AsyncRead + Send + Unpin>,
-    status: BoxFuture<'static, Option<Status>>,
+    end: BoxFuture<'static, ExecEnd>,
+    /// How it ended, once that is known: the streams of a lost connection do not end by themselves.
+    ended: Option<ExecEnd>,
     _process: AttachedProcess,
 }
 
@@ -91,27 +94,48 @@ impl Exec {
         self.stdin = None;
     }
 
-    /// Returns how the command ended, once it has; its standard error, up to now unread, is returned as well.
+    /// Returns how the command ended, once it has, and the start of its standard error.
     pub async fn end(&mut self) -> (ExecEnd, String) {
+        let end = match self.ended.take() {
+            Some(end) => end,
+            None => (&mut self.end).await,
+        };
+        self.ended = Some(end.clone());
         let mut stderr = Vec::new();
-        let mut kept = (&mut self.stderr).take(KEPT_STDERR);
-        let (status, _) = tokio::join!(&mut self.status, kept.read_to_end(&mut stderr));
-        (status.map_or(ExecEnd::Lost, |status| end_of(&status)), String::from_utf8_lossy(&stderr).into_owned())
+        if end != ExecEnd::Lost {
+            drop((&mut self.stderr).take(KEPT_STDERR).read_to_end(&mut stderr).await);
+        }
+        (end, String::from_utf8_lossy(&stderr).into_owned())
+    }
+
+    /// Returns how the command ended, if it has.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Option<&ExecEnd> {
+        if self.ended.is_none()
+            && let Poll::Ready(end) = self.end.as_mut().poll(cx)
+        {
+            self.ended = Some(end);
+        }
+        self.ended.as_ref()
     }
 }
 
 impl AsyncRead for Exec {
     /// Reads standard output; it ends with the command, and with the connection.
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stdout).poll_read(cx, buf)
+        match Pin::new(&mut self.stdout).poll_read(cx, buf) {
+            Poll::Pending if self.poll_end(cx) == Some(&ExecEnd::Lost) => Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into())),
+            read => read,
+        }
     }
 }
 
 impl AsyncWrite for Exec {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        match &mut self.stdin {
-            Some(stdin) => Pin::new(stdin).poll_write(cx, buf),
-            None => Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into())),
+        let written = self.stdin.as_mut().map(|stdin| Pin::new(stdin).poll_write(cx, buf));
+        match written {
+            Some(Poll::Pending) if self.poll_end(cx).is_none() => Poll::Pending,
+            Some(Poll::Pending) | None => Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into())),
+            Some(written) => written,
         }
     }
 
@@ -132,10 +156,14 @@ impl Cluster {
     /// When the pod is gone, the container does not run, RBAC forbids it, or the cluster does not answer. A command that
     /// cannot be started is told by [`Exec::end`].
     pub async fn exec(&self, container: &ContainerRef, command: &[String], cx: &Cx) -> Result<Exec, KubeError> {
+        self.start(container, command, true, cx).await
+    }
+
+    async fn start(&self, container: &ContainerRef, command: &[String], stdin: bool, cx: &Cx) -> Result<Exec, KubeError> {
         let api: Api<Pod> = Api::namespaced(self.client().clone(), container.namespace.as_str());
         let params = AttachParams::default()
             .container(container.container.clone())
-            .stdin(true)
+            .stdin(stdin)
             .stdout(true)
             .stderr(true)
             .max_stdin_buf_size(BUFFERED)
@@ -153,7 +181,8 @@ impl Cluster {
             stdin: stdin.map(|stdin| Box::new(stdin) as _),
             stdout: Box::new(stdout.expect("it was asked for")),
             stderr: Box::new(stderr.expect("it was asked for")),
-            status: Box::pin(status),
+            end: Box::pin(status.map(|status| status.as_ref().map_or(ExecEnd::Lost, end_of))),
+            ended: None,
             _process: process,
         })
     }
@@ -170,7 +199,8 @@ impl Cluster {
         limit: Duration,
         cx: &Cx,
     ) -> Result<ExecOutput, KubeError> {
-        let exec = self.exec(container, command, cx).await?;
+        // What closes the input of a command that has ended already may miss how it ended.
+        let exec = self.start(container, command, !input.is_empty(), cx).await?;
         let late = |_| KubeError::TimedOut { action: action(container, command), limit };
         cx.unless_cancelled(tokio::time::timeout(limit, to_end(exec, input))).await?.map_err(late)
     }
@@ -181,16 +211,32 @@ fn action(container: &ContainerRef, command: &[String]) -> String {
 }
 
 async fn to_end(exec: Exec, input: &[u8]) -> ExecOutput {
-    let Exec { stdin, mut stdout, mut stderr, status, _process } = exec;
+    let Exec { stdin, mut stdout, mut stderr, mut end, ended: _, _process } = exec;
     let feed = async move {
         if let Some(mut stdin) = stdin {
             // A command that does not want it all tells by how it ends.
             drop(stdin.write_all(input).await);
             drop(stdin.shutdown().await);
         }
+        std::future::pending::<()>().await;
     };
-    let ((), stdout, stderr, status) = tokio::join!(feed, start_of(&mut stdout), start_of(&mut stderr), status);
-    ExecOutput { end: status.map_or(ExecEnd::Lost, |status| end_of(&status)), stdout, stderr }
+    let read = async { tokio::join!(start_of(&mut stdout), start_of(&mut stderr)) };
+    tokio::pin!(feed, read);
+    let mut texts = None;
+    let end = loop {
+        tokio::select! {
+            end = &mut end => break end,
+            all = &mut read, if texts.is_none() => texts = Some(all),
+            () = &mut feed => {}
+        }
+    };
+    // Streams end with a command, but not with a connection that is lost.
+    let (stdout, stderr) = match texts {
+        Some(texts) => texts,
+        None if end == ExecEnd::Lost => (String::new(), String::new()),
+        None => read.await,
+    };
+    ExecOutput { end, stdout, stderr }
 }
 
 /// Reads a stream to its end and keeps its start.

@@ -16,6 +16,7 @@ mod read;
 mod take_over;
 pub mod target;
 mod unknown_field;
+mod warnings;
 mod watch;
 
 pub use apply::Applied;

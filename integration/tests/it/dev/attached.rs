@@ -1,0 +1,61 @@
+//! What a session keeps connected: files in running containers, and ports on this machine.
+
+use std::fs;
+use std::process::Command;
+
+use devloop_model::EventKind;
+use devloop_model::ForwardState;
+use devloop_model::Stage;
+
+use crate::context::TestContext;
+use crate::session::Session;
+use crate::session::looked;
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn dev_syncs_pages_and_forwards_a_port() {
+    let context = TestContext::new().with_example("sync");
+    let mut session = Session::start(&context, &[]);
+    session.succeeds();
+    let pods = || context.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"]);
+    let before = pods();
+    let port = session.until("the port", |fact| match fact {
+        EventKind::PortForwarded { local_port, state: ForwardState::Ready { .. }, .. } => Some(*local_port),
+        _ => None,
+    });
+    let get = || {
+        let output = Command::new("curl").args(["-sS", "--max-time", "30", &format!("http://127.0.0.1:{port}/")]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(get(), "Hello from a page that is synced\n");
+
+    fs::write(context.path().join("www/index.html"), "synced\n").unwrap();
+    assert_eq!(session.succeeds().ran(Stage::Sync).len(), 1);
+    assert_eq!(get(), "synced\n");
+    assert_eq!(pods(), before, "a sync restarts nothing");
+
+    // A new container gets what its image does not have, and the port stays.
+    context.kubectl(&["delete", "pod", "--all", "--wait=false"]);
+    session.until("the replay", |fact| matches!(fact, EventKind::FilesSynced { replayed: true, .. }).then_some(()));
+    looked("the page of the new pod", || (get() == "synced\n").then_some(()));
+
+    // What no rule syncs is built, with all that was synced.
+    let dockerfile = fs::read_to_string(context.path().join("Dockerfile")).unwrap();
+    fs::write(context.path().join("Dockerfile"), format!("{dockerfile}LABEL x=y\n")).unwrap();
+    assert_eq!(session.succeeds().ran(Stage::Build).len(), 1);
+    assert_eq!(context.answer("hello-sync"), "synced\n");
+    session.leaves("INT");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn dev_is_told_who_holds_its_configuration() {
+    let context = TestContext::new().with_example("sync");
+    let mut session = Session::start(&context, &[]);
+    session.succeeds();
+    let (_, told) = context.devloop(&["dev"]).failure();
+    assert!(told.contains(&session.pid().to_string()), "{told}");
+    let status = context.devloop(&["status"]).success();
+    assert!(status.contains("hello-sync"), "{status}");
+    session.leaves("INT");
+}
