@@ -4,6 +4,7 @@ mod bars;
 mod diagnostic;
 mod duration;
 mod hands;
+mod lasting;
 mod logs;
 mod paint;
 mod panel;
@@ -124,8 +125,8 @@ impl Console {
             Progress::Nowhere => false,
         };
         let (out, target): (Option<Box<dyn Write + Send>>, _) = match settings.progress {
-            Progress::Stdout => (Some(Box::new(std::io::stdout())), indicatif::ProgressDrawTarget::stdout()),
-            Progress::Stderr => (Some(Box::new(std::io::stderr())), indicatif::ProgressDrawTarget::stderr()),
+            Progress::Stdout => (Some(Box::new(std::io::stdout())), lasting::target(console::Term::buffered_stdout())),
+            Progress::Stderr => (Some(Box::new(std::io::stderr())), lasting::target(console::Term::buffered_stderr())),
             Progress::Nowhere => (None, indicatif::ProgressDrawTarget::hidden()),
         };
         let bars = (settings.terminal && out.is_some()).then(|| Bars::new(target, true));

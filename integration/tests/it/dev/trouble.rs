@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use devloop_model::EventKind;
+use serde_json::json;
 
 use super::app::App;
 use crate::context::TestContext;
@@ -37,11 +38,11 @@ fn dev_goes_on_when_its_pod_is_deleted_or_evicted() {
     app.serves("v1");
 
     let (second, _) = app.pod("web");
-    let eviction =
-        format!("{{apiVersion: policy/v1, kind: Eviction, metadata: {{name: {second}, namespace: {}}}}}", app.context.namespace());
-    app.write("eviction.yaml", &eviction);
+    let about = json!({"name": second, "namespace": app.context.namespace()});
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": about});
+    app.write("eviction.json", &eviction.to_string());
     let path = format!("/api/v1/namespaces/{}/pods/{second}/eviction", app.context.namespace());
-    let file = app.context.path().join("eviction.yaml").display().to_string();
+    let file = app.context.path().join("eviction.json").display().to_string();
     app.context.kubectl(&["create", "--raw", &path, "-f", &file]);
     session.follows_another_than(&second);
     session.sleeps();
