@@ -165,7 +165,9 @@ pub(crate) async fn run(
     if options.cache_artifacts {
         return look_up(prepared, options, effects, clients, cx).await;
     }
-    prepared.iter().for_each(|prepared| prepared.tell(CacheOutcome::NotFound, cx));
+    for prepared in &prepared {
+        prepared.tell(CacheOutcome::NotFound, cx);
+    }
     Ok(prepared)
 }
 
@@ -286,9 +288,10 @@ async fn look_up(
         let cache = &cache;
         async move {
             let Prepared { artifact, reference, key, .. } = &prepared;
-            let answer = match options.fresh.contains(&artifact.image) {
-                true => None,
-                false => Some(Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?),
+            let answer = if options.fresh.contains(&artifact.image) {
+                None
+            } else {
+                Some(Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?)
             };
             let (outcome, state) = match answer {
                 None => (CacheOutcome::NotFound, PreparedState::ToBuild { causes: vec![RebuildCause::Asked] }),
