@@ -183,11 +183,16 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
         // Images are built and manifests rendered without a cluster as well.
         Err(_) => None,
     };
-    if let (true, Some(cluster)) = (deploys, cluster) {
-        // Better now than after the builds.
-        cluster.reachable(&cx).await.map_err(|error| error.diagnostic())?;
-    }
-    devloop_clients::kube::target::resolve(&target_input(session), cluster, &cx).await.map_err(|error| error.diagnostic())
+    // Better known now than after the builds, and asked at once with what the target depends on.
+    let reachable = async {
+        match cluster.filter(|_| deploys) {
+            Some(cluster) => cluster.reachable(&cx).await.map(drop),
+            None => Ok(()),
+        }
+    };
+    let input = target_input(session);
+    let resolved = tokio::try_join!(reachable, devloop_clients::kube::target::resolve(&input, cluster, &cx));
+    resolved.map(|((), target)| target).map_err(|error| error.diagnostic())
 }
 
 fn target_input(session: &Session) -> TargetInput {
