@@ -193,7 +193,8 @@ impl Session {
     /// Returns what was said, for whoever has to find out what went wrong.
     fn told(&self) -> String {
         let is_noise = |event: &&Event| matches!(event.fact, EventKind::StepProgress { .. } | EventKind::StepLog { .. });
-        self.seen.iter().filter(|event| !is_noise(event)).map(|event| format!("{} {:?}\n", event.at, event.fact)).collect()
+        let lines = self.seen.iter().filter(|event| !is_noise(event)).map(|event| format!("{} {:?}", event.at, event.fact));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
