@@ -14,6 +14,19 @@ test *ARGUMENTS:
 check:
     integration/check
 
-# the measurements of the README
+# the measurements of the README: whole commands, and the loop
 bench:
     integration/bench/run
+    integration/bench/dev
+
+# what goes wrong around a session: pods, the API server, the registry, signals
+hard:
+    integration/test --test it -- dev:: outage::
+
+# the picture of the README
+picture:
+    integration/picture
+
+# 200 edits in a row: nothing lost, nothing left, nothing that grows
+soak:
+    integration/soak
