@@ -17,3 +17,4 @@ check:
 # the measurements of the README
 bench:
     integration/bench/run
+    integration/bench/dev
