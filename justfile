@@ -18,3 +18,7 @@ check:
 bench:
     integration/bench/run
     integration/bench/dev
+
+# 200 edits in a row: what is served, and that nothing leaks
+soak *ARGUMENTS:
+    integration/soak {{ARGUMENTS}}
