@@ -28,6 +28,7 @@ use devloop_model::Identity;
 use devloop_model::ImageName;
 use devloop_model::Outcome;
 use devloop_model::Plan;
+use devloop_model::Reason;
 use devloop_model::RebuildCause;
 use devloop_model::Stage;
 use devloop_model::State;
@@ -158,8 +159,10 @@ fn dockerfile(c: &mut Criterion) {
 
 fn decide(c: &mut Criterion) {
     let images: Vec<ImageName> = (0..MANY).map(|number| ImageName::parse(&format!("svc{number}")).expect("a name")).collect();
-    let graph =
-        Graph { artifacts: images.iter().map(|image| Node { image: image.clone(), requires: Vec::new() }).collect(), concurrency: 8 };
+    let graph = Graph {
+        artifacts: images.iter().map(|image| Node { image: image.clone(), requires: Vec::new(), syncs: false }).collect(),
+        concurrency: 8,
+    };
     let mut state = State::default();
     let finished = |step| EventKind::StepFinished { step, outcome: Outcome::Succeeded, duration: Duration::ZERO };
     state.apply(&finished(StepId::of(Stage::Prepare)));
@@ -168,9 +171,14 @@ fn decide(c: &mut Criterion) {
             artifact: image.clone(),
             outcome: CacheOutcome::NotFound,
             causes: vec![RebuildCause::NeverBuilt],
+            key: String::new(),
         });
     }
-    images.iter().take(MANY / 2).for_each(|image| state.apply(&finished(StepId::build(image.clone()))));
+    let started = |step| EventKind::StepStarted { step, reason: Reason::FirstRun };
+    for step in images.iter().take(MANY / 2).map(|image| StepId::build(image.clone())) {
+        state.apply(&started(step.clone()));
+        state.apply(&finished(step));
+    }
     let goal = Goal::build().then(Stage::Render).then(Stage::Deploy);
     c.bench_function("decide: 100 artifacts, half of them built", |b| b.iter(|| devloop_engine::decide(&graph, &state, &goal)));
 }

@@ -164,7 +164,7 @@ pub(crate) async fn gather(
     }
     let bases =
         drafts.iter().filter_map(|draft| Some(stages::bases(&draft.read.as_ref()?.file, &draft.evaluation(&HashMap::new())))).flatten();
-    let known = onbuild::bases(bases.collect(), &options.cache_dir, options.now.timestamp(), clients, cx);
+    let known = onbuild::bases(bases.collect(), &options.cache_dir, options.now, clients, cx);
     let named = join_all(drafts.iter().map(|draft| named(draft, options, cx)));
     let (known, named) = futures::join!(known, named);
     let known = known?;

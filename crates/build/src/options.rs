@@ -35,12 +35,12 @@ pub struct BuildOptions {
     /// The command, as builds see it in `SKAFFOLD_RUN_MODE`: `build`, `run`, `dev`, `debug`.
     pub mode: String,
     /// The time of this session: read once, so that all its dates agree.
-    pub now: jiff::Zoned,
+    pub now: jiff::Timestamp,
 }
 
-/// Returns the time now, where the machine is: the one clock read of a session.
-pub fn now() -> jiff::Zoned {
-    jiff::Zoned::now()
+/// Returns the time now: the one clock read of a session.
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 impl BuildOptions {

@@ -11,11 +11,13 @@ use devloop_model::Diagnostic;
 use devloop_model::EventKind;
 use devloop_model::ImageName;
 use devloop_model::ImageRef;
+use devloop_model::Platform;
 use devloop_model::RebuildCause;
 use devloop_model::Tag;
 use devloop_model::rewrite_default_repo;
 use futures::StreamExt as _;
 use futures::future::join_all;
+use jiff::tz::TimeZone;
 use rayon::prelude::*;
 
 use crate::BuildError;
@@ -143,13 +145,19 @@ pub(crate) async fn run(
     cx.emit(EventKind::TaggingStarted);
     let cache_dir = options.cache_dir.clone();
     let index = Arc::new(blocking(move || HashIndex::open(&cache_dir)).await);
-    let gathered = inputs::gather(&names, options, Arc::clone(&index), clients, cx).await?;
-    let (gathered, tags) = tag_all(artifacts, options, gathered, index, cx).await?;
+    let tagged = async {
+        let gathered = inputs::gather(&names, options, Arc::clone(&index), clients, cx).await?;
+        tag_all(artifacts, options, gathered, index, cx).await
+    };
+    // The daemon is asked while files are looked at.
+    let daemon = async { Ok(platforms::of_daemon(artifacts, options, clients, cx).await) };
+    let ((gathered, tags), daemon) = tokio::try_join!(tagged, daemon)?;
     let references: Vec<ImageRef> = names.into_iter().zip(tags).map(|((_, name), tag)| ImageRef { tag: Some(tag), ..name }).collect();
     for (artifact, reference) in artifacts.iter().zip(&references) {
         cx.emit(EventKind::ImageTagged { artifact: artifact.image.clone(), reference: reference.clone() });
     }
-    let ingredients = ingredients(artifacts, &references, &gathered, &levels, options, clients, cx).await?;
+    let known = Known { references: &references, gathered: &gathered, daemon: daemon.as_ref() };
+    let ingredients = ingredients(artifacts, known, &levels, options, clients, cx).await?;
     let prepared =
         artifacts.iter().zip(references).zip(gathered).zip(ingredients).map(|(((artifact, reference), gathered), (ingredients, key))| {
             Prepared {
@@ -165,7 +173,9 @@ pub(crate) async fn run(
     if options.cache_artifacts {
         return look_up(prepared, options, effects, clients, cx).await;
     }
-    prepared.iter().for_each(|prepared| prepared.tell(CacheOutcome::NotFound, cx));
+    for prepared in &prepared {
+        prepared.tell(CacheOutcome::NotFound, cx);
+    }
     Ok(prepared)
 }
 
@@ -197,14 +207,14 @@ async fn tag_all(
         .map(Tag::parse)
         .transpose()
         .map_err(|error| Diagnostic::error("build/bad-tag", error.to_string()).help("correct `--tag`"))?;
-    let (artifacts, working_dir, now, env) = (artifacts.to_vec(), options.working_dir.clone(), options.now.clone(), cx.env.clone());
+    let (artifacts, working_dir, now, env) = (artifacts.to_vec(), options.working_dir.clone(), options.now, cx.env.clone());
     let (gathered, tags) = blocking(move || {
         let tags: Vec<Result<Tag, (ImageName, TagError)>> = {
             let (git, digests) = (
                 GitAnswers::of(&artifacts),
                 Digests { artifacts: &artifacts, gathered: &gathered, working_dir: &working_dir, index: &index },
             );
-            let tagging = Tagging { env: &env, now: &now, git: &git, digests: &digests };
+            let tagging = Tagging { env: &env, now, here: TimeZone::system, git: &git, digests: &digests };
             let tag = |(at, artifact): (usize, &Arc<Artifact>)| match &fixed {
                 Some(tag) => Ok(tag.clone()),
                 None => tagging.tag(artifact, at).map_err(|error| (artifact.image.clone(), error)),
@@ -229,21 +239,29 @@ async fn tag_all(
     Ok((gathered, told.collect()))
 }
 
+/// What is known of all artifacts once they are tagged.
+#[derive(Debug, Clone, Copy)]
+struct Known<'a> {
+    references: &'a [ImageRef],
+    gathered: &'a [Gathered],
+    /// What the container daemon builds for.
+    daemon: Option<&'a Platform>,
+}
+
 /// Returns what goes into each image and the key of it all; what is required comes first.
 async fn ingredients(
     artifacts: &[Arc<Artifact>],
-    references: &[ImageRef],
-    gathered: &[Gathered],
+    known: Known<'_>,
     levels: &[Vec<usize>],
     options: &BuildOptions,
     clients: &Clients,
     cx: &Cx,
 ) -> Result<Vec<(Ingredients, CacheKey)>, BuildError> {
+    let Known { references, gathered, daemon } = known;
     let mut done: Vec<Option<(Ingredients, CacheKey)>> = vec![None; artifacts.len()];
-    let bases = join_all(gathered.iter().map(|gathered| newest_bases(gathered, clients, cx)));
-    let (bases, daemon) = tokio::join!(bases, platforms::of_daemon(artifacts, options, clients, cx));
+    let bases = join_all(gathered.iter().map(|gathered| newest_bases(gathered, clients, cx))).await;
     for &at in levels.iter().flatten() {
-        let mut own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, daemon.as_ref(), cx)?;
+        let mut own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, daemon, cx)?;
         for requirement in &artifacts[at].requires {
             let required =
                 artifacts.iter().position(|artifact| artifact.image == requirement.image).and_then(|required| done[required].as_ref());
@@ -286,9 +304,10 @@ async fn look_up(
         let cache = &cache;
         async move {
             let Prepared { artifact, reference, key, .. } = &prepared;
-            let answer = match options.fresh.contains(&artifact.image) {
-                true => None,
-                false => Some(Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?),
+            let answer = if options.fresh.contains(&artifact.image) {
+                None
+            } else {
+                Some(Lookup { artifact, reference, key: *key, options, effects, clients, cx }.ask(cache).await?)
             };
             let (outcome, state) = match answer {
                 None => (CacheOutcome::NotFound, PreparedState::ToBuild { causes: vec![RebuildCause::Asked] }),

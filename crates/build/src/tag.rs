@@ -15,7 +15,8 @@ use devloop_model::Template;
 use devloop_model::TemplateError;
 use devloop_model::Vars;
 use devloop_model::format_go_time;
-use jiff::Zoned;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 pub(crate) use git::GitAnswers;
 pub(crate) use input_digest::Digests;
@@ -47,7 +48,9 @@ pub(crate) enum TagError {
 /// What taggers see of the world.
 pub(crate) struct Tagging<'a> {
     pub(crate) env: &'a Env,
-    pub(crate) now: &'a Zoned,
+    pub(crate) now: Timestamp,
+    /// The time zone of this machine. It is found by reading all of their names: only where a date is wanted.
+    pub(crate) here: fn() -> TimeZone,
     pub(crate) git: &'a GitAnswers,
     pub(crate) digests: &'a Digests<'a>,
 }
@@ -85,11 +88,11 @@ impl Tagging<'_> {
 
     fn date(&self, format: Option<&str>, zone: Option<&str>) -> Result<String, TagError> {
         let format = format.filter(|format| !format.is_empty()).unwrap_or(DEFAULT_TIME);
-        let zoned = match zone.filter(|zone| !zone.is_empty() && *zone != "Local") {
-            Some(zone) => self.now.in_tz(zone).map_err(|_| TagError::TimeZone { zone: zone.to_owned() })?,
-            None => self.now.clone(),
+        let zone = match zone.filter(|zone| !zone.is_empty() && *zone != "Local") {
+            Some(zone) => TimeZone::get(zone).map_err(|_| TagError::TimeZone { zone: zone.to_owned() })?,
+            None => (self.here)(),
         };
-        Ok(format_go_time(format, &zoned))
+        Ok(format_go_time(format, &self.now.to_zoned(zone)))
     }
 }
 

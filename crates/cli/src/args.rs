@@ -105,6 +105,8 @@ pub(crate) struct DevCommand {
     #[command(flatten)]
     pub deploy: DeployArgs,
     #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
     pub console: ConsoleArgs,
 }
 

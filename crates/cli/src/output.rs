@@ -12,9 +12,7 @@ use devloop_model::Diagnostic;
 pub(crate) fn to_stdout(text: &str) -> Result<(), Diagnostic> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Diagnostic::error("cli/unwritable", "standard output cannot be written").because(error.to_string()))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(unwritable("standard output", &error)),
         _ => Ok(()),
     }
 }
@@ -26,5 +24,10 @@ pub(crate) fn to_stdout(text: &str) -> Result<(), Diagnostic> {
 pub(crate) fn to_file(file: &Path, text: &str) -> Result<(), Diagnostic> {
     let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
     let written = directory.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(file, text));
-    written.map_err(|error| Diagnostic::error("cli/unwritable", format!("{} cannot be written", file.display())).because(error.to_string()))
+    written.map_err(|error| unwritable(&file.display().to_string(), &error))
+}
+
+/// Returns the error of a place that data cannot be written to.
+pub(crate) fn unwritable(place: &str, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::error("cli/unwritable", format!("{place} cannot be written")).because(error.to_string())
 }

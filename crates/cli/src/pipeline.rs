@@ -71,7 +71,7 @@ impl Pipeline {
     fn attach_spec(&self) -> AttachSpec {
         let Session { settings, plan, env, .. } = &self.session;
         // What pods of an earlier run said is not of this one.
-        let logs = settings.command.follows_logs().then(|| LogSpec { since: Some(self.session.began.to_string()), ..LogSpec::default() });
+        let logs = settings.command.follows_logs().then(|| LogSpec { since: Some(self.session.began.to_string()) });
         let forwards = ForwardSpec {
             modes: settings.deploy.forward,
             entries: plan.port_forward.clone(),

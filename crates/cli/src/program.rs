@@ -13,6 +13,7 @@ use devloop_model::Env;
 use devloop_model::LogSettings;
 use devloop_model::Namespace;
 use devloop_model::Target;
+use devloop_ui::EventLog;
 use devloop_ui::Redactor;
 use devloop_ui::Reporter;
 use tokio_util::sync::CancellationToken;
@@ -120,7 +121,7 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     }
     let session = Session::open(settings, env)?;
     let one = |diagnostic: Diagnostic| vec![diagnostic];
-    let mut reporter = reporter(&session);
+    let mut reporter = reporter(&session).map_err(one)?;
     let target = match target(&session, &cancel).await {
         // The user stopped it: nothing has begun.
         _ if cancel.is_cancelled() => return Ok(Exit::Done),
@@ -182,11 +183,16 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
         // Images are built and manifests rendered without a cluster as well.
         Err(_) => None,
     };
-    if let (true, Some(cluster)) = (deploys, cluster) {
-        // Better now than after the builds.
-        cluster.reachable(&cx).await.map_err(|error| error.diagnostic())?;
-    }
-    devloop_clients::kube::target::resolve(&target_input(session), cluster, &cx).await.map_err(|error| error.diagnostic())
+    // Better known now than after the builds, and asked at once with what the target depends on.
+    let reachable = async {
+        match cluster.filter(|_| deploys) {
+            Some(cluster) => cluster.reachable(&cx).await.map(drop),
+            None => Ok(()),
+        }
+    };
+    let input = target_input(session);
+    let resolved = tokio::try_join!(reachable, devloop_clients::kube::target::resolve(&input, cluster, &cx));
+    resolved.map(|((), target)| target).map_err(|error| error.diagnostic())
 }
 
 fn target_input(session: &Session) -> TargetInput {
@@ -220,14 +226,20 @@ fn offline_target(session: &Session) -> Target {
     }
 }
 
-fn reporter(session: &Session) -> Reporter {
-    let console = &session.settings.console;
+fn reporter(session: &Session) -> Result<Reporter, Diagnostic> {
+    let Settings { console, api, .. } = &session.settings;
     let redactor = Redactor::new(crate::session::secrets(&session.plan, &session.env));
-    if console.json {
-        return Reporter::json(redactor);
+    let mut reporter = if console.json {
+        Reporter::json(redactor.clone())
+    } else {
+        let terminal = std::io::stdout().is_terminal();
+        Reporter::console(console.on(&session.env, terminal, session.plan.deploy.logs.clone()), redactor.clone())
+    };
+    if let Some(file) = &api.log {
+        let unwritable = |error: std::io::Error| output::unwritable(&file.display().to_string(), &error);
+        reporter.record(EventLog::append(file, redactor).map_err(unwritable)?);
     }
-    let terminal = std::io::stdout().is_terminal();
-    Reporter::console(console.on(&session.env, terminal, session.plan.deploy.logs.clone()), redactor)
+    Ok(reporter)
 }
 
 /// Says what is wrong, and returns that it failed.

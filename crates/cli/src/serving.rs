@@ -17,6 +17,7 @@ use crate::session_file::OpenSession;
 use crate::session_file::SessionFile;
 use crate::session_file::Sessions;
 use crate::session_file::owner;
+use crate::settings::CommandSettings;
 use crate::settings::ConfigSource;
 
 /// How many commands may wait for the loop; more are refused.
@@ -24,8 +25,6 @@ const COMMANDS: usize = 64;
 
 /// An API that is served until [`Serving::end`].
 pub(crate) struct Serving {
-    /// What clients ask for; they are refused once it is dropped.
-    pub commands: mpsc::Receiver<Command>,
     /// Where it listens.
     pub url: String,
     server: JoinHandle<()>,
@@ -34,24 +33,25 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Serves what a watching session does, alone on its releases; others find it by its file.
+    /// Serves what a watching session does, alone on its releases, and returns what clients ask of it; others find
+    /// it by its file.
     ///
     /// On a port that was asked for anybody of this machine may ask, as with Skaffold; otherwise the file has the
     /// token that is wanted.
     ///
     /// # Errors
     /// When another session works on one of the releases, or the port is taken.
-    pub(crate) fn watching(pipeline: &Pipeline, reporter: &mut Reporter) -> Result<Self, Diagnostic> {
+    pub(crate) fn watching(pipeline: &Pipeline, reporter: &mut Reporter) -> Result<(Self, mpsc::Receiver<Command>), Diagnostic> {
         let settings = &pipeline.session.settings;
         let sessions = Sessions::of(&pipeline.session.env, &settings.paths);
         let mut session = sessions.open(about(pipeline), &pipeline.releases())?;
-        let token = settings.api_port.is_none().then(|| uuid::Uuid::new_v4().simple().to_string());
-        let served = Self::start(pipeline, token.as_deref(), reporter).and_then(|serving| {
-            session.serve(&serving.url, token.as_deref())?;
-            Ok(serving)
+        let token = settings.api.port.is_none().then(|| uuid::Uuid::new_v4().simple().to_string());
+        let served = Self::start(pipeline, token.as_deref(), reporter).and_then(|served| {
+            session.serve(&served.0.url, token.as_deref())?;
+            Ok(served)
         });
         match served {
-            Ok(serving) => Ok(Self { session: Some(session), ..serving }),
+            Ok((serving, commands)) => Ok((Self { session: Some(session), ..serving }, commands)),
             Err(diagnostic) => {
                 session.end();
                 Err(diagnostic)
@@ -59,22 +59,21 @@ impl Serving {
         }
     }
 
-    /// Serves what another command does, if its command line asks for it; such a one takes no commands.
+    /// Serves what a command does that does not watch, if its command line asks for it; it takes no commands.
     ///
     /// # Errors
     /// When the port is taken.
     pub(crate) fn if_asked(pipeline: &Pipeline, reporter: &mut Reporter) -> Result<Option<Self>, Diagnostic> {
-        if pipeline.session.settings.api_port.is_none() {
+        let settings = &pipeline.session.settings;
+        if settings.api.port.is_none() || matches!(settings.command, CommandSettings::Dev(_)) {
             return Ok(None);
         }
-        let mut serving = Self::start(pipeline, None, reporter)?;
-        serving.commands.close();
-        Ok(Some(serving))
+        Self::start(pipeline, None, reporter).map(|(serving, _)| Some(serving))
     }
 
-    fn start(pipeline: &Pipeline, token: Option<&str>, reporter: &mut Reporter) -> Result<Self, Diagnostic> {
+    fn start(pipeline: &Pipeline, token: Option<&str>, reporter: &mut Reporter) -> Result<(Self, mpsc::Receiver<Command>), Diagnostic> {
         let about = about(pipeline);
-        let listener = session_api::listen(pipeline.session.settings.api_port).map_err(|error| error.diagnostic())?;
+        let listener = session_api::listen(pipeline.session.settings.api.port).map_err(|error| error.diagnostic())?;
         let settings = ApiSettings {
             token: token.map(str::to_owned),
             redactor: Redactor::new(crate::session::secrets(&pipeline.session.plan, &pipeline.session.env)),
@@ -87,7 +86,7 @@ impl Serving {
         let (api, served) = Api::start(listener, settings, sender, cancel.clone()).map_err(|error| error.diagnostic())?;
         let url = api.url().to_owned();
         reporter.serve(api);
-        Ok(Self { commands, url, server: tokio::spawn(served), cancel, session: None })
+        Ok((Self { url, server: tokio::spawn(served), cancel, session: None }, commands))
     }
 
     /// Ends the API after its clients had a moment for the last events, and removes the session's file.

@@ -1,5 +1,6 @@
 //! What the command line and the environment decide: one value per question, defaults resolved.
 
+mod ask;
 mod resolve;
 
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use devloop_ui::Mute;
 use devloop_ui::Progress;
 use devloop_ui::Verbosity;
 
+pub(crate) use self::ask::AskSettings;
+pub(crate) use self::ask::Question;
 use crate::args::CompletionShell;
 use crate::args::DigestFrom;
 use crate::args::SchemaAction;
@@ -38,8 +41,8 @@ pub(crate) struct Settings {
     pub deploy: DeploySettings,
     /// What is shown and where.
     pub console: ConsoleChoice,
-    /// The port that the API was asked for on; none means that nobody asked.
-    pub api_port: Option<u16>,
+    /// Who can follow the session.
+    pub api: ApiChoice,
     /// Where state lives.
     pub paths: Paths,
 }
@@ -143,48 +146,13 @@ impl CommandSettings {
     }
 }
 
-/// What a running session is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AskSettings {
-    /// Its process; none means the one of the working directory, or the only one.
-    pub pid: Option<u32>,
-    /// Whether to print JSON.
-    pub json: bool,
-    /// The question.
-    pub question: Question,
-}
-
-/// A question to a running session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// What it does, has and waits for.
-    Status,
-    /// Why it did what it did.
-    Why {
-        /// Only for this artifact.
-        artifact: Option<String>,
-    },
-    /// What its containers said.
-    Logs {
-        /// Only those of these artifacts; empty means all.
-        artifacts: Vec<String>,
-        /// Whether to go on with what comes.
-        follow: bool,
-        /// Only lines of so long ago.
-        since: Option<Duration>,
-        /// Only so many of the lines that are kept.
-        tail: Option<usize>,
-    },
-}
-
-impl Question {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Why { .. } => "why",
-            Self::Logs { .. } => "logs",
-        }
-    }
+/// Who can follow a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ApiChoice {
+    /// The port that the API was asked for on; none means that nobody asked.
+    pub port: Option<u16>,
+    /// The file that events are written into.
+    pub log: Option<PathBuf>,
 }
 
 impl CommandSettings {

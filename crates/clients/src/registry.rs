@@ -142,6 +142,11 @@ impl Registry {
     }
 }
 
+/// Returns whether the registry of an image is this very machine, so that no network is between.
+pub fn is_here(name: &ImageName) -> bool {
+    host::is_loopback(&Place::of(name).host)
+}
+
 /// Returns the digest of `bytes`.
 pub fn digest_of(bytes: &[u8]) -> Digest {
     digest_from(&sha2::Sha256::digest(bytes))

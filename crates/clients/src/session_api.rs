@@ -14,7 +14,7 @@ use serde_json::Value;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a stream may be silent: a living one says something four times as often.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Bytes of one line of a stream.
 const LINE_BYTES: usize = 16 << 20;
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     /// Answers one request, and returns where, and what was asked.
-    async fn session(answer: &'static str) -> (SessionApi, tokio::task::JoinHandle<String>) {
+    fn session(answer: &'static str) -> (SessionApi, tokio::task::JoinHandle<String>) {
         let listener = tokio::net::TcpListener::from_std({
             let listener = listen(None).unwrap();
             listener.set_nonblocking(true).unwrap();
@@ -219,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_is_asked_with_its_token() {
-        let (api, asked) = session("HTTP/1.1 200 OK\r\n\r\n{\"seq\":1}").await;
+        let (api, asked) = session("HTTP/1.1 200 OK\r\n\r\n{\"seq\":1}");
         let answer = api.get("/v1/why", &[("artifact", "gcr.io/p/web".to_owned())]).await.unwrap();
         assert_eq!(answer["seq"], 1);
         let asked = asked.await.unwrap();
@@ -229,13 +229,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_has_the_words_of_the_session() {
-        let (api, _asked) = session("HTTP/1.1 404 Not Found\r\n\r\n{\"code\":5,\"message\":\"no web so\"}").await;
+        let (api, _asked) = session("HTTP/1.1 404 Not Found\r\n\r\n{\"code\":5,\"message\":\"no web so\"}");
         assert_eq!(api.get("/v1/why", &[]).await.unwrap_err().to_string(), "no web so");
     }
 
     #[tokio::test]
     async fn lines_come_whole_and_empty_ones_do_not() {
-        let (api, _asked) = session("HTTP/1.1 200 OK\r\n\r\none\n\n\ntwo\nx").await;
+        let (api, _asked) = session("HTTP/1.1 200 OK\r\n\r\none\n\n\ntwo\nx");
         let lines: Vec<String> = api.lines("/v1/logs", &[]).await.unwrap().map(Result::unwrap).collect().await;
         assert_eq!(lines, ["one", "two"]);
     }

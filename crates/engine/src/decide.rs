@@ -152,13 +152,12 @@ impl Deciding<'_> {
             (Some(Progress::Cancelled), ..) if self.goal.watches() => return None,
             (Some(Progress::Failed | Progress::Cancelled), ..) => return Some(Hold::Failed { step }),
         };
-        match self.gate(Stage::Prepare) {
-            Some(hold) => self.decision.hold.push((step.clone(), hold)),
-            None => {
-                let is_fresh = |image: &&ImageName| self.state.artifact(image).is_some_and(ArtifactState::is_asked_for);
-                let fresh = artifacts.iter().filter(is_fresh).cloned().collect();
-                self.decision.start.push((Work { artifacts, fresh, ..Work::of(step.clone()) }, reason));
-            }
+        if let Some(hold) = self.gate(Stage::Prepare) {
+            self.decision.hold.push((step.clone(), hold));
+        } else {
+            let is_fresh = |image: &&ImageName| self.state.artifact(image).is_some_and(ArtifactState::is_asked_for);
+            let fresh = artifacts.iter().filter(is_fresh).cloned().collect();
+            self.decision.start.push((Work { artifacts, fresh, ..Work::of(step.clone()) }, reason));
         }
         Some(Hold::Needs { step })
     }
@@ -207,13 +206,12 @@ impl Deciding<'_> {
             if self.state.progress(&step) == Some(Progress::Running) {
                 continue;
             }
-            match self.gate(Stage::Sync) {
-                Some(hold) => self.decision.hold.push((step, hold)),
-                None => {
-                    let files: Vec<String> = files.iter().cloned().collect();
-                    let reason = if files.is_empty() { Reason::Asked } else { Reason::Changed { files: files.clone() } };
-                    self.decision.start.push((Work { files, ..Work::of(step) }, reason));
-                }
+            if let Some(hold) = self.gate(Stage::Sync) {
+                self.decision.hold.push((step, hold));
+            } else {
+                let files: Vec<String> = files.iter().cloned().collect();
+                let reason = if files.is_empty() { Reason::Asked } else { Reason::Changed { files: files.clone() } };
+                self.decision.start.push((Work { files, ..Work::of(step) }, reason));
             }
         }
         None

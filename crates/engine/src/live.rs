@@ -128,7 +128,9 @@ impl LiveStages {
         match read.map_err(|error| Diagnostic::error("engine/panic", "the configuration could not be read").because(error.to_string()))? {
             Ok(Reloaded { specs, facts }) => {
                 self.specs.send_replace(Arc::new(specs));
-                facts.into_iter().for_each(|fact| cx.emit(fact));
+                for fact in facts {
+                    cx.emit(fact);
+                }
                 self.watch_files(cx);
                 Ok(())
             }

@@ -4,6 +4,7 @@
 //! hold the loop up. The server is for programs of this machine only ([`guard`]).
 
 mod body;
+mod event_log;
 mod failure;
 mod guard;
 mod proto;
@@ -25,6 +26,7 @@ use devloop_model::Event;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
+pub use self::event_log::EventLog;
 use self::guard::Guard;
 use self::replay::Replay;
 use self::routes::Shared;

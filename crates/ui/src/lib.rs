@@ -12,6 +12,7 @@ pub mod snapshot;
 pub use api::Api;
 pub use api::ApiError;
 pub use api::ApiSettings;
+pub use api::EventLog;
 pub use api::SessionInfo;
 pub use console::Colours;
 pub use console::Console;
@@ -34,6 +35,7 @@ use devloop_model::Event;
 pub struct Reporter {
     output: Output,
     api: Option<Api>,
+    log: Option<EventLog>,
 }
 
 #[derive(Debug)]
@@ -47,12 +49,12 @@ enum Output {
 impl Reporter {
     /// Returns a console on standard output and standard error.
     pub fn console(settings: ConsoleSettings, redactor: Redactor) -> Self {
-        Self { output: Output::Console(Box::new(Console::new(settings, redactor))), api: None }
+        Self { output: Output::Console(Box::new(Console::new(settings, redactor))), api: None, log: None }
     }
 
     /// Returns JSON lines on standard output.
     pub fn json(redactor: Redactor) -> Self {
-        Self { output: Output::Json(JsonLines::new(Box::new(std::io::stdout()), redactor)), api: None }
+        Self { output: Output::Json(JsonLines::new(Box::new(std::io::stdout()), redactor)), api: None, log: None }
     }
 
     /// Shows the events from now on to clients of `api` as well.
@@ -60,10 +62,18 @@ impl Reporter {
         self.api = Some(api);
     }
 
+    /// Writes the events from now on into files as well.
+    pub fn record(&mut self, log: EventLog) {
+        self.log = Some(log);
+    }
+
     /// Shows one event; an output that is closed is no error, the program goes on.
     pub fn report(&mut self, event: &Event) {
         if let Some(api) = &self.api {
             api.report(event);
+        }
+        if let Some(log) = &mut self.log {
+            log.report(event);
         }
         match &mut self.output {
             Output::Console(console) => console.report(event),

@@ -284,6 +284,45 @@ fn an_interrupt_ends_following_logs() {
     interrupted_at(&running("echo hello from the pod; sleep 1000"), &["run", "--tail"], "hello from the pod");
 }
 
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn an_interrupt_ends_the_listing_of_inputs() {
+    let config = CONFIG.replace(
+        "image: web",
+        "image: web\n      custom: {buildCommand: 'true', dependencies: {command: 'echo $$ > pid; echo Generating >&2; exec sleep 1000'}}",
+    );
+    let context = running("true").with_file("skaffold.yaml", &config);
+    interrupted_at(&context, &["build"], "Generating tags...");
+    if let Ok(pid) = std::fs::read_to_string(context.path().join("pid")) {
+        assert!(!std::path::Path::new(&format!("/proc/{}", pid.trim())).exists(), "the command {pid} is still there");
+    }
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn an_interrupt_ends_a_render() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/k8s.yaml", listener.local_addr().unwrap());
+    let context = running("true").with_file("skaffold.yaml", &CONFIG.replace("k8s.yaml", &url));
+    let mut child = context.command(&["render", "--digest-source", "none"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let _unanswered = listener.accept().unwrap();
+    interrupt(&child);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn an_interrupt_ends_a_deploy_that_waits() {
+    let context = running("true");
+    context.kubectl(&["create", "deployment", "web", "--image=localhost:5000/busybox", "--replicas=0"]);
+    context.kubectl(&["patch", "deployment", "web", "--type=merge", "-p", r#"{"metadata":{"finalizers":["example.com/held"]}}"#]);
+    context.kubectl(&["delete", "deployment", "web", "--wait=false"]);
+    interrupted_at(&context, &["deploy", "-i", "web=localhost:5000/busybox"], "Starting deploy...");
+    let left = context.kubectl(&["get", "deployment", "web", "-o", "jsonpath={.metadata.finalizers[0]}"]);
+    context.kubectl(&["patch", "deployment", "web", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]);
+    assert_eq!(left, "example.com/held", "nothing was written");
+}
+
 /// Starts a command, sends SIGINT when a line of it has `marker`, and waits for its end; returns what that line has after the marker.
 fn interrupted_at(context: &TestContext, arguments: &[&str], marker: &str) -> String {
     let mut child = context.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -180,7 +180,7 @@ impl Drop for TestContext {
 }
 
 /// Returns the binary: `DEVLOOP_BIN`, or the one beside the tests.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     if let Some(named) = std::env::var_os("DEVLOOP_BIN") {
         return named.into();
     }

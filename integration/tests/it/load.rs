@@ -87,7 +87,7 @@ fn options(into: LoadInto, folder: &std::path::Path) -> BuildOptions {
         cache_dir: folder.join(".cache"),
         working_dir: folder.to_owned(),
         mode: "run".to_owned(),
-        now: jiff::Zoned::now(),
+        now: jiff::Timestamp::now(),
     }
 }
 

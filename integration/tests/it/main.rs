@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
 
 mod bad_input;
+mod completion;
 mod context;
 mod custom;
 mod deploy;
@@ -15,9 +16,13 @@ mod forward;
 mod ko;
 mod load;
 mod logs;
+mod minikube;
 mod outage;
 mod ready;
 mod registry;
 mod render;
+mod run;
+mod schema;
 mod session;
+mod sessions;
 mod sync;

@@ -19,6 +19,7 @@ use devloop_clients::registry::PushImage;
 use devloop_clients::registry::PushLayer;
 use devloop_clients::registry::Registry;
 use devloop_clients::registry::RemoteImage;
+use devloop_clients::registry::is_here;
 use devloop_model::Artifact;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
@@ -36,6 +37,7 @@ use self::image::Parts;
 use self::image::Times;
 use self::layer::Layer;
 use self::layer::Layers;
+use self::layer::Packing;
 pub(crate) use self::load::load;
 pub(crate) use self::settings::Settings;
 use crate::BuildError;
@@ -103,7 +105,8 @@ pub(crate) async fn push(spec: &KoBuild, job: KoJob<'_>, registry: &Registry, cx
             .help("set a default repository: `--default-repo`, or `SKAFFOLD_DEFAULT_REPO`")
             .into());
     }
-    let built = build_all(spec, job, registry, cx).await?;
+    let packing = if is_here(&job.reference.name) { Packing::Stored } else { Packing::Compressed };
+    let built = build_all(spec, job, packing, registry, cx).await?;
     if let [only] = built.as_slice() {
         return Ok(registry.push(job.reference, only.to_push(), cx).await?);
     }
@@ -113,22 +116,29 @@ pub(crate) async fn push(spec: &KoBuild, job: KoJob<'_>, registry: &Registry, cx
     Ok(registry.push_manifest(job.reference, index.into(), media_type, cx).await?)
 }
 
-async fn build_all(spec: &KoBuild, job: KoJob<'_>, registry: &Registry, cx: &Cx) -> Result<Vec<Built>, BuildError> {
+async fn build_all(spec: &KoBuild, job: KoJob<'_>, packing: Packing, registry: &Registry, cx: &Cx) -> Result<Vec<Built>, BuildError> {
+    let layers = Layers::new(job.cache_dir, packing);
     let settings = Settings::resolve(job.artifact, spec, Some(job.reference), job.mode, &cx.env)?;
     let default = [platforms::of_go(&cx.env)];
     let platforms = if job.platforms.is_empty() { &default } else { job.platforms };
-    try_join_all(platforms.iter().map(|platform| build_one(&settings, platform, job, registry, cx))).await
+    try_join_all(platforms.iter().map(|platform| build_one(&settings, platform, job, &layers, registry, cx))).await
 }
 
-async fn build_one(settings: &Settings, platform: &Platform, job: KoJob<'_>, registry: &Registry, cx: &Cx) -> Result<Built, BuildError> {
+async fn build_one(
+    settings: &Settings,
+    platform: &Platform,
+    job: KoJob<'_>,
+    layers: &Layers,
+    registry: &Registry,
+    cx: &Cx,
+) -> Result<Built, BuildError> {
     let program = program(settings, platform, job.cache_dir, cx).await?;
     let times = Times::of(&cx.env)?;
-    let layers = Layers::new(job.cache_dir);
     let base_name = base::reference(settings.base_image(&program.import_path))?;
     let (base, program_layer, kodata) = tokio::try_join!(
         base::fetch(&base_name, platform, registry, cx),
-        program_layer(settings, &program, platform, &layers, cx),
-        kodata_layer(&program, platform, &layers, times, cx),
+        program_layer(settings, &program, platform, layers, cx),
+        kodata_layer(&program, platform, layers, times, cx),
     )?;
     let parts = Parts {
         base: &base,

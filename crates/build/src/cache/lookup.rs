@@ -173,3 +173,6 @@ pub(crate) fn causes(differences: Vec<RebuildCause>, gone_from: Option<String>) 
         None => differences,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,10 +20,11 @@ use crate::testing;
 
 fn tagged(artifact: &Artifact, tagger: Tagger) -> String {
     let env = Env::new(BTreeMap::from([("VERSION".to_owned(), "1.2".to_owned())]));
-    let now: Zoned = "2026-03-04T05:06:07.089+01:00[Europe/Berlin]".parse().unwrap();
+    let now = "2026-03-04T05:06:07.089+01:00".parse().unwrap();
+    let here = || TimeZone::get("Europe/Berlin").unwrap();
     let index = HashIndex::open(Path::new("/nonexistent"));
     let digests = Digests { artifacts: &[], gathered: &[], working_dir: Path::new("/"), index: &index };
-    let tagging = Tagging { env: &env, now: &now, git: &GitAnswers::default(), digests: &digests };
+    let tagging = Tagging { env: &env, now, here, git: &GitAnswers::default(), digests: &digests };
     let artifact = Artifact { tagger, ..artifact.clone() };
     tagging.tag(&artifact, 0).map_or_else(|error| format!("error: {error}"), |tag| tag.to_string())
 }

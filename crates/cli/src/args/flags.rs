@@ -222,6 +222,9 @@ pub(crate) struct ApiArgs {
     /// Serve the session's events and state over HTTP on this port of 127.0.0.1
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub rpc_http_port: Option<u16>,
+    /// Add the session's events to FILE in Skaffold's first format, and to FILE.v2 in its second
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub event_log_file: Option<PathBuf>,
 }
 
 /// What the console shows.

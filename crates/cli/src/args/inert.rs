@@ -79,7 +79,7 @@ const TABLE: &[Inert] = &[
     inert("enable-rpc", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
     inert("wait-for-connection", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
     inert("rpc-port", Takes::Value, &[""], &["dev", "run", "build", "deploy"], NO_GRPC).hidden(),
-    inert("event-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("write its events into a file", "redirect `--output json`")).hidden(),
+    inert("event-log-file", Takes::Value, &[""], &["render"], Answer::Error("write its events into a file", "redirect `--output json`")).hidden(),
     inert("last-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("keep a copy of its output", "use `tee`")).hidden(),
     inert("auto", Takes::Switch, FALSE, &["dev", "run"], Answer::Error("make up a configuration", "write a skaffold.yaml")).hidden(),
     inert("render-only", Takes::Switch, FALSE, &["run"], Answer::Error("render under `run`", "use `devloop render`")).hidden(),

@@ -50,14 +50,13 @@ const OPEN_DEADLINE: Duration = Duration::from_secs(10);
 /// Runs the loop until it is told to end.
 ///
 /// # Errors
-/// When files cannot be watched.
+/// When files cannot be watched, another session works on the same release, or the port of the API is taken.
 pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
-    let mut serving = Serving::watching(pipeline, &mut reporter.lock().unwrap_or_else(PoisonError::into_inner))?;
-    let (wake, wakes) = mpsc::channel(WAKES);
     let (watcher, batches) = watcher(dev)?;
+    let (serving, commands) = Serving::watching(pipeline, &mut reporter.lock().unwrap_or_else(PoisonError::into_inner))?;
+    let (wake, wakes) = mpsc::channel(WAKES);
     tokio::spawn(forward_files(batches, wake.clone(), pipeline.cancel.clone()));
-    let (_, none) = mpsc::channel(1);
-    tokio::spawn(forward_commands(std::mem::replace(&mut serving.commands, none), wake.clone(), pipeline.cancel.clone()));
+    tokio::spawn(forward_commands(commands, wake.clone(), pipeline.cancel.clone()));
     let watcher = Arc::new(watcher);
     let (_keys, keys) = pressed(pipeline);
     let stages = LiveStages::new(pipeline.specs(ImageSource::Build), pipeline.session.clients.clone())

@@ -11,7 +11,7 @@ const DIRECTORY: &str = "DEVLOOP_TEST_SESSIONS";
 pub(super) fn session() -> SessionFile {
     SessionFile {
         pid: std::process::id(),
-        since: Timestamp::now().checked_add(std::time::Duration::from_secs(600)).unwrap(),
+        since: Timestamp::now().checked_add(std::time::Duration::from_mins(10)).unwrap(),
         command: "dev".into(),
         directory: "/src/shop".into(),
         config: Some("/src/shop/skaffold.yaml".into()),

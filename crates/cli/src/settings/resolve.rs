@@ -16,6 +16,7 @@ use devloop_ui::Mute;
 use devloop_ui::Progress;
 use devloop_ui::Verbosity;
 
+use super::ApiChoice;
 use super::AskSettings;
 use super::BuildSettings;
 use super::CommandSettings;
@@ -26,9 +27,9 @@ use super::DeploySettings;
 use super::DevSettings;
 use super::Paths;
 use super::Prebuilt;
-use super::Question;
 use super::Settings;
 use super::TargetSettings;
+use crate::args::ApiArgs;
 use crate::args::ArgsError;
 use crate::args::BuildArgs;
 use crate::args::Cli;
@@ -42,7 +43,6 @@ use crate::args::Level;
 use crate::args::List;
 use crate::args::ManifestArgs;
 use crate::args::PrebuiltArgs;
-use crate::args::SessionArgs;
 use crate::args::TargetArgs;
 use crate::args::TriggerMode;
 use crate::args::WatchArgs;
@@ -60,7 +60,7 @@ impl Settings {
             build: BuildSettings { cache: true, cache_dir: paths.cache.clone(), ..BuildSettings::default() },
             deploy: DeploySettings::default(),
             console: ConsoleChoice::from_args(&cli.global)?,
-            api_port: None,
+            api: ApiChoice::default(),
             command: CommandSettings::Version { template: String::new() },
             paths,
         };
@@ -78,6 +78,7 @@ impl Settings {
                 self.take_deploy(&dev.deploy, "dev")?;
                 self.console.take(&dev.console)?;
                 self.console.json = dev.output == EventFormat::Json;
+                self.api = ApiChoice::from_args(dev.api);
                 CommandSettings::Dev(DevSettings::from_args(&dev.watch, dev.deploy.tail.0))
             }
             Command::Run(run) => {
@@ -87,7 +88,7 @@ impl Settings {
                 self.take_deploy(&run.deploy, "run")?;
                 self.console.take(&run.console)?;
                 self.console.json = run.output == EventFormat::Json;
-                self.api_port = run.api.rpc_http_port;
+                self.api = ApiChoice::from_args(run.api);
                 CommandSettings::Run { tail: run.deploy.tail.0, digest_source: run.digest_source }
             }
             Command::Build(build) => {
@@ -96,7 +97,7 @@ impl Settings {
                 self.build.push = build.push.map(|push| push.0);
                 self.console.take(&build.console)?;
                 self.console.json = build.output == "json";
-                self.api_port = build.api.rpc_http_port;
+                self.api = ApiChoice::from_args(build.api);
                 if build.quiet.0 {
                     self.console.progress = Progress::Nowhere;
                 }
@@ -109,7 +110,7 @@ impl Settings {
                 self.take_deploy(&deploy.deploy, "deploy")?;
                 self.console.take(&deploy.console)?;
                 self.console.json = deploy.output == EventFormat::Json;
-                self.api_port = deploy.api.rpc_http_port;
+                self.api = ApiChoice::from_args(deploy.api);
                 let images = Prebuilt::from_args(deploy.images, deploy.tag)?;
                 CommandSettings::Deploy { tail: deploy.deploy.tail.0, images, load_images: deploy.load_images.0 }
             }
@@ -138,12 +139,9 @@ impl Settings {
                     explain: diagnose.explain.0,
                 }
             }
-            Command::Status(status) => ask(&status.session, status.output, Question::Status),
-            Command::Why(why) => ask(&why.session, why.output, Question::Why { artifact: why.artifact }),
-            Command::Logs(logs) => {
-                let (follow, since) = (logs.follow.0, logs.since.map(|since| since.0));
-                ask(&logs.session, logs.output, Question::Logs { artifacts: logs.artifacts, follow, since, tail: logs.tail })
-            }
+            Command::Status(status) => CommandSettings::Ask(AskSettings::status(&status)),
+            Command::Why(why) => CommandSettings::Ask(AskSettings::why(why)),
+            Command::Logs(logs) => CommandSettings::Ask(AskSettings::logs(logs)),
             Command::Schema(schema) => CommandSettings::Schema(schema.action),
             Command::Version(version) => CommandSettings::Version { template: version.output },
             Command::Completion(completion) => CommandSettings::Completion(completion.shell),
@@ -223,10 +221,6 @@ impl Settings {
     }
 }
 
-fn ask(session: &SessionArgs, output: EventFormat, question: Question) -> CommandSettings {
-    CommandSettings::Ask(AskSettings { pid: session.session, json: output == EventFormat::Json, question })
-}
-
 /// Returns the label in `NAME=VALUE`; `NAME` alone has an empty value, as in Skaffold
 /// (`pkg/skaffold/deploy/label/labeller.go`).
 fn label(text: &str) -> Result<(String, String), ArgsError> {
@@ -241,6 +235,13 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut text = path.as_os_str().to_owned();
     text.push(suffix);
     PathBuf::from(text)
+}
+
+impl ApiChoice {
+    fn from_args(arguments: ApiArgs) -> Self {
+        // An empty name is what a script passes for "none".
+        Self { port: arguments.rpc_http_port, log: arguments.event_log_file.filter(|path| !path.as_os_str().is_empty()) }
+    }
 }
 
 impl ConfigSettings {

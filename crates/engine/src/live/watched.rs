@@ -45,7 +45,9 @@ impl LiveStages {
         }
         let WatchReport { mode, directories, warnings, .. } = watching.watcher.watch(set.clone());
         watched.set = set;
-        warnings.into_iter().for_each(|warning| cx.warn(warning));
+        for warning in warnings {
+            cx.warn(warning);
+        }
         if watched.said.replace((files, directories)) != Some((files, directories)) {
             cx.emit(EventKind::Watching { mode, files, directories });
         }

@@ -98,7 +98,7 @@ impl Stages for Script {
             match text.split_once('/') {
                 Some(("k8s", _)) => touched.manifests.push(text),
                 Some((artifact, file)) => {
-                    let syncable = artifact == "api" && file.ends_with(".html");
+                    let syncable = artifact == "api" && std::path::Path::new(file).extension().is_some_and(|extension| extension == "html");
                     touched.artifacts.push(TouchedArtifact { artifact: name(artifact), files: vec![file.to_owned()], syncable });
                 }
                 None => touched.config.push(text),
@@ -178,7 +178,7 @@ async fn session_with(script: &[(&'static str, Act)], then: &[(&str, Then)], ope
         report: &mut report,
         cancel,
     };
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), session.run()).await.expect("the session ends");
+    let ended = tokio::time::timeout(std::time::Duration::from_mins(1), session.run()).await.expect("the session ends");
     assert_eq!(ended, Ended::Interrupted);
     assert!(then.is_empty(), "never said: {then:?}\n{said:#?}");
     let left: Vec<_> = stages.0.lock().unwrap().iter().filter(|(_, acts)| !acts.is_empty()).map(|(step, _)| *step).collect();

@@ -137,10 +137,11 @@ impl Line {
             let text = cut(text, &mut free);
             match (colours, paint, colours.style(*paint)) {
                 // OSC 8, the hyperlink of terminals; others show the text alone.
-                (Colours::On { .. }, Paint::Link, _) => out.push_str(&format!("\x1b]8;;{text}\x1b\\{text}\x1b]8;;\x1b\\")),
-                (_, _, Some(style)) => out.push_str(&format!("{style}{text}{style:#}")),
-                (_, _, None) => out.push_str(&text),
+                (Colours::On { .. }, Paint::Link, _) => write!(out, "\x1b]8;;{text}\x1b\\{text}\x1b]8;;\x1b\\"),
+                (_, _, Some(style)) => write!(out, "{style}{text}{style:#}"),
+                (_, _, None) => write!(out, "{text}"),
             }
+            .expect("a String takes everything");
         }
         out
     }

@@ -190,9 +190,8 @@ fn is_noise(fact: &EventKind) -> bool {
 
 /// Returns what a save touched: `web: src/main.go, go.mod; k8s/web.yaml`.
 pub(super) fn changed(touched: &Touched) -> String {
-    let of_artifacts = touched.artifacts.iter().map(|touched| match touched.files.is_empty() {
-        true => touched.artifact.to_string(),
-        false => format!("{}: {}", touched.artifact, names(&touched.files)),
+    let of_artifacts = touched.artifacts.iter().map(|touched| {
+        if touched.files.is_empty() { touched.artifact.to_string() } else { format!("{}: {}", touched.artifact, names(&touched.files)) }
     });
     let others = [&touched.config, &touched.manifests].into_iter().filter(|files| !files.is_empty()).map(|files| names(files));
     let all: Vec<String> = of_artifacts.chain(others).collect();

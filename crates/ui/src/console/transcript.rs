@@ -109,7 +109,6 @@ impl Transcript {
                 vec![Line::main(format!(" - {artifact} -> ")).and(Paint::Plain, reference.to_string())]
             }
             EventKind::CacheCheckStarted => vec![Line::main("Checking cache...")],
-            EventKind::CacheChecked { causes, .. } if *causes == [RebuildCause::CacheOff] => Vec::new(),
             EventKind::CacheChecked { artifact, outcome, causes, .. } => cache(artifact, *outcome, causes),
             EventKind::BuildsSkipped { option } => vec![Line::new(Paint::Yellow, format!("Skipping build phase since {option}"))],
             EventKind::BuildsStarted { artifacts, concurrency } => self.builds(artifacts, *concurrency),
@@ -117,8 +116,10 @@ impl Transcript {
                 let names: Vec<&str> = platforms.iter().map(devloop_model::Platform::as_str).collect();
                 self.of_build(artifact, Line::main(format!("Target platforms: [{}]", names.join(","))))
             }
-            EventKind::ImageReady { .. } | EventKind::StepProgress { .. } | EventKind::InputsListed { .. } => Vec::new(),
-            EventKind::Watching { .. }
+            EventKind::ImageReady { .. }
+            | EventKind::StepProgress { .. }
+            | EventKind::InputsListed { .. }
+            | EventKind::Watching { .. }
             | EventKind::Triggered { .. }
             | EventKind::Commanded { .. }
             | EventKind::IterationEnded { .. }
@@ -309,6 +310,9 @@ fn plan(profiles: &[String], context: Option<&str>, namespace: Option<&Namespace
 }
 
 fn cache(artifact: &ImageName, outcome: CacheOutcome, causes: &[RebuildCause]) -> Vec<Line> {
+    if causes == [RebuildCause::CacheOff] {
+        return Vec::new();
+    }
     let (paint, text) = match outcome {
         CacheOutcome::FoundLocally => (Paint::Green, "Found Locally"),
         CacheOutcome::FoundRemotely => (Paint::Green, "Found Remotely"),

@@ -41,6 +41,16 @@ pub(super) struct Layer {
     pub(super) file: PathBuf,
 }
 
+/// How a layer is packed; its diff ID is the same either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// Small, as fast as that goes.
+    Compressed,
+    /// As large as it is, in gzip's format all the same: on the way to a registry of this machine and from there into
+    /// its cluster, packing and unpacking take longer than the bytes do.
+    Stored,
+}
+
 /// What is remembered of a layer.
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
@@ -53,12 +63,13 @@ struct Entry {
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     dir: PathBuf,
+    packing: Packing,
 }
 
 impl Layers {
-    /// Returns the layers in `cache_dir`.
-    pub(super) fn new(cache_dir: &Path) -> Self {
-        Self { dir: cache_dir.join("ko-layers") }
+    /// Returns the layers in `cache_dir` that are packed like this.
+    pub(super) fn new(cache_dir: &Path, packing: Packing) -> Self {
+        Self { dir: cache_dir.join("ko-layers"), packing }
     }
 
     /// Returns the layer of a program, at `/ko-app/<name>`.
@@ -76,12 +87,16 @@ impl Layers {
     }
 
     fn remembered(&self, key: &str, archive: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Layer> {
-        let (blob, entry_at) = (self.dir.join(format!("{key}.tar.gz")), self.dir.join(format!("{key}.json")));
+        let packed = match self.packing {
+            Packing::Compressed => "",
+            Packing::Stored => "-stored",
+        };
+        let (blob, entry_at) = (self.dir.join(format!("{key}{packed}.tar.gz")), self.dir.join(format!("{key}{packed}.json")));
         if let Some(entry) = self.recall(&entry_at, &blob) {
             return Ok(Layer { diff_id: entry.diff_id, digest: entry.digest, size: entry.size, file: blob });
         }
         let archive = archive()?;
-        let (diff_id, compressed) = rayon::join(|| digest_of(&archive), || compress(&archive));
+        let (diff_id, compressed) = rayon::join(|| digest_of(&archive), || compress(&archive, self.packing));
         let compressed = compressed?;
         let entry = Entry { diff_id, digest: digest_of(&compressed), size: compressed.len() as u64 };
         fs::create_dir_all(&self.dir)?;
@@ -168,9 +183,13 @@ fn kodata_archive(members: &[Member], os: &str, modified: u64) -> io::Result<Vec
     archive.finish()
 }
 
-fn compress(archive: &[u8]) -> io::Result<Vec<u8>> {
+fn compress(archive: &[u8], packing: Packing) -> io::Result<Vec<u8>> {
+    let level = match packing {
+        Packing::Compressed => Compression::fast(),
+        Packing::Stored => Compression::none(),
+    };
     let members = archive.par_chunks(PIECE).map(|piece| {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(piece.len() / 2), Compression::fast());
+        let mut encoder = GzEncoder::new(Vec::with_capacity(piece.len() / 2), level);
         encoder.write_all(piece)?;
         encoder.finish()
     });

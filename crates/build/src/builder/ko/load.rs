@@ -23,6 +23,7 @@ use super::Built;
 use super::KoJob;
 use super::blocking;
 use super::build_all;
+use super::layer::Packing;
 use super::layer_error;
 use crate::BuildError;
 
@@ -42,7 +43,7 @@ pub(crate) async fn load(
     cx: &Cx,
 ) -> Result<(ImageId, ImageRef), BuildError> {
     let reference = ImageRef { name: local_name(&job.reference.name)?, ..job.reference.clone() };
-    let built = build_all(spec, job, registry, cx).await?;
+    let built = build_all(spec, job, Packing::Compressed, registry, cx).await?;
     let [only] = built.as_slice() else {
         return Err(Diagnostic::error(
             "build/ko-platforms",

@@ -13,18 +13,27 @@ use devloop_ui::snapshot::Iteration;
 use crate::session_file::SessionFile;
 use crate::session_file::ago;
 
+/// What is said, and of what.
+type Row = (String, String);
+
 /// Returns the text of a session's state.
 pub(crate) fn text(session: &SessionFile, now: &Snapshot, at: Timestamp) -> String {
-    let mut lines = vec![headline(session, now, at)];
-    lines.extend(now.artifacts.iter().map(|artifact| row(artifact.artifact.as_str(), &artifact_text(artifact, now))));
-    lines.extend(now.running().map(|step| row("running", &format!("{}, {}, because: {}", step.step, ago(step.started, at), step.reason))));
-    lines.extend(now.holds.iter().map(|held| row("waiting", &format!("{}: {}", held.step, held.hold))));
-    lines.extend(resources(now));
-    lines.extend(now.forwards.iter().map(|forward| row("forward", &forward_text(forward))));
-    lines.extend(now.iteration.as_ref().map(|iteration| row("last save", &iteration_text(iteration, at))));
-    lines.extend(now.rejected.iter().map(|wrong| row("config", &format!("the last good one holds; {}", wrong.what))));
-    lines.extend(switched_off(now));
-    lines.join("\n") + "\n"
+    let rows = rows(now, at);
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let lines = rows.iter().map(|(name, text)| format!("  {name:<width$}  {text}"));
+    std::iter::once(headline(session, now, at)).chain(lines).map(|line| line + "\n").collect()
+}
+
+fn rows(now: &Snapshot, at: Timestamp) -> Vec<Row> {
+    let mut rows: Vec<Row> = now.artifacts.iter().map(|artifact| row(artifact.artifact.as_str(), &artifact_text(artifact, now))).collect();
+    rows.extend(now.running().map(|step| row("running", &format!("{}, {}, because: {}", step.step, ago(step.started, at), step.reason))));
+    rows.extend(now.holds.iter().map(|held| row("waiting", &format!("{}: {}", held.step, held.hold))));
+    rows.extend(resources(now));
+    rows.extend(now.forwards.iter().map(|forward| row("forward", &forward_text(forward))));
+    rows.extend(now.iteration.as_ref().map(|iteration| row("last save", &iteration_text(iteration, at))));
+    rows.extend(now.rejected.iter().map(|wrong| row("config", &format!("the last good one holds; {}", wrong.what))));
+    rows.extend(switched_off(now));
+    rows
 }
 
 fn headline(session: &SessionFile, now: &Snapshot, at: Timestamp) -> String {
@@ -34,8 +43,8 @@ fn headline(session: &SessionFile, now: &Snapshot, at: Timestamp) -> String {
     format!("{command} in {}, into {place}, started {}, process {pid}{paused}", session.directory.display(), ago(session.since, at))
 }
 
-fn row(name: &str, text: &str) -> String {
-    format!("  {name:<10} {text}")
+fn row(name: &str, text: &str) -> Row {
+    (name.to_owned(), text.to_owned())
 }
 
 fn artifact_text(artifact: &ArtifactRecord, now: &Snapshot) -> String {
@@ -49,7 +58,7 @@ fn artifact_text(artifact: &ArtifactRecord, now: &Snapshot) -> String {
     format!("{image}{save}{stale}")
 }
 
-fn resources(now: &Snapshot) -> Vec<String> {
+fn resources(now: &Snapshot) -> Vec<Row> {
     let ready: Vec<String> = now.resources.iter().filter(|resource| resource.ready).map(|resource| resource.object.to_string()).collect();
     let ready = (!ready.is_empty()).then(|| row("ready", &ready.join(", ")));
     let others = now.resources.iter().filter(|resource| !resource.ready);
@@ -78,7 +87,7 @@ fn iteration_text(iteration: &Iteration, at: Timestamp) -> String {
 }
 
 /// Returns the stages that wait for being asked.
-fn switched_off(now: &Snapshot) -> Option<String> {
+fn switched_off(now: &Snapshot) -> Option<Row> {
     let stages = [("build", now.auto.build), ("sync", now.auto.sync), ("deploy", now.auto.deploy)];
     let off: Vec<&str> = stages.iter().filter(|(_, by_itself)| !by_itself).map(|(name, _)| *name).collect();
     (!off.is_empty()).then(|| row("by hand", &off.join(", ")))

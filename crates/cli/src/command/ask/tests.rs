@@ -32,7 +32,7 @@ fn web() -> ImageName {
 
 /// Returns a time that is "just now" for as long as a slow machine takes.
 fn soon() -> Timestamp {
-    Timestamp::now().checked_add(Duration::from_secs(600)).unwrap()
+    Timestamp::now().checked_add(Duration::from_mins(10)).unwrap()
 }
 
 fn session() -> SessionFile {

@@ -38,7 +38,7 @@ fn kodata_tree(dir: &Path) -> PathBuf {
 fn kodata_has_the_diff_id_of_ko() {
     let dir = tempfile::tempdir().unwrap();
     let members = members(&kodata_tree(dir.path()), None).unwrap();
-    let layer = Layers::new(dir.path()).kodata(&members, &linux(), 0).unwrap();
+    let layer = Layers::new(dir.path(), Packing::Compressed).kodata(&members, &linux(), 0).unwrap();
     assert_eq!(layer.diff_id.as_str(), KODATA);
 }
 
@@ -63,23 +63,27 @@ fn a_windows_program_has_an_owner() {
 }
 
 #[test]
-fn a_compressed_layer_reads_back() {
+fn a_packed_layer_reads_back() {
     use std::io::Read as _;
     let dir = tempfile::tempdir().unwrap();
     let binary = dir.path().join("out");
-    fs::write(&binary, (0..3 * PIECE + 5).map(|i| (i % 251) as u8).collect::<Vec<_>>()).unwrap();
-    let layer = Layers::new(dir.path()).program(&binary, "a", &linux()).unwrap();
-    let compressed = fs::read(&layer.file).unwrap();
-    assert_eq!((digest_of(&compressed), compressed.len() as u64), (layer.digest, layer.size));
-    let mut archive = Vec::new();
-    flate2::read::MultiGzDecoder::new(&compressed[..]).read_to_end(&mut archive).unwrap();
-    assert_eq!(digest_of(&archive), layer.diff_id);
+    let content: Vec<u8> = (0..3 * PIECE + 5).map(|i| (i % 251) as u8).collect();
+    fs::write(&binary, &content).unwrap();
+    for (packing, is_smaller) in [(Packing::Compressed, true), (Packing::Stored, false)] {
+        let layer = Layers::new(dir.path(), packing).program(&binary, "a", &linux()).unwrap();
+        let packed = fs::read(&layer.file).unwrap();
+        assert_eq!((digest_of(&packed), packed.len() as u64), (layer.digest, layer.size));
+        assert_eq!(packed.len() < content.len(), is_smaller, "{packing:?}");
+        let mut archive = Vec::new();
+        flate2::read::MultiGzDecoder::new(&packed[..]).read_to_end(&mut archive).unwrap();
+        assert_eq!(digest_of(&archive), layer.diff_id);
+    }
 }
 
 #[test]
 fn a_layer_that_is_known_is_not_made_again() {
     let dir = tempfile::tempdir().unwrap();
-    let layers = Layers::new(dir.path());
+    let layers = Layers::new(dir.path(), Packing::Compressed);
     let first = layers.remembered("k", || Ok(b"archive".to_vec())).unwrap();
     assert_eq!(layers.remembered("k", || panic!("it is known")).unwrap(), first);
     fs::write(&first.file, b"cut").unwrap();
@@ -91,7 +95,7 @@ fn a_layer_that_is_known_is_not_made_again() {
 #[test]
 fn old_layers_are_forgotten() {
     let dir = tempfile::tempdir().unwrap();
-    let layers = Layers::new(dir.path());
+    let layers = Layers::new(dir.path(), Packing::Compressed);
     for number in 0..KEPT + 3 {
         layers.remembered(&format!("k{number}"), || Ok(vec![number as u8])).unwrap();
         // Each is older than the next, without waiting for it.

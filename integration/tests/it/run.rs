@@ -1,0 +1,110 @@
+//! Whole runs: several configurations, failures beside successes, what the API server warns of, and events as JSON lines.
+
+use serde_json::Value;
+
+use crate::context::TestContext;
+use crate::context::root;
+use crate::schema::faults;
+
+fn deployment(name: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      terminationGracePeriodSeconds: 0\n      containers: [{{name: {name}, image: {name}}}]\n"
+    )
+}
+
+fn document(name: &str, rest: &str) -> String {
+    format!("apiVersion: skaffold/v4beta13\nkind: Config\nmetadata: {{name: {name}}}\n{rest}")
+}
+
+fn pipeline(image: &str, context: &str) -> String {
+    format!(
+        "build:\n  tagPolicy: {{sha256: {{}}}}\n  artifacts: [{{image: {image}, context: {context}}}]\nmanifests: {{rawYaml: [{context}/{image}.yaml]}}\n"
+    )
+}
+
+const SLEEPER: &str = "FROM localhost:5000/busybox\nCMD [\"sleep\", \"1000\"]\n";
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn documents_and_required_files_are_one_run() {
+    let requires = "requires: [{path: ./db}, {configs: [queue]}]\n";
+    let documents = [document("shop", &format!("{requires}{}", pipeline("web", "web"))), document("queue", &pipeline("queue", "queue"))];
+    let mut context = TestContext::new()
+        .with_file("skaffold.yaml", &documents.join("---\n"))
+        .with_file("db/skaffold.yaml", &document("db", &pipeline("db", ".")))
+        .with_file("db/Dockerfile", SLEEPER)
+        .with_file("db/db.yaml", &deployment("db"));
+    for name in ["web", "queue"] {
+        context = context.with_file(&format!("{name}/Dockerfile"), SLEEPER).with_file(&format!("{name}/{name}.yaml"), &deployment(name));
+    }
+    let said = context.devloop(&["run"]).success();
+    assert!(said.contains("Building 3 artifacts in parallel"), "{said}");
+    let deployed = || context.kubectl(&["get", "deployment", "-o", "jsonpath={.items[*].metadata.name}"]);
+    assert_eq!(deployed(), "db queue web");
+    let images = context.kubectl(&["get", "deployment", "-o", "jsonpath={.items[*].spec.template.spec.containers[0].image}"]);
+    assert!(images.split(' ').all(|image| image.contains("@sha256:")), "{images}");
+    context.devloop(&["delete", "-m", "db"]).success();
+    assert_eq!(deployed(), "queue web");
+    context.devloop(&["delete"]).success();
+    assert_eq!(deployed(), "");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn a_failing_build_holds_only_what_needs_it() {
+    let config = "apiVersion: skaffold/v4beta13\nkind: Config\nbuild:\n  tagPolicy: {sha256: {}}\n  artifacts:\n  - {image: good, context: good}\n  - {image: bad, context: bad}\n  - {image: above, context: above, requires: [{image: bad, alias: BASE}]}\n";
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", config)
+        .with_file("good/Dockerfile", SLEEPER)
+        .with_file("bad/Dockerfile", "FROM localhost:5000/busybox\nRUN echo broken && exit 4\n")
+        .with_file("above/Dockerfile", "ARG BASE\nFROM $BASE\n");
+    let (said, errors) = context.devloop(&["build"]).failure();
+    assert!(said.contains("Build [good] succeeded") && said.contains("Build [bad] failed"), "{said}");
+    assert!(!said.contains("Building [above]"), "{said}");
+    assert_eq!(errors.matches("error[").count(), 1, "{errors}");
+    let (said, _) = context.devloop(&["build"]).failure();
+    assert!(said.contains("good: Found Remotely"), "what succeeded beside a failure is known: {said}");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn what_the_api_server_warns_of_is_said_once() {
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", &document("web", "manifests: {rawYaml: [web.yaml, api.yaml]}\n"))
+        .with_file("web.yaml", &deployment("web"))
+        .with_file("api.yaml", &deployment("api"));
+    context.kubectl(&["label", "namespace", context.namespace(), "pod-security.kubernetes.io/warn=restricted"]);
+    let run = context.devloop(&["deploy", "--status-check=false", "-i", "web=localhost:5000/busybox,api=localhost:5000/busybox"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let warnings: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("warning[kube/warning]: ")).collect();
+    assert_eq!(warnings.len(), 2, "one of each object: {}", run.stderr);
+    assert!(warnings.iter().all(|line| line.contains("would violate PodSecurity")), "{warnings:?}");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn every_json_line_is_as_the_schema_says() {
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(root().join("schemas/event.v1.json")).unwrap()).unwrap();
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", &document("web", &pipeline("web", "web")))
+        .with_file("web/Dockerfile", SLEEPER)
+        .with_file("web/web.yaml", &deployment("web"));
+    for (arguments, types) in [
+        (&["diagnose", "-o", "json"][..], &["planLoaded", "inputsListed", "sessionEnded"][..]),
+        (&["diagnose", "--explain", "-o", "json"], &["imageTagged", "cacheChecked", "sessionEnded"]),
+        (&["build", "-o", "json"], &["buildsStarted", "platformsResolved", "stepLog", "stepProgress", "imageReady"]),
+        (&["render", "-o", "json"], &["imagesResolved", "sessionEnded"]),
+        (&["run", "-o", "json"], &["cacheChecked", "objectChanged", "readiness", "sessionEnded"]),
+        (&["delete", "-o", "json"], &["objectChanged", "sessionEnded"]),
+    ] {
+        let printed = context.devloop(arguments).success();
+        let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for (line, number) in lines.iter().zip(1_u64..) {
+            assert_eq!(faults(line, &schema, &schema, ""), Vec::<String>::new(), "{arguments:?} {line}");
+            assert_eq!(line["seq"], number, "{arguments:?}");
+        }
+        for name in types {
+            assert!(lines.iter().any(|line| line["fact"]["type"] == *name), "{arguments:?} has no {name}: {printed}");
+        }
+    }
+}
