@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use devloop_build::InputKind;
 use devloop_build::Inputs;
@@ -13,15 +14,21 @@ use devloop_build::Inputs;
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) inputs: Inputs,
+    /// Made when it is first needed: only a session that watches asks.
+    places: OnceLock<Places>,
+}
+
+/// Where inputs lie.
+#[derive(Debug, Clone)]
+struct Places {
     /// Absolute paths without `.` and `..`, as file events name them.
     files: HashSet<PathBuf>,
     /// Every directory that holds an input, and those above it up to the context.
     directories: BTreeSet<PathBuf>,
 }
 
-impl Seen {
-    /// Returns these inputs with where they lie.
-    pub(super) fn new(inputs: Inputs) -> Self {
+impl Places {
+    fn of(inputs: &Inputs) -> Self {
         let context = normal(&inputs.context);
         let dockerfile = inputs.dockerfile.iter().map(|path| normal(&inputs.context.join(path)));
         let files: HashSet<PathBuf> = inputs.files.iter().map(|file| normal(&inputs.absolute(file))).chain(dockerfile).collect();
@@ -35,27 +42,39 @@ impl Seen {
         }
         let empty = inputs.files.iter().filter(|file| file.kind == InputKind::EmptyDirectory);
         directories.extend(empty.map(|file| normal(&inputs.absolute(file))));
-        Self { inputs, files, directories }
+        Self { files, directories }
+    }
+}
+
+impl Seen {
+    /// Returns these inputs with where they lie.
+    pub(super) fn new(inputs: Inputs) -> Self {
+        Self { inputs, places: OnceLock::new() }
+    }
+
+    fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::of(&self.inputs))
     }
 
     /// Returns whether `path` is one of the inputs.
     pub(super) fn is_input(&self, path: &Path) -> bool {
-        self.files.contains(path)
+        self.places().files.contains(path)
     }
 
     /// Returns whether `path` lies where inputs lie, so that it may be one as well.
     pub(super) fn is_near(&self, path: &Path) -> bool {
-        self.directories.contains(path) || path.parent().is_some_and(|parent| self.directories.contains(parent))
+        let Places { directories, .. } = self.places();
+        directories.contains(path) || path.parent().is_some_and(|parent| directories.contains(parent))
     }
 
     /// Returns how many files count.
     pub(super) fn len(&self) -> usize {
-        self.files.len()
+        self.places().files.len()
     }
 
     /// Returns every directory that holds an input, and those above it up to the context.
     pub(super) fn directories(&self) -> &BTreeSet<PathBuf> {
-        &self.directories
+        &self.places().directories
     }
 }
 
