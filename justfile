@@ -27,6 +27,6 @@ hard:
 picture:
     integration/picture
 
-# 200 edits in a row: nothing lost, nothing left, nothing that grows
-soak:
-    integration/soak
+# 200 edits in a row: what is served, and that nothing leaks
+soak *ARGUMENTS:
+    integration/soak {{ARGUMENTS}}

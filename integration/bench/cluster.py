@@ -55,7 +55,12 @@ class Place:
         return f"{self.folder}/many"
 
     def kubectl(self, *arguments):
-        subprocess.run(["kubectl", *arguments], env=self.environment, check=True, stdout=subprocess.DEVNULL)
+        self.output(*arguments)
+
+    def output(self, *arguments):
+        """Returns what kubectl prints."""
+        run = subprocess.run(["kubectl", *arguments], env=self.environment, check=True, stdout=subprocess.PIPE, text=True)
+        return run.stdout.strip()
 
 
 def table(rows):

@@ -39,6 +39,9 @@ use futures::Stream;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
+use tokio_util::sync::CancellationToken;
+use tokio_util::sync::DropGuard;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
@@ -82,13 +85,17 @@ pub(crate) struct Session {
     logins: Logins,
 }
 
-/// Serving a session; it ends with this value.
+/// Serving a session; it ends with this value, and so does its connection.
 #[derive(Debug)]
-pub(crate) struct Serving(tokio::task::JoinHandle<()>);
+pub(crate) struct Serving {
+    server: tokio::task::JoinHandle<()>,
+    /// The server gives its connection to a task of its own, which an end of the server does not end.
+    _connection: DropGuard,
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.abort();
+        self.server.abort();
     }
 }
 
@@ -149,18 +156,23 @@ impl Session {
             .add_service(SecretsServer::new(self.secrets.clone()))
             .add_optional_service(self.agents.clone().map(SshServer::new));
         // The server ends when the stream of connections does, so that stream goes on.
-        let connections =
-            futures::StreamExt::chain(futures::stream::iter([Ok::<_, std::io::Error>(OneWire(wire))]), futures::stream::pending());
-        Serving(tokio::spawn(async move {
+        let over = CancellationToken::new();
+        let wire = OneWire { wire, over: Box::pin(over.clone().cancelled_owned()) };
+        let connections = futures::StreamExt::chain(futures::stream::iter([Ok::<_, std::io::Error>(wire)]), futures::stream::pending());
+        let server = tokio::spawn(async move {
             if let Err(error) = router.serve_with_incoming(connections).await {
                 tracing::debug!("a build session ended: {error}");
             }
-        }))
+        });
+        Serving { server, _connection: over.drop_guard() }
     }
 }
 
-/// The one connection of a session.
-struct OneWire(Box<dyn Wire>);
+/// The one connection of a session, until that is over.
+struct OneWire {
+    wire: Box<dyn Wire>,
+    over: Pin<Box<WaitForCancellationFutureOwned>>,
+}
 
 impl Connected for OneWire {
     type ConnectInfo = ();
@@ -169,21 +181,25 @@ impl Connected for OneWire {
 
 impl AsyncRead for OneWire {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        match self.over.as_mut().poll(context) {
+            // As if the daemon had closed it.
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => Pin::new(&mut self.wire).poll_read(context, buffer),
+        }
     }
 }
 
 impl AsyncWrite for OneWire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        Pin::new(&mut self.wire).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(&mut self.wire).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+        Pin::new(&mut self.wire).poll_shutdown(context)
     }
 }
 
@@ -296,6 +312,8 @@ pub(super) mod tests {
 
     use devloop_model::Stage;
     use devloop_model::StepId;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::io::AsyncWriteExt as _;
 
     use super::*;
 
@@ -350,5 +368,19 @@ pub(super) mod tests {
         error[docker/secret]: secret `npm` cannot be given to the build
           `/no/such`: No such file or directory (os error 2)
         ");
+    }
+
+    #[tokio::test]
+    async fn the_connection_ends_with_the_session() {
+        let session = Session::new(&request("/c"), &Env::default(), &Cx::silent(StepId::of(Stage::Build))).unwrap();
+        let (mut daemon, wire) = tokio::io::duplex(4096);
+        let serving = session.serve(Box::new(wire));
+        // HTTP/2 begins: the preface, and settings without any.
+        daemon.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        daemon.read_u8().await.unwrap();
+        drop(serving);
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(10), daemon.read_to_end(&mut rest)).await;
+        ended.expect("the connection is closed").unwrap();
     }
 }
