@@ -22,6 +22,7 @@ use devloop_engine::ImageSource;
 use devloop_engine::Leaving;
 use devloop_engine::LiveStages;
 use devloop_engine::Specs;
+use devloop_model::Change;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
@@ -38,11 +39,16 @@ use crate::session::Session;
 use crate::settings::CommandSettings;
 use crate::settings::Settings;
 
+/// Objects that a session knows to be in the cluster.
+pub(crate) type Standing = Arc<Mutex<BTreeSet<String>>>;
+
 /// A session whose target is known: what the loop runs on.
 pub(crate) struct Pipeline {
     pub(crate) session: Session,
     pub(crate) target: Target,
     pub(crate) cancel: CancellationToken,
+    /// What is in the cluster because of this session, to be said where it is left behind.
+    pub(crate) standing: Standing,
 }
 
 impl Pipeline {
@@ -132,18 +138,10 @@ impl Pipeline {
         if groups.is_empty() { self.session.plan.modules.iter().map(identity).collect() } else { groups }
     }
 
-    /// Returns the modules in groups that deploy in the same way; nearly always it is one.
+    /// Returns the modules that deploy, each with an inventory of its own: what `--module` leaves out is none of its business.
     fn deploy_groups(&self) -> Vec<DeployGroup> {
-        let modules = &self.session.plan.modules;
-        let mut groups: Vec<DeployGroup> = Vec::new();
-        for (index, module) in modules.iter().enumerate() {
-            let Some(kubectl) = &module.deploy.kubectl else { continue };
-            match groups.last_mut() {
-                Some(group) if group.job.kubectl == *kubectl => group.modules.end = index + 1,
-                _ => groups.push(self.deploy_group(index..index + 1, kubectl, module)),
-            }
-        }
-        groups
+        let modules = self.session.plan.modules.iter().enumerate();
+        modules.filter_map(|(index, module)| Some(self.deploy_group(index..index + 1, module.deploy.kubectl.as_ref()?, module))).collect()
     }
 
     fn deploy_group(&self, modules: Range<usize>, kubectl: &KubectlDeploy, module: &Module) -> DeployGroup {
@@ -194,7 +192,7 @@ impl Pipeline {
         let mut specs = self.specs(images);
         change(&mut specs);
         let stages = Arc::new(LiveStages::new(specs, self.session.clients.clone()));
-        let mut report = |event: &Event| reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
+        let mut report = self.reporting(reporter);
         let session = devloop_engine::Session {
             goal,
             stages: Arc::clone(&stages) as _,
@@ -209,6 +207,20 @@ impl Pipeline {
         // Every step has ended: nothing else holds the stages.
         let stages = Arc::into_inner(stages).expect("no step outlives the session");
         (ended, stages)
+    }
+
+    /// Returns what is told every event.
+    pub(crate) fn reporting<'a>(&'a self, reporter: &'a Mutex<Reporter>) -> impl FnMut(&Event) + Send + 'a {
+        |event| {
+            if let EventKind::ObjectChanged { object, change } = &event.fact {
+                let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+                match change {
+                    Change::Pruned | Change::Deleted => standing.remove(&object.to_string()),
+                    Change::Created | Change::Configured | Change::Unchanged => standing.insert(object.to_string()),
+                };
+            }
+            reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
+        }
     }
 
     pub(crate) fn opening(&self) -> Vec<EventKind> {

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -27,6 +28,7 @@ use crate::exit::Exit;
 use crate::logging;
 use crate::output;
 use crate::pipeline::Pipeline;
+use crate::pipeline::Standing;
 use crate::serving::Serving;
 use crate::session::Session;
 use crate::settings::CommandSettings;
@@ -34,6 +36,17 @@ use crate::settings::Settings;
 
 /// What the second Ctrl-C says.
 const STOPPED_AT_ONCE: &str = "stopped at once: what was being built or applied may be left half done; the same command puts it right";
+
+/// Returns what the second Ctrl-C says: what is left half done, and what stays behind.
+fn last_words(standing: &Standing) -> String {
+    // A panic elsewhere leaves a whole list behind.
+    let standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
+    if standing.is_empty() {
+        return STOPPED_AT_ONCE.to_owned();
+    }
+    let objects: Vec<&str> = standing.iter().map(String::as_str).collect();
+    format!("{STOPPED_AT_ONCE}\nin the cluster stays what is not deleted yet: {}\n`devloop delete` deletes it", objects.join(", "))
+}
 
 impl From<Ended> for Exit {
     /// Ctrl-C is not a failure: the user asked for it.
@@ -111,7 +124,9 @@ fn in_runtime(settings: Settings, env: Env) -> Exit {
 
 async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>> {
     let cancel = CancellationToken::new();
-    devloop_watch::stop_on_signals(cancel.clone(), || STOPPED_AT_ONCE.to_owned())
+    let standing = Standing::default();
+    let left = Arc::clone(&standing);
+    devloop_watch::stop_on_signals(cancel.clone(), move || last_words(&left))
         .map_err(|error| vec![Diagnostic::error("cli/signals", "signals cannot be handled").because(error.to_string())])?;
     if let CommandSettings::Ask(ask) = &settings.command {
         return command::ask::run(&settings, ask, &env, &cancel).await.map_err(|diagnostic| vec![diagnostic]);
@@ -127,7 +142,7 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
         _ if cancel.is_cancelled() => return Ok(Exit::Done),
         target => target.map_err(one)?,
     };
-    let pipeline = Pipeline { session, target, cancel };
+    let pipeline = Pipeline { session, target, cancel, standing };
     let serving = Serving::if_asked(&pipeline, &mut reporter).map_err(one)?;
     let reporter = Mutex::new(reporter);
     let exit = run_command(&pipeline, &reporter).await;

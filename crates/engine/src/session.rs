@@ -206,7 +206,6 @@ impl Running<'_> {
     /// Records a fact; a warning that was said in this session already is not said again.
     fn take(&mut self, fact: EventKind) {
         if let EventKind::Warned { diagnostic } = &fact
-            && self.goal.watches()
             && !self.warned.insert(diagnostic.to_string())
         {
             return;

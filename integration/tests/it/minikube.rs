@@ -55,7 +55,15 @@ fn builds_go_to_the_daemon_of_the_profile() {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn a_profile_that_does_not_run_is_told() {
     let (_, errors) = project("dev").devloop(&["build", "-q", "--minikube-profile", "gone"]).failure();
-    insta::assert_snapshot!(errors, @"");
+    insta::assert_snapshot!(errors, @r"
+    warning[docker/minikube]: the daemon of minikube profile `gone` is not known
+      `minikube` ended with exit status: 85
+      no profile: docker-env --shell none -p gone
+    help: images are built in the daemon of this machine; start the profile with `minikube start`
+    error[docker/no-daemon]: no container daemon answers at `unix:///run/no-such-docker.sock`
+      there is no such socket (address from DOCKER_HOST)
+    help: start the container daemon, or set DOCKER_HOST or `docker context use` to one that runs
+    ");
     let (_, errors) = renamed(project("office"), "office").devloop(&["build", "-q", "--detect-minikube=false"]).failure();
     assert!(!errors.contains("minikube") && errors.contains("no container daemon answers"), "{errors}");
 }

@@ -92,7 +92,7 @@ fn every_json_line_is_as_the_schema_says() {
     for (arguments, types) in [
         (&["diagnose", "-o", "json"][..], &["planLoaded", "inputsListed", "sessionEnded"][..]),
         (&["diagnose", "--explain", "-o", "json"], &["imageTagged", "cacheChecked", "sessionEnded"]),
-        (&["build", "-o", "json"], &["buildsStarted", "platformsResolved", "stepLog", "stepProgress", "imageReady"]),
+        (&["build", "-o", "json"], &["buildsStarted", "stepLog", "stepProgress", "imageReady"]),
         (&["render", "-o", "json"], &["imagesResolved", "sessionEnded"]),
         (&["run", "-o", "json"], &["cacheChecked", "objectChanged", "readiness", "sessionEnded"]),
         (&["delete", "-o", "json"], &["objectChanged", "sessionEnded"]),

@@ -17,7 +17,6 @@ use devloop_engine::Wake;
 use devloop_model::Command;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
-use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::Key;
 use devloop_model::Target;
@@ -37,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::environment;
 use crate::exit::Exit;
 use crate::pipeline::Pipeline;
+use crate::pipeline::Standing;
 use crate::serving::Serving;
 use crate::session::Session;
 use crate::settings::DevSettings;
@@ -63,7 +63,7 @@ pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex
         .watching(Arc::clone(&watcher))
         .reloading(reload(pipeline.session.settings.clone(), pipeline.target.clone()));
     let manual = dev.manual.iter().map(|stage| EventKind::AutoSwitched { stage: *stage, enabled: false });
-    let mut report = |event: &Event| reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
+    let mut report = pipeline.reporting(reporter);
     let session = devloop_engine::Session {
         goal: Goal::dev(pipeline.checks_status()),
         stages: Arc::new(stages),
@@ -176,7 +176,7 @@ fn reload(settings: Settings, target: Target) -> Reload {
         if asked.is_some() && asked != target.context.as_ref() {
             return Err(vec![another_context(asked.map_or("", String::as_str))]);
         }
-        let pipeline = Pipeline { session, target: target.clone(), cancel: CancellationToken::new() };
+        let pipeline = Pipeline { session, target: target.clone(), cancel: CancellationToken::new(), standing: Standing::default() };
         Ok(Reloaded { specs: pipeline.specs(ImageSource::Build), facts: pipeline.loaded() })
     })
 }

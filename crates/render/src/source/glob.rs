@@ -59,12 +59,10 @@ pub(super) fn is_manifest(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json")
 }
 
-/// Returns the directory that `entry` starts from: all of it that is no pattern, and exists.
+/// Returns the directory that `entry` starts from: all of it that is no pattern.
 pub(super) fn fixed_prefix(dir: &Path, entry: &str) -> PathBuf {
     let fixed = Path::new(entry).components().take_while(|component| !has_meta(&component.as_os_str().to_string_lossy()));
-    let mut path = dir.join(fixed.collect::<PathBuf>());
-    while !path.is_dir() && path.pop() {}
-    path
+    dir.join(fixed.collect::<PathBuf>())
 }
 
 fn has_meta(text: &str) -> bool {

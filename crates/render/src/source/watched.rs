@@ -58,7 +58,15 @@ impl Sources {
                     self.files.insert(normal(&file));
                 }
             }
-            Ok(Found::NoMatch) => drop(self.directories.insert(normal(&glob::fixed_prefix(dir, address)))),
+            Ok(Found::NoMatch) => {
+                let prefix = normal(&glob::fixed_prefix(dir, address));
+                // A directory that is not there is waited for by its name.
+                if prefix.is_dir() {
+                    self.directories.insert(prefix)
+                } else {
+                    self.files.insert(prefix)
+                };
+            }
             Ok(Found::NoSuchPath) | Err(_) => drop(self.files.insert(normal(&dir.join(address)))),
         }
     }
