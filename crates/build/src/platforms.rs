@@ -72,7 +72,7 @@ mod tests {
         }
         let docker = testing::docker("web", Path::new("/work"));
         let daemon = parse("linux/riscv64");
-        assert_eq!(built_for(&docker, &own, Some(&daemon), &Env::default()), [daemon.clone()]);
+        assert_eq!(built_for(&docker, &own, Some(&daemon), &Env::default()), std::slice::from_ref(&daemon));
         assert_eq!(built_for(&docker, &nodes, Some(&daemon), &Env::default()), [parse(&host)], "what is named wins");
     }
 
