@@ -22,6 +22,7 @@ bench:
 # what goes wrong around a session: pods, the API server, the registry, signals
 hard:
     integration/test --test it -- dev:: outage::
+    integration/disrupt
 
 # the picture of the README
 picture:
