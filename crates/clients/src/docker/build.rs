@@ -84,14 +84,26 @@ impl Docker {
         }
     }
 
+    /// Builds, and once more where the daemon gave up on our session: it waits five seconds for it, which a busy machine may
+    /// take, and has built nothing by then.
     async fn build_with_buildkit(&self, request: BuildRequest, cx: &Cx) -> Result<(), DockerError> {
-        let session = buildkit::Session::new(&request, &self.env, cx)?;
+        match self.build_in_session(&request, cx).await {
+            Err(error) if error.diagnostic().why.iter().any(|why| why.contains("no active session")) => {
+                tracing::debug!("the daemon did not wait for the session: once more");
+                self.build_in_session(&request, cx).await
+            }
+            built => built,
+        }
+    }
+
+    async fn build_in_session(&self, request: &BuildRequest, cx: &Cx) -> Result<(), DockerError> {
+        let session = buildkit::Session::new(request, &self.env, cx)?;
         let headers = session.headers();
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let work = async {
             let _serving = session.serve(self.endpoint.upgrade("/session", &headers).await?);
             let control = self.endpoint.upgrade("/grpc", &[]).await?;
-            buildkit::solve(control, &session, &request, cx).await
+            buildkit::solve(control, &session, request, cx).await
         };
         cx.unless_cancelled(work).await?
     }
