@@ -1,7 +1,6 @@
 //! From a session to the stages: each stage's spec, the target, and the loop with its reporter.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -135,29 +134,33 @@ impl Pipeline {
     /// Returns the names of what this session deploys: its inventories, else its modules where nothing is deployed.
     pub(crate) fn releases(&self) -> Vec<String> {
         let groups: Vec<String> = self.deploy_groups().into_iter().map(|group| group.job.inventory).collect();
-        if groups.is_empty() { self.session.plan.modules.iter().map(identity).collect() } else { groups }
+        if groups.is_empty() {
+            (0..self.session.plan.modules.len()).map(|index| identity(&self.session.plan.modules, index)).collect()
+        } else {
+            groups
+        }
     }
 
     /// Returns the modules that deploy, each with an inventory of its own: what `--module` leaves out is none of its business.
     fn deploy_groups(&self) -> Vec<DeployGroup> {
         let modules = self.session.plan.modules.iter().enumerate();
-        modules.filter_map(|(index, module)| Some(self.deploy_group(index..index + 1, module.deploy.kubectl.as_ref()?, module))).collect()
+        modules.filter_map(|(index, module)| Some(self.deploy_group(index, module.deploy.kubectl.as_ref()?))).collect()
     }
 
-    fn deploy_group(&self, modules: Range<usize>, kubectl: &KubectlDeploy, module: &Module) -> DeployGroup {
+    fn deploy_group(&self, index: usize, kubectl: &KubectlDeploy) -> DeployGroup {
         let deploy = &self.session.settings.deploy;
         let wait = deploy.wait_for_deletions;
         let job = DeployJob {
             kubectl: kubectl.clone(),
             target: self.target.clone(),
             kubeconfig: self.session.settings.target.kubeconfig.clone(),
-            inventory: identity(module),
+            inventory: identity(&self.session.plan.modules, index),
             force: deploy.force,
             prune: true,
             passing: matches!(self.session.settings.command, CommandSettings::Dev(_)),
             wait_for_deletions: WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() },
         };
-        DeployGroup { modules, job }
+        DeployGroup { modules: index..index + 1, job }
     }
 
     fn ready_spec(&self) -> ReadySpec {
@@ -243,9 +246,18 @@ impl Pipeline {
     }
 }
 
-/// Returns what names a configuration at each of its runs: its name, else where its file is.
-fn identity(module: &Module) -> String {
-    module.name.clone().unwrap_or_else(|| std::path::absolute(&module.file).unwrap_or_else(|_| module.file.clone()).display().to_string())
+/// Returns what names a configuration at each of its runs: its name, else where its file is, and which of those without a name it
+/// is there: two that shared an inventory would prune one another.
+fn identity(modules: &[Module], index: usize) -> String {
+    let module = &modules[index];
+    if let Some(name) = &module.name {
+        return name.clone();
+    }
+    let file = std::path::absolute(&module.file).unwrap_or_else(|_| module.file.clone());
+    match modules[..index].iter().filter(|before| before.name.is_none() && before.file == module.file).count() {
+        0 => file.display().to_string(),
+        before => format!("{}#{}", file.display(), before + 1),
+    }
 }
 
 /// Returns an error for images that the command line cannot mean.

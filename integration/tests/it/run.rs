@@ -51,6 +51,23 @@ fn documents_and_required_files_are_one_run() {
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn documents_without_a_name_leave_one_another_alone() {
+    let config = |name: &str| format!("apiVersion: skaffold/v4beta13\nkind: Config\nmanifests: {{rawYaml: [{name}.yaml]}}\n");
+    let settings = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", &format!("{}---\n{}", config("one"), config("two")))
+        .with_file("one.yaml", &settings("one"))
+        .with_file("two.yaml", &settings("two"));
+    let uids = || context.kubectl(&["get", "configmap", "one", "two", "-o", "jsonpath={.items[*].metadata.uid}"]);
+    context.devloop(&["run"]).success();
+    let before = uids();
+    let said = context.devloop(&["run"]).success();
+    assert!(!said.contains("pruned"), "{said}");
+    assert_eq!(uids(), before);
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn a_failing_build_holds_only_what_needs_it() {
     let config = "apiVersion: skaffold/v4beta13\nkind: Config\nbuild:\n  tagPolicy: {sha256: {}}\n  artifacts:\n  - {image: good, context: good}\n  - {image: bad, context: bad}\n  - {image: above, context: above, requires: [{image: bad, alias: BASE}]}\n";
     let context = TestContext::new()
