@@ -87,7 +87,8 @@ impl Work<'_> {
             local: &self.artifact.local,
             pushes: self.options.pushes(self.artifact),
         };
-        docker::build(spec, job, self.clients.docker(self.cx).await?, self.clients.registry(), self.cx).await
+        let docker = self.clients.docker(self.cx).await?;
+        Box::pin(docker::build(spec, job, docker, self.clients.registry(), self.cx)).await
     }
 
     async fn ko(&self, spec: &KoBuild) -> Result<(Identity, ImageRef), BuildError> {
