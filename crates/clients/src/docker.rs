@@ -22,6 +22,8 @@ use devloop_model::ImageId;
 use devloop_model::ImageRef;
 use devloop_model::Platform;
 
+use crate::activity::Activity;
+
 pub(crate) use build::LAST_LINES;
 pub(crate) use build::build_error;
 pub(crate) use context::Entry;
@@ -48,6 +50,8 @@ pub struct Docker {
     endpoint: Endpoint,
     env: Env,
     version: DockerVersion,
+    /// When an image last moved to or from it: those that it moves at the same time wait for one another.
+    moved: Activity,
 }
 
 /// What a daemon says of itself.
@@ -131,7 +135,7 @@ impl Docker {
                 && !is_podman
                 && (api.major_version, api.minor_version) >= (BUILDKIT_SINCE.major_version, BUILDKIT_SINCE.minor_version),
         };
-        Ok(Self { client, endpoint, env: env.clone(), version })
+        Ok(Self { client, endpoint, env: env.clone(), version, moved: Activity::new() })
     }
 
     /// Returns what the daemon said of itself.

@@ -1,5 +1,6 @@
 //! The only crate that opens sockets or starts processes: Kubernetes, container daemon, registry, git, child processes.
 
+mod activity;
 mod buildkit;
 mod clients;
 pub mod docker;

@@ -4,7 +4,10 @@ use std::io::BufRead as _;
 use std::io::BufReader;
 use std::io::Read as _;
 use std::net::TcpListener;
+use std::net::TcpStream;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
 
 use crate::context::TestContext;
 
@@ -39,6 +42,11 @@ fn project(dockerfile: &str) -> TestContext {
 /// A project that runs `script` in busybox.
 fn running(script: &str) -> TestContext {
     project(&format!("FROM localhost:5000/busybox\nCMD [\"sh\", \"-c\", \"{script}\"]\n"))
+}
+
+/// A project whose image has one layer: the daemon has only five hands for layers, and does not free one that waits for a dead registry.
+fn of_one_layer() -> TestContext {
+    project("FROM scratch\nCOPY k8s.yaml /\n")
 }
 
 /// Returns what a failing command says on standard error.
@@ -133,6 +141,19 @@ fn registry_that_refuses() {
       denied: this project is read-only
       used no credentials: `[FOLDER]/.state/.docker/config.json` was looked at, it does not exist
     help: run `docker login 127.0.0.1:[PORT]`, or name another repository with `--default-repo`
+    ");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn registry_that_hangs() {
+    let registry = Registry::start(Answer::Hang);
+    let text = said(&of_one_layer(), &["build", "--default-repo", &registry.name()]).replace(&registry.port.to_string(), "[PORT]");
+    insta::assert_snapshot!(text, @r"
+    warning[build/no-tag]: `web` is tagged `latest`, as its tagger has no tag
+      `[FOLDER]` is not in a git repository
+    error[docker/stalled]: `127.0.0.1:[PORT]/team/web:latest` could not be pushed: nothing moved for 60 s
+    help: see whether the registry `127.0.0.1:[PORT]` works and whether the container daemon reaches it, or name another with `--default-repo`
     ");
 }
 
@@ -261,7 +282,7 @@ fn an_interrupt_ends_a_build_in_the_daemon() {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn an_interrupt_ends_a_push() {
     let registry = Registry::start(Answer::Hang);
-    let context = running("true");
+    let context = of_one_layer();
     let mut child =
         context.command(&["build", "--default-repo", &registry.name()]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     registry.asked();
@@ -323,6 +344,19 @@ fn an_interrupt_ends_a_deploy_that_waits() {
     assert_eq!(left, "example.com/held", "nothing was written");
 }
 
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn an_interrupt_ends_a_delete_that_waits() {
+    let context = running("true");
+    context.devloop(&["deploy", "-i", "web=localhost:5000/busybox", "--status-check=false"]).success();
+    context.kubectl(&["patch", "deployment", "web", "--type=merge", "-p", r#"{"metadata":{"finalizers":["example.com/held"]}}"#]);
+    interrupted_at(&context, &["delete"], "Cleaning up...");
+    context.kubectl(&["patch", "deployment", "web", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]);
+    // What was left is still known: the next delete takes it.
+    context.devloop(&["delete"]).success();
+    assert_eq!(context.kubectl(&["get", "deployment", "-o", "name"]), "");
+}
+
 /// Starts a command, sends SIGINT when a line of it has `marker`, and waits for its end; returns what that line has after the marker.
 fn interrupted_at(context: &TestContext, arguments: &[&str], marker: &str) -> String {
     let mut child = context.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -353,6 +387,8 @@ enum Answer {
 struct Registry {
     port: u16,
     asked: std::sync::mpsc::Receiver<()>,
+    /// Connections that are kept open without an answer.
+    kept: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Registry {
@@ -360,8 +396,9 @@ impl Registry {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, asked) = std::sync::mpsc::channel();
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let unanswered = Arc::clone(&kept);
         std::thread::spawn(move || {
-            let mut kept = Vec::new();
             for stream in listener.incoming().map_while(Result::ok) {
                 let mut request = String::new();
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -372,7 +409,7 @@ impl Registry {
                 match (answer, is_read) {
                     (Answer::Hang, false) => {
                         sender.send(()).ok();
-                        kept.push(stream);
+                        unanswered.lock().unwrap().push(stream);
                     }
                     (_, true) if request.starts_with("GET /v2/ ") => respond(stream, "200 OK", "{}"),
                     (_, true) => respond(stream, "404 Not Found", r#"{"errors":[{"code":"NAME_UNKNOWN","message":"unknown"}]}"#),
@@ -382,7 +419,7 @@ impl Registry {
                 }
             }
         });
-        Self { port, asked }
+        Self { port, asked, kept }
     }
 
     fn name(&self) -> String {
@@ -395,7 +432,16 @@ impl Registry {
     }
 }
 
-fn respond(mut stream: std::net::TcpStream, status: &str, body: &str) {
+impl Drop for Registry {
+    /// Ends what was kept waiting, for the daemon waits on after its client has left.
+    fn drop(&mut self) {
+        for stream in self.kept.lock().unwrap().drain(..) {
+            drop(stream.shutdown(std::net::Shutdown::Both));
+        }
+    }
+}
+
+fn respond(mut stream: TcpStream, status: &str, body: &str) {
     use std::io::Write as _;
     let text =
         format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());

@@ -55,9 +55,9 @@ pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex
     let (watcher, batches) = watcher(dev)?;
     let (serving, commands) = Serving::watching(pipeline, &mut reporter.lock().unwrap_or_else(PoisonError::into_inner))?;
     let (wake, wakes) = mpsc::channel(WAKES);
-    tokio::spawn(forward_files(batches, wake.clone(), pipeline.cancel.clone()));
-    tokio::spawn(forward_commands(commands, wake.clone(), pipeline.cancel.clone()));
     let watcher = Arc::new(watcher);
+    tokio::spawn(forward_files(batches, wake.clone(), pipeline.cancel.clone()));
+    tokio::spawn(forward_commands(commands, Arc::clone(&watcher), wake.clone(), pipeline.cancel.clone()));
     let (_keys, keys) = pressed(pipeline);
     let stages = LiveStages::new(pipeline.specs(ImageSource::Build), pipeline.session.clients.clone())
         .watching(Arc::clone(&watcher))
@@ -99,8 +99,17 @@ async fn forward_files(mut batches: mpsc::Receiver<Batch>, wakes: mpsc::Sender<W
 }
 
 /// Hands what clients of the API ask for to the loop, until one of both ends.
-async fn forward_commands(mut commands: mpsc::Receiver<Command>, wakes: mpsc::Sender<Wake>, cancel: CancellationToken) {
+async fn forward_commands(
+    mut commands: mpsc::Receiver<Command>,
+    watcher: Arc<FileWatcher>,
+    wakes: mpsc::Sender<Wake>,
+    cancel: CancellationToken,
+) {
     while let Some(Some(command)) = cancel.run_until_cancelled(commands.recv()).await {
+        // With `--trigger=manual` this is what files are looked at for.
+        if matches!(command, Command::Execute { .. }) {
+            watcher.look();
+        }
         if wakes.send(Wake { trigger: Trigger::Command(command), first: Instant::now() }).await.is_err() {
             return;
         }

@@ -115,6 +115,18 @@ pub enum DockerError {
         /// Why.
         why: String,
     },
+    /// Nothing of an image moved for too long.
+    #[error("`{reference}` could not be {action}: nothing moved for {} s", limit.as_secs())]
+    Stalled {
+        /// The image.
+        reference: String,
+        /// `pushed` or `pulled`.
+        action: &'static str,
+        /// Its registry.
+        host: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
     /// It did not answer.
     #[error("the container daemon did not {what} in {} s", limit.as_secs())]
     TimedOut {
@@ -167,6 +179,9 @@ impl DockerError {
             Self::Unsupported { help, .. } => error("docker/unsupported-setting").help(*help),
             Self::File { why, .. } => error("docker/context-file").because(why.clone()),
             Self::Secret { why, .. } => error("docker/secret").because(why.clone()),
+            Self::Stalled { host, .. } => error("docker/stalled").help(format!(
+                "see whether the registry `{host}` works and whether the container daemon reaches it, or name another with `--default-repo`"
+            )),
             Self::TimedOut { .. } => error("docker/timed-out").help("look at the daemon's log; it may need a restart"),
             Self::Cancelled(_) => error("docker/interrupted"),
         }

@@ -1,6 +1,7 @@
 //! Images on their way: to and from registries, and as archives.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::CreateImageOptions;
@@ -22,18 +23,22 @@ use crate::registry::Credentials;
 use crate::registry::Secret;
 use crate::registry::credentials;
 
+/// How long a registry may take or give nothing before the daemon is not waited for any more: it would wait for ever.
+const STALL: Duration = Duration::from_mins(1);
+
 impl Docker {
     /// Pushes an image through the daemon and returns the digest that the registry has it under.
     ///
     /// # Errors
-    /// When the daemon has no such image, or the registry does not take it.
+    /// When the daemon has no such image, or the registry does not take it, or takes nothing for a minute.
     pub async fn push(&self, reference: &ImageRef, cx: &Cx) -> Result<Digest, DockerError> {
         let credentials = self.credentials(reference, cx).await;
         let tag = reference.tag.as_ref().map_or("latest", |tag| tag.as_str());
         let options = PushImageOptions { tag: Some(tag.to_owned()), platform: None };
         let mut lines = self.client.push_image(reference.name.as_str(), Some(options), Some(for_daemon(&credentials)));
+        self.moved.mark();
         let (mut total, mut done, mut digest) = (0, 0, None);
-        while let Some(line) = cx.unless_cancelled(lines.next()).await? {
+        while let Some(line) = self.next_line(&mut lines, reference, "pushed", cx).await? {
             let status = line.map_err(|error| transfer_error(reference, "pushed", &credentials, &error))?.status.unwrap_or_default();
             match status.as_str() {
                 "Preparing" => total += 1,
@@ -51,7 +56,7 @@ impl Docker {
     /// Pulls an image into the daemon.
     ///
     /// # Errors
-    /// When the registry has no such image, or refuses.
+    /// When the registry has no such image, or refuses, or gives nothing for a minute.
     pub async fn pull(&self, reference: &ImageRef, platform: Option<&Platform>, cx: &Cx) -> Result<(), DockerError> {
         let credentials = self.credentials(reference, cx).await;
         let version = reference.digest.as_ref().map(Digest::as_str).or(reference.tag.as_ref().map(Tag::as_str));
@@ -62,8 +67,9 @@ impl Docker {
             ..CreateImageOptions::default()
         };
         let mut lines = self.client.create_image(Some(options), None, Some(for_daemon(&credentials)));
+        self.moved.mark();
         let mut layers: (HashSet<String>, u64) = Default::default();
-        while let Some(line) = cx.unless_cancelled(lines.next()).await? {
+        while let Some(line) = self.next_line(&mut lines, reference, "pulled", cx).await? {
             let line = line.map_err(|error| transfer_error(reference, "pulled", &credentials, &error))?;
             let (Some(id), Some(status)) = (line.id, line.status) else { continue };
             layers.0.insert(id);
@@ -96,6 +102,27 @@ impl Docker {
             }
         }
         Ok(())
+    }
+
+    /// Returns the next line of a transfer; it has failed when neither it nor another one moved for the stall limit.
+    async fn next_line<T>(
+        &self,
+        lines: &mut (impl Stream<Item = T> + Unpin),
+        reference: &ImageRef,
+        action: &'static str,
+        cx: &Cx,
+    ) -> Result<Option<T>, DockerError> {
+        let next = async {
+            tokio::select! {
+                line = lines.next() => Ok(line),
+                () = self.moved.stalled(STALL) => {
+                    Err(DockerError::Stalled { reference: reference.to_string(), action, host: host_of(reference).to_owned(), limit: STALL })
+                }
+            }
+        };
+        let line = cx.unless_cancelled(next).await??;
+        self.moved.mark();
+        Ok(line)
     }
 
     /// Returns the credentials for the registry of an image.

@@ -25,10 +25,10 @@ use super::RegistryError;
 use super::digest_of;
 use super::host::Host;
 use super::manifest_key;
-use super::request::Activity;
 use super::request::Call;
 use super::request::Purpose;
 use super::request::answer_message;
+use crate::activity::Activity;
 
 /// How many blobs are sent at once.
 const PARALLEL_BLOBS: usize = 5;

@@ -2,8 +2,6 @@
 
 use std::error::Error as _;
 use std::io::ErrorKind;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,41 +10,17 @@ use reqwest::Method;
 use reqwest::RequestBuilder;
 use reqwest::Response;
 use reqwest::StatusCode;
-use tokio::time::Instant;
 
 use super::Limits;
 use super::Registry;
 use super::RegistryError;
 use super::host::Host;
+use crate::activity::Activity;
 
 /// The longest `Retry-After` that is obeyed, and the longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The largest manifest or error that is read into memory.
 const LARGEST_ANSWER: usize = 16 << 20;
-
-/// When bytes last moved: a slow upload is no stalled one.
-#[derive(Debug, Clone)]
-pub(super) struct Activity(Arc<Mutex<Instant>>);
-
-impl Activity {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
-
-    pub(super) fn mark(&self) {
-        *self.0.lock().expect("no holder of this lock panics") = Instant::now();
-    }
-
-    async fn stalled(&self, limit: Duration) {
-        loop {
-            let end = *self.0.lock().expect("no holder of this lock panics") + limit;
-            if end <= Instant::now() {
-                return;
-            }
-            tokio::time::sleep_until(end).await;
-        }
-    }
-}
 
 /// What a request is for; decides the token's scope and the words of a refusal.
 #[derive(Debug, Clone)]
@@ -145,7 +119,7 @@ impl Registry {
         let mut attempt = 1;
         loop {
             match cx.unless_cancelled(work()).await? {
-                Err(error) if error.is_passing() && attempt < self.inner.limits.attempts => {
+                Err(error) if error.is_passing() && attempt < self.attempts_after(&error) => {
                     tracing::debug!(attempt, "{error}; trying again in {pause:?}");
                     cx.unless_cancelled(tokio::time::sleep(pause)).await?;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -154,6 +128,12 @@ impl Registry {
                 result => return result,
             }
         }
+    }
+
+    /// Returns how often something is tried in all when this was its latest fault: who waited for silence to end twice has waited enough.
+    fn attempts_after(&self, error: &RegistryError) -> u32 {
+        let attempts = self.inner.limits.attempts;
+        if matches!(error, RegistryError::TimedOut { .. }) { attempts.min(2) } else { attempts }
     }
 }
 
