@@ -127,6 +127,8 @@ impl Stages for Script {
     fn everything(&self) -> Touched {
         Touched::default()
     }
+
+    async fn leave(&self, _: bool, _: &Cx) {}
 }
 
 /// What happens when a line is said, once.
@@ -233,8 +235,6 @@ async fn a_save_builds_what_it_touched_and_what_is_built_from_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_out_the_same_stops_there() {
-#[tokio::test(start_paused = true)]
 async fn a_save_is_noticed_however_much_a_container_writes() {
     let said = session(
         &[("attach", Act::Flood), ("prepare", Act::Miss(&[("api", "a2")])), ("build of api", Act::Make("a2")), ("render", Act::Make("m2"))],
@@ -244,6 +244,8 @@ async fn a_save_is_noticed_however_much_a_container_writes() {
     assert_eq!(said.last().map(String::as_str), Some("done 2"), "{said:#?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_comes_out_the_same_stops_there() {
     let said = session(
         &[
             ("prepare", Act::Hit("api", "a1")),
