@@ -20,6 +20,7 @@ use devloop_engine::Goal;
 use devloop_engine::ImageSource;
 use devloop_engine::Leaving;
 use devloop_engine::LiveStages;
+use devloop_engine::Pruning;
 use devloop_engine::Specs;
 use devloop_model::Change;
 use devloop_model::Diagnostic;
@@ -27,9 +28,11 @@ use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::KubectlDeploy;
 use devloop_model::Module;
+use devloop_model::Stage;
 use devloop_model::Target;
 use devloop_model::Vars;
 use devloop_render::RenderJob;
+use devloop_ui::Redactor;
 use devloop_ui::Reporter;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +49,8 @@ pub(crate) struct Pipeline {
     pub(crate) session: Session,
     pub(crate) target: Target,
     pub(crate) cancel: CancellationToken,
+    /// Knows what must never be shown, wherever it is shown.
+    pub(crate) redactor: Redactor,
     /// What is in the cluster because of this session, to be said where it is left behind.
     pub(crate) standing: Standing,
 }
@@ -59,6 +64,7 @@ impl Pipeline {
             images,
             build: self.build_options(),
             builds_skipped_by: None,
+            pruning: self.pruning(),
             load_given: false,
             render: self.render_job(),
             deploy: self.deploy_groups(),
@@ -71,6 +77,13 @@ impl Pipeline {
                 _ => Vec::new(),
             },
         }
+    }
+
+    /// A session that watches builds images again and again; what is built once is what the user wants.
+    fn pruning(&self) -> Option<Pruning> {
+        let CommandSettings::Dev(dev) = &self.session.settings.command else { return None };
+        let after = if self.checks_status() { Stage::StatusCheck } else { Stage::Deploy };
+        dev.prune.then_some(Pruning { parents: dev.prune_children, after })
     }
 
     fn attach_spec(&self) -> AttachSpec {
