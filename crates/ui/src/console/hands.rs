@@ -12,6 +12,7 @@ use devloop_model::Key;
 
 use super::paint::Line;
 use super::paint::Paint;
+use super::saves;
 use crate::Snapshot;
 
 /// Hidden lines of containers that are kept, to be shown when they are wanted again.
@@ -184,7 +185,7 @@ fn why(snapshot: &Snapshot) -> Vec<Line> {
     steps.sort_by_key(|record| record.started);
     let ran = steps.iter().map(|record| Line::main(format!(" - {}: ", record.step)).and(Paint::Plain, record.reason.to_string()));
     let waiting = snapshot.holds.iter().filter(|held| !matches!(held.hold, Hold::Needs { .. }));
-    let waiting = waiting.map(|held| Line::new(Paint::Yellow, format!(" - {} waits: {}", held.step, held.hold)));
+    let waiting = waiting.map(|held| Line::new(Paint::Yellow, format!(" - {}", saves::waits(&held.step, &held.hold))));
     ran.chain(waiting).collect()
 }
 

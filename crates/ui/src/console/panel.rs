@@ -107,7 +107,7 @@ impl Panel {
 
     fn held(&self) -> Vec<Line> {
         let held = self.snapshot.holds.iter().filter(|held| !matches!(held.hold, devloop_model::Hold::Needs { .. }));
-        held.take(ROWS).map(|held| Line::new(Paint::Yellow, format!("  {} waits: {}", held.step, held.hold))).collect()
+        held.take(ROWS).map(|held| Line::new(Paint::Yellow, format!("  {}", saves::waits(&held.step, &held.hold)))).collect()
     }
 
     /// Returns how long the last pass took.

@@ -38,6 +38,8 @@ pub(crate) struct Saves {
     wrote: bool,
     /// Files that were synced in this pass, and into how many containers.
     synced: (usize, usize),
+    /// Whether something of this pass waits for a person.
+    held: bool,
     /// Ports that were said to be forwarded.
     forwarded: BTreeSet<ForwardSource>,
 }
@@ -81,7 +83,8 @@ impl Saves {
                 Vec::new()
             }
             EventKind::StepHeld { step, hold } if !matches!(hold, Hold::Needs { .. } | Hold::Concurrency { .. }) => {
-                vec![Line::new(Paint::Yellow, format!("{step} waits: {hold}"))]
+                self.held = true;
+                vec![Line::new(Paint::Yellow, waits(step, hold))]
             }
             EventKind::ObjectChanged { change, .. } => {
                 self.wrote |= *change != Change::Unchanged;
@@ -114,7 +117,7 @@ impl Saves {
 
     fn triggered(&mut self, save: u64, touched: &Touched) -> Vec<Line> {
         self.save = save;
-        (self.synced, self.wrote) = ((0, 0), false);
+        (self.synced, self.wrote, self.held) = ((0, 0), false, false);
         if save == 1 {
             return Vec::new();
         }
@@ -131,11 +134,17 @@ impl Saves {
 
     fn ended(&mut self, save: u64, outcome: &Outcome, duration: Duration, parts: &[Part]) -> Vec<Line> {
         let name = if save == 1 { "first pass".to_owned() } else { format!("save {save}") };
+        let held = std::mem::take(&mut self.held);
         let mut lines = match outcome {
             Outcome::Succeeded => {
                 let steps = breakdown(parts, self.wrote, self.synced);
-                let steps = if steps.is_empty() { " → nothing to do".to_owned() } else { steps };
-                vec![Line::new(Paint::Green, name).and(Paint::Plain, format!("{steps} ({})", seconds(duration)))]
+                let rest = match (held, steps.is_empty()) {
+                    (true, _) => " → waits",
+                    (false, true) => " → nothing to do",
+                    (false, false) => "",
+                };
+                let paint = if held { Paint::Yellow } else { Paint::Green };
+                vec![Line::new(paint, name).and(Paint::Plain, format!("{steps}{rest} ({})", seconds(duration)))]
             }
             Outcome::Failed { diagnostic } => {
                 let text = format!(" failed: {} — waiting for the next save", diagnostic.what);
@@ -221,6 +230,14 @@ pub(super) fn breakdown(parts: &[Part], wrote: bool, synced: (usize, usize)) -> 
         Some(format!(" → {what} {}", seconds(part.duration)))
     };
     parts.iter().filter_map(step).collect()
+}
+
+/// Returns what waits, and for what.
+pub(super) fn waits(step: &StepId, hold: &Hold) -> String {
+    match hold {
+        Hold::Manual { .. } => hold.to_string(),
+        _ => format!("{step} waits: {hold}"),
+    }
 }
 
 /// Returns `1 file`, `3 files`.

@@ -319,3 +319,29 @@ impl Write for Screen {
         self.0.flush()
     }
 }
+
+#[test]
+fn a_save_that_waits_to_be_asked_for_is_not_said_to_be_done() {
+    let touched = devloop_model::Touched { manifests: vec!["k8s.yaml".into()], ..Default::default() };
+    let hold = devloop_model::Hold::Manual { stage: devloop_model::AutoStage::Deploy };
+    let ended = |save, milliseconds| EventKind::IterationEnded {
+        save,
+        outcome: Outcome::Succeeded,
+        duration: std::time::Duration::from_millis(milliseconds),
+        parts: Vec::new(),
+    };
+    let mut facts = sample::opening("dev", 1);
+    facts.truncate(1);
+    facts.extend([
+        EventKind::Triggered { save: 2, touched, waited: std::time::Duration::ZERO },
+        EventKind::StepHeld { step: StepId::of(Stage::Render), hold },
+        ended(2, 50),
+        ended(2, 20),
+    ]);
+    insta::assert_snapshot!(played(ConsoleSettings::default(), &sample::events(facts)), @r"
+    save 2: k8s.yaml changed
+    deploy waits for being asked
+    save 2 → waits (0.05 s)
+    save 2 → nothing to do (0.02 s)
+    ");
+}
