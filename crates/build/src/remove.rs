@@ -57,7 +57,7 @@ mod tests {
                 Reply::of(200, r#"{"Version":"27.0","ApiVersion":"1.47","Os":"linux","Arch":"amd64"}"#)
             }
             ("GET", path) if path.ends_with("/json") => Reply::of(200, &format!(r#"{{"Id":"{}"}}"#, id(tagged))),
-            ("DELETE", path) if in_use && path.contains(&id(ID).hex()[..]) => Reply::of(409, r#"{"message":"conflict"}"#),
+            ("DELETE", path) if in_use && path.contains(id(ID).hex()) => Reply::of(409, r#"{"message":"conflict"}"#),
             ("DELETE", _) => Reply::of(200, "[]"),
             _ => Reply::of(404, r#"{"message":"no"}"#),
         });

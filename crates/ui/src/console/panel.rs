@@ -121,7 +121,8 @@ impl Panel {
 
 fn failed(save: u64, what: &str) -> Line {
     let name = if save > 1 { format!("✗ save {save}") } else { "✗ first pass".to_owned() };
-    Line::new(Paint::Red, name).and(Paint::Plain, format!(": {what} — waiting for the next save"))
+    // What failed may be cut, and stands above.
+    Line::new(Paint::Red, name).and(Paint::Plain, format!(" failed, waiting for the next save: {what}"))
 }
 
 fn doing(stage: Stage, artifact: Option<&devloop_model::ImageName>) -> String {
@@ -213,8 +214,8 @@ mod tests {
             (1, "◐ starting"),
             (2, "◐ save 1: building web"),
             // What failed is known before the pass has ended.
-            (3, "✗ first pass: build of `web` failed — waiting for the next save"),
-            (4, "✗ first pass: build of `web` failed — waiting for the next save"),
+            (3, "✗ first pass failed, waiting for the next save: build of `web` failed"),
+            (4, "✗ first pass failed, waiting for the next save: build of `web` failed"),
         ] {
             assert_eq!(state(&facts[..count]), row, "after {count}");
         }
