@@ -14,6 +14,7 @@ pub mod inputs;
 mod options;
 mod platforms;
 mod prepare;
+mod remove;
 mod tag;
 #[cfg(test)]
 mod testing;
@@ -36,3 +37,4 @@ pub use prepare::Prepared;
 pub use prepare::PreparedState;
 pub use prepare::build;
 pub use prepare::prepare;
+pub use remove::remove;

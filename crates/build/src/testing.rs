@@ -67,6 +67,7 @@ impl Reply {
 pub(crate) struct Server {
     /// `127.0.0.1:port`.
     pub(crate) address: String,
+    /// `METHOD /path?query`.
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -88,6 +89,11 @@ impl Server {
 
     /// Returns what was asked, without queries.
     pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked_with_queries().iter().map(|line| line.split('?').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Returns what was asked.
+    pub(crate) fn asked_with_queries(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -96,8 +102,9 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&str) 
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut first = String::new();
     reader.read_line(&mut first)?;
-    let mut words = first.split([' ', '?']);
-    let line = format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut words = first.split(' ');
+    let asked = format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let line = asked.split('?').next().unwrap_or_default().to_owned();
     let (mut length, mut header) = (0, String::new());
     while reader.read_line(&mut header)? > 2 {
         if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
@@ -106,7 +113,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&str) 
         header.clear();
     }
     reader.read_exact(&mut vec![0; length])?;
-    log.lock().unwrap().push(line.clone());
+    log.lock().unwrap().push(asked);
     let Reply { status, headers, body } = answer(&line);
     let length = body.len();
     write!(stream, "HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n")?;

@@ -210,7 +210,16 @@ impl Docker {
     /// # Errors
     /// When a container uses the image.
     pub async fn remove_image(&self, name: &str, cx: &Cx) -> Result<(), DockerError> {
-        match self.ask(&format!("remove image `{name}`"), self.client.remove_image(name, None::<RemoveImageOptions>, None), cx).await {
+        self.remove_image_with(name, true, cx).await
+    }
+
+    /// The same; untagged images that it was built on go with it if `parents`.
+    ///
+    /// # Errors
+    /// [`DockerError::InUse`] when a container uses the image.
+    pub async fn remove_image_with(&self, name: &str, parents: bool, cx: &Cx) -> Result<(), DockerError> {
+        let options = RemoveImageOptions { noprune: !parents, ..RemoveImageOptions::default() };
+        match self.ask(&format!("remove image `{name}`"), self.client.remove_image(name, Some(options), None), cx).await {
             Ok(_) | Err(DockerError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }

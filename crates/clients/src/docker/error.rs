@@ -53,6 +53,14 @@ pub enum DockerError {
         /// Its words.
         message: String,
     },
+    /// It said no, because something needs what it was asked to change.
+    #[error("the container daemon could not {what}")]
+    InUse {
+        /// What was asked.
+        what: String,
+        /// Its words.
+        message: String,
+    },
     /// It did not push or pull.
     #[error("`{reference}` could not be {action}")]
     Transfer {
@@ -141,7 +149,7 @@ impl DockerError {
             ),
             Self::Context { why, .. } => error("docker/context").because(why.clone()).help("see `docker context ls`, or set DOCKER_HOST"),
             Self::NotFound { message, .. } => error("docker/not-found").because(message.clone()),
-            Self::Answer { message, .. } => error("docker/refused").because(message.clone()),
+            Self::Answer { message, .. } | Self::InUse { message, .. } => error("docker/refused").because(message.clone()),
             Self::Transfer { message, host, credentials, .. } => {
                 let error = error("docker/transfer").because(message.clone()).because(format!("used {credentials}"));
                 let denied =
@@ -187,6 +195,9 @@ impl DockerError {
         match error {
             bollard::errors::Error::DockerResponseServerError { status_code: 404, message } => {
                 Self::NotFound { what, message: message.clone() }
+            }
+            bollard::errors::Error::DockerResponseServerError { status_code: 409, message } => {
+                Self::InUse { what, message: message.clone() }
             }
             bollard::errors::Error::DockerResponseServerError { message, .. }
             | bollard::errors::Error::DockerStreamError { error: message } => Self::Answer { what, message: message.clone() },

@@ -121,7 +121,7 @@ pub(super) fn for_daemon(credentials: &Credentials) -> DockerCredentials {
 
 fn transfer_error(reference: &ImageRef, action: &'static str, credentials: &Credentials, error: &bollard::errors::Error) -> DockerError {
     let message = match DockerError::from_answer("", error) {
-        DockerError::NotFound { message, .. } | DockerError::Answer { message, .. } => message,
+        DockerError::NotFound { message, .. } | DockerError::Answer { message, .. } | DockerError::InUse { message, .. } => message,
         other => other.to_string(),
     };
     DockerError::Transfer {
