@@ -14,6 +14,8 @@ use devloop_model::Command;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
+use devloop_model::EventSink;
+use devloop_model::Facts;
 use devloop_model::Hold;
 use devloop_model::Outcome;
 use devloop_model::Reason;
@@ -102,7 +104,7 @@ impl Session<'_> {
     pub async fn run(self) -> Ended {
         let began = Instant::now();
         let Self { goal, stages, opening, mut wakes, leaving, report, cancel } = self;
-        let (sink, mut facts) = scope::channel();
+        let (sink, mut facts) = EventSink::channel();
         let mut running = Running {
             graph: stages.graph(),
             scope: Scope::new(Arc::clone(&stages), sink),
@@ -119,18 +121,19 @@ impl Session<'_> {
             tokio::select! {
                 biased;
                 () = running.cancel.cancelled(), if running.goal.watches() && !running.scope.is_stopping() => running.scope.stop_all(),
-                Some(fact) = facts.recv() => running.take(fact),
+                // Facts come last, or those that never stop coming would keep the others waiting.
                 Some(ended) = running.scope.next() => {
-                    // What a step said comes before its end.
-                    while let Ok(fact) = facts.try_recv() {
-                        running.take(fact);
-                    }
+                    running.take_said(&mut facts);
                     running.ended(ended);
                     if leaving.at_first_failure && running.first_pass_failed() {
                         running.cancel.cancel();
                     }
                 }
-                Some(wake) = wakes.recv() => running.wake(wake).await,
+                Some(wake) = wakes.recv() => {
+                    running.take_said(&mut facts);
+                    running.wake(wake).await;
+                }
+                Some(fact) = facts.recv() => running.take(fact),
             }
         }
         let ended = running.outcome(leaving);
@@ -217,6 +220,13 @@ impl Running<'_> {
         let scope::Ended { step, outcome, duration } = ended;
         if let Some(iteration) = &mut self.iteration {
             iteration.ended(&step, &outcome, duration);
+    /// Records what was said so far, which comes before whatever follows from it: the end of a step, another one.
+    fn take_said(&mut self, facts: &mut Facts) {
+        for fact in facts.so_far() {
+            self.take(fact);
+        }
+    }
+
         }
         let reconfigured = step.stage == Stage::Configure && outcome == Outcome::Succeeded;
         self.recorder.record(EventKind::StepFinished { step, outcome, duration });
@@ -289,21 +299,19 @@ impl Running<'_> {
     }
 
     /// Deletes what the session created; only a second signal ends this.
-    async fn clean_up(&mut self, facts: &mut mpsc::UnboundedReceiver<EventKind>) {
+    async fn clean_up(&mut self, facts: &mut Facts) {
         self.start(Work::of(StepId::of(Stage::Delete)), Reason::Asked, CancellationToken::new());
         while !self.scope.is_empty() {
             tokio::select! {
-                Some(fact) = facts.recv() => self.take(fact),
                 Some(ended) = self.scope.next() => {
-                    while let Ok(fact) = facts.try_recv() {
-                        self.take(fact);
-                    }
+                    self.take_said(facts);
                     self.ended(ended);
                 }
             }
         }
     }
 }
+                Some(fact) = facts.recv() => self.take(fact),
 
 fn outcome_of(ended: &Ended) -> Outcome {
     match ended {

@@ -24,6 +24,7 @@ pub use cx::Cancelled;
 pub use cx::Cx;
 pub use cx::Env;
 pub use cx::EventSink;
+pub use cx::Facts;
 pub use default_repo::rewrite as rewrite_default_repo;
 pub use diagnostic::Diagnostic;
 pub use diagnostic::Location;

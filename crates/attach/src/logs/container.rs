@@ -109,22 +109,24 @@ impl Follower {
                 () = &mut gone => return Read { lines: read, complete: true },
             };
             match line {
-                Some(Ok(line)) => read += usize::from(self.record(seen, &line)),
+                Some(Ok(line)) => read += usize::from(self.record(seen, &line).await),
                 Some(Err(error)) => return self.interrupted(read, &error),
                 None => return Read { lines: read, complete: true },
             }
         }
     }
 
-    fn record(&self, seen: &mut Seen, line: &str) -> bool {
+    /// The API server keeps what is not read while the terminal is slower than the container.
+    async fn record(&self, seen: &mut Seen, line: &str) -> bool {
         let Some(text) = seen.new_text(line) else { return false };
-        self.cx.emit(EventKind::PodLog {
+        let fact = EventKind::PodLog {
             namespace: self.namespace.clone(),
             pod: self.pod.clone(),
             container: self.container.clone(),
             artifact: self.artifact.clone(),
             line: text.to_owned(),
-        });
+        };
+        self.cx.emit_line(fact).await;
         true
     }
 

@@ -30,6 +30,8 @@ enum Act {
     Fail,
     /// It runs until it is stopped.
     Hang,
+    /// It has a container that writes lines, as fast as they are taken, until it is stopped.
+    Flood,
 }
 
 /// Stages by script: acts are consumed in order, and a step without one does nothing.
@@ -43,6 +45,16 @@ fn image(artifact: &str, tag: &str) -> EventKind {
     let tag = Some(devloop_model::Tag::parse(tag).unwrap());
     EventKind::ImageReady {
         image: BuiltImage { artifact: name(artifact), name: name(artifact), tag, identity: Identity::AsNamed, runtime: None },
+    }
+}
+
+fn pod_line() -> EventKind {
+    EventKind::PodLog {
+        namespace: devloop_model::Namespace("shop".to_owned()),
+        pod: "web".to_owned(),
+        container: "app".to_owned(),
+        artifact: None,
+        line: "again".to_owned(),
     }
 }
 
@@ -83,6 +95,11 @@ impl Stages for Script {
             Some(Act::Hang) => {
                 cx.cancel.cancelled().await;
                 return Err(Diagnostic::error("test/stopped", "stopped"));
+            }
+            Some(Act::Flood) => {
+                while !cx.cancel.is_cancelled() {
+                    cx.emit_line(pod_line()).await;
+                }
             }
             None if work.step.stage == Stage::Attach => cx.cancel.cancelled().await,
             Some(Act::Nothing) | None => {}
@@ -217,6 +234,16 @@ async fn a_save_builds_what_it_touched_and_what_is_built_from_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_out_the_same_stops_there() {
+#[tokio::test(start_paused = true)]
+async fn a_save_is_noticed_however_much_a_container_writes() {
+    let said = session(
+        &[("attach", Act::Flood), ("prepare", Act::Miss(&[("api", "a2")])), ("build of api", Act::Make("a2")), ("render", Act::Make("m2"))],
+        &[("done 1", Then::Save("api/main.go")), ("done 2", Then::Quit)],
+    )
+    .await;
+    assert_eq!(said.last().map(String::as_str), Some("done 2"), "{said:#?}");
+}
+
     let said = session(
         &[
             ("prepare", Act::Hit("api", "a1")),

@@ -7,12 +7,10 @@ use std::time::Duration;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Env;
-use devloop_model::EventKind;
 use devloop_model::EventSink;
 use devloop_model::Outcome;
 use devloop_model::Stage;
 use devloop_model::StepId;
-use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -20,12 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Stages;
 use crate::Work;
-
-/// Returns where steps say what happens, and where that is heard.
-pub(super) fn channel() -> (EventSink, mpsc::UnboundedReceiver<EventKind>) {
-    let (sender, facts) = mpsc::unbounded_channel();
-    (EventSink::new(sender), facts)
-}
 
 /// A step that ended.
 #[derive(Debug)]
