@@ -20,6 +20,7 @@ use devloop_engine::Goal;
 use devloop_engine::ImageSource;
 use devloop_engine::Leaving;
 use devloop_engine::LiveStages;
+use devloop_engine::Pruning;
 use devloop_engine::Specs;
 use devloop_model::Change;
 use devloop_model::Diagnostic;
@@ -27,6 +28,7 @@ use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::KubectlDeploy;
 use devloop_model::Module;
+use devloop_model::Stage;
 use devloop_model::Target;
 use devloop_model::Vars;
 use devloop_render::RenderJob;
@@ -62,6 +64,7 @@ impl Pipeline {
             load_given: false,
             render: self.render_job(),
             deploy: self.deploy_groups(),
+            pruning: self.pruning(),
             ready: self.ready_spec(),
             attach: self.attach_spec(),
             delete_dry_run: false,
@@ -76,6 +79,13 @@ impl Pipeline {
     fn attach_spec(&self) -> AttachSpec {
         let Session { settings, plan, env, .. } = &self.session;
         // What pods of an earlier run said is not of this one.
+    /// A session that watches builds images again and again; what is built once is what the user wants.
+    fn pruning(&self) -> Option<Pruning> {
+        let CommandSettings::Dev(dev) = &self.session.settings.command else { return None };
+        let after = if self.checks_status() { Stage::StatusCheck } else { Stage::Deploy };
+        dev.prune.then_some(Pruning { parents: dev.prune_children, after })
+    }
+
         let logs = settings.command.follows_logs().then(|| LogSpec { since: Some(self.session.began.to_string()) });
         let forwards = ForwardSpec {
             modes: settings.deploy.forward,

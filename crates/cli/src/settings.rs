@@ -185,6 +185,8 @@ pub(crate) struct DevSettings {
     pub end_at_first_failure: bool,
     /// Whether images that the session built and replaced are deleted.
     pub prune: bool,
+    /// Whether untagged images that those were built on go with them.
+    pub prune_children: bool,
 }
 
 /// Where skaffold.yaml comes from.

@@ -20,6 +20,7 @@ pub use graph::Node;
 pub use images::ImageSource;
 pub use live::DeployGroup;
 pub use live::LiveStages;
+pub use live::Pruning;
 pub use live::Reload;
 pub use live::Reloaded;
 pub use live::Specs;

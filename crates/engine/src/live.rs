@@ -2,6 +2,7 @@
 
 mod outage;
 mod products;
+mod pruning;
 mod seen;
 mod specs;
 mod synced;
@@ -34,10 +35,13 @@ use devloop_model::Release;
 use devloop_model::Stage;
 use devloop_model::Touched;
 use devloop_render::RenderJob;
+use tokio::sync::Notify;
+use tokio::sync::RwLock;
 use tokio::sync::watch;
 
 use self::outage::Outage;
 use self::products::Products;
+pub use self::pruning::Pruning;
 pub use self::specs::DeployGroup;
 pub use self::specs::Specs;
 use self::watched::Watching;
@@ -70,6 +74,10 @@ pub struct LiveStages {
     syncer: Syncer,
     /// What is live, for whatever is attached to it.
     live: watch::Sender<Arc<Live>>,
+    /// Told when the images of a deploy run.
+    settled: Notify,
+    /// Shared by what finds or makes images until they are noted; what removes one is alone.
+    taken: RwLock<()>,
 }
 
 impl LiveStages {
@@ -87,6 +95,8 @@ impl LiveStages {
             products: Mutex::new(products),
             syncer: Syncer::new(),
             live: watch::Sender::new(Arc::default()),
+            settled: Notify::new(),
+            taken: RwLock::new(()),
         }
     }
 
@@ -156,6 +166,7 @@ impl LiveStages {
         let mut options = specs.build.clone();
         options.fresh.extend(work.fresh.iter().cloned());
         let mark = self.syncer.mark();
+        let _taken = self.taken.read().await;
         let prepared = devloop_build::prepare(&artifacts, &options, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
         let prepared: Vec<Arc<Prepared>> = prepared.into_iter().map(Arc::new).collect();
         let images = match specs.images {
@@ -189,6 +200,7 @@ impl LiveStages {
         if !platforms.is_empty() {
             cx.emit(EventKind::PlatformsResolved { artifact: artifact.clone(), platforms });
         }
+        let _taken = self.taken.read().await;
         let image = devloop_build::build(job, options, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
         if self.products().built(&prepared, &image) {
             self.note_image(&specs, &image, mark);
@@ -224,7 +236,8 @@ impl LiveStages {
         let specs = self.specs();
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
         let (manifests, images) = {
-            let products = self.products();
+            let mut products = self.products();
+            products.own.settle(false);
             (Arc::clone(&products.manifests), products.rendered.clone())
         };
         if specs.load_given {
@@ -247,6 +260,7 @@ impl LiveStages {
         let live = Arc::new(Live { images, release });
         self.products().live = Arc::clone(&live);
         self.live.send_replace(live);
+        self.settle(Stage::Deploy);
         Ok(())
     }
 
@@ -257,6 +271,7 @@ impl LiveStages {
         loop {
             let tried = devloop_deploy::wait_until_ready(&specs.ready, &live.release, cluster, cx).await;
             if outage.outlast(tried, cx).await?.is_some() {
+                self.settle(Stage::StatusCheck);
                 return Ok(());
             }
         }
@@ -286,7 +301,11 @@ impl LiveStages {
                 }
             }
         };
-        tokio::try_join!(attached, synced).map(drop).map_err(|e| e.diagnostic())
+        let pruned = async {
+            self.prune_replaced(cx).await;
+            Ok(())
+        };
+        tokio::try_join!(attached, synced, pruned).map(drop).map_err(|e| e.diagnostic())
     }
 
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
@@ -374,5 +393,9 @@ impl Stages for LiveStages {
 
     fn everything(&self) -> Touched {
         self.all()
+    }
+
+    async fn leave(&self, deleted: bool, cx: &Cx) {
+        self.prune_at_end(deleted, &cx.clone().with_env(self.specs().env.clone())).await;
     }
 }

@@ -18,6 +18,7 @@ use devloop_model::EventSink;
 use devloop_model::Facts;
 use devloop_model::Hold;
 use devloop_model::Outcome;
+use devloop_model::Progress;
 use devloop_model::Reason;
 use devloop_model::Stage;
 use devloop_model::State;
@@ -137,8 +138,11 @@ impl Session<'_> {
             }
         }
         let ended = running.outcome(leaving);
-        if running.goal.watches() && leaving.clean_up {
-            running.clean_up(&mut facts).await;
+        if running.goal.watches() {
+            if leaving.clean_up {
+                running.clean_up(&mut facts).await;
+            }
+            running.leave(&mut facts).await;
         }
         running.recorder.record(EventKind::SessionEnded { outcome: outcome_of(&ended), duration: began.elapsed() });
         ended
@@ -216,10 +220,6 @@ impl Running<'_> {
         self.recorder.record(fact);
     }
 
-    fn ended(&mut self, ended: scope::Ended) {
-        let scope::Ended { step, outcome, duration } = ended;
-        if let Some(iteration) = &mut self.iteration {
-            iteration.ended(&step, &outcome, duration);
     /// Records what was said so far, which comes before whatever follows from it: the end of a step, another one.
     fn take_said(&mut self, facts: &mut Facts) {
         for fact in facts.so_far() {
@@ -227,6 +227,10 @@ impl Running<'_> {
         }
     }
 
+    fn ended(&mut self, ended: scope::Ended) {
+        let scope::Ended { step, outcome, duration } = ended;
+        if let Some(iteration) = &mut self.iteration {
+            iteration.ended(&step, &outcome, duration);
         }
         let reconfigured = step.stage == Stage::Configure && outcome == Outcome::Succeeded;
         self.recorder.record(EventKind::StepFinished { step, outcome, duration });
@@ -307,11 +311,20 @@ impl Running<'_> {
                     self.take_said(facts);
                     self.ended(ended);
                 }
+                Some(fact) = facts.recv() => self.take(fact),
             }
         }
     }
+
+    /// Lets the stages do what is left; only a second signal ends this.
+    async fn leave(&mut self, facts: &mut Facts) {
+        let delete = StepId::of(Stage::Delete);
+        let deleted = self.recorder.state.progress(&delete) == Some(Progress::Succeeded);
+        let cx = self.scope.cx(delete, CancellationToken::new());
+        self.stages.leave(deleted, &cx).await;
+        self.take_said(facts);
+    }
 }
-                Some(fact) = facts.recv() => self.take(fact),
 
 fn outcome_of(ended: &Ended) -> Outcome {
     match ended {

@@ -26,4 +26,7 @@ pub trait Stages: Send + Sync {
 
     /// Returns what concerns everything, for changes that nobody can name.
     fn everything(&self) -> Touched;
+
+    /// Does what is left to do when a watching session ends, after what it deployed is deleted if `deleted`.
+    async fn leave(&self, deleted: bool, cx: &Cx);
 }

@@ -383,6 +383,9 @@ pub enum EventKind {
     ImagesPruned {
         /// How many.
         images: usize,
+        /// Whether the session is about to end, rather than to go on with others.
+        #[serde(default)]
+        at_end: bool,
     },
     /// Something is not as it should be, and the command goes on.
     Warned {

@@ -274,6 +274,7 @@ impl DevSettings {
             clean_up: watch.cleanup.0,
             end_at_first_failure: watch.keep_running_on_failure.is_some_and(|keep| !keep.0),
             prune: !watch.no_prune.0,
+            prune_children: !watch.no_prune_children.0,
         }
     }
 }

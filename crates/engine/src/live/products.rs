@@ -15,6 +15,7 @@ use devloop_model::Diagnostic;
 use devloop_model::ImageName;
 use devloop_model::ManifestSet;
 
+use super::pruning::Own;
 use super::seen::Seen;
 
 /// What the steps so far have made.
@@ -28,6 +29,8 @@ pub(super) struct Products {
     /// The images that `manifests` were rendered with.
     pub(super) rendered: Vec<BuiltImage>,
     pub(super) live: Arc<Live>,
+    /// What was built into a daemon and is still there.
+    pub(super) own: Own,
     /// What waits to be synced.
     pub(super) to_sync: BTreeMap<ImageName, Vec<SyncItem>>,
     /// Up to where the inputs of each artifact, when they were last looked at, have what was synced.
@@ -60,6 +63,7 @@ impl Products {
 
     /// Takes in the image of `job`, unless its inputs ask for another one by now; returns whether it was taken.
     pub(super) fn built(&mut self, job: &Prepared, image: &BuiltImage) -> bool {
+        self.own.built(image);
         let wanted = self.prepared.get(&image.artifact).is_some_and(|prepared| prepared.key == job.key);
         if wanted {
             self.images.insert(image.artifact.clone(), image.clone());

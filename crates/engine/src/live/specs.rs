@@ -12,6 +12,7 @@ use devloop_model::Artifact;
 use devloop_model::Env;
 use devloop_render::RenderJob;
 
+use super::Pruning;
 use crate::ImageSource;
 
 /// What each stage is given, resolved before the first one starts.
@@ -27,6 +28,8 @@ pub struct Specs {
     pub build: BuildOptions,
     /// The option that leaves builds out, to say so: `--dry-run=true`.
     pub builds_skipped_by: Option<&'static str>,
+    /// Whether and how images that were replaced are removed from the daemon that built them.
+    pub pruning: Option<Pruning>,
     /// Whether images that are given are put onto the nodes of a local cluster.
     pub load_given: bool,
     /// What is rendered; its images are filled in by then.

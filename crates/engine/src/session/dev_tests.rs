@@ -127,6 +127,10 @@ impl Stages for Script {
     fn everything(&self) -> Touched {
         Touched::default()
     }
+
+    async fn leave(&self, deleted: bool, cx: &Cx) {
+        cx.emit(EventKind::ImagesPruned { images: usize::from(deleted), at_end: true });
+    }
 }
 
 /// What happens when a line is said, once.
@@ -232,8 +236,40 @@ async fn a_save_builds_what_it_touched_and_what_is_built_from_it() {
     );
 }
 
+/// Returns the end of a session that is over once it is live.
+async fn end(clean_up: bool, delete: Act) -> Vec<String> {
+    let acts = BTreeMap::from([("render", VecDeque::from([Act::Make("m1")])), ("delete", VecDeque::from([delete]))]);
+    let (wake, wakes) = mpsc::channel(16);
+    let mut said = Vec::new();
+    let mut report = |event: &Event| match &event.fact {
+        EventKind::IterationEnded { .. } => {
+            wake.try_send(Wake { trigger: Trigger::Command(Command::Quit), first: Instant::now() }).unwrap();
+        }
+        EventKind::StepStarted { step, .. } if step.stage == Stage::Delete => said.push("delete".to_owned()),
+        EventKind::ImagesPruned { images, .. } => said.push(format!("left after {images} deletes")),
+        EventKind::SessionEnded { .. } => said.push("ended".to_owned()),
+        _ => {}
+    };
+    let session = Session {
+        goal: Goal::dev(true),
+        stages: Arc::new(Script(Mutex::new(acts))),
+        opening: Vec::new(),
+        wakes,
+        leaving: Leaving { clean_up, at_first_failure: false },
+        report: &mut report,
+        cancel: CancellationToken::new(),
+    };
+    session.run().await;
+    said
+}
+
 #[tokio::test(start_paused = true)]
-async fn what_comes_out_the_same_stops_there() {
+async fn stages_leave_after_what_was_deployed_is_deleted() {
+    assert_eq!(end(true, Act::Nothing).await, ["delete", "left after 1 deletes", "ended"]);
+    assert_eq!(end(true, Act::Fail).await, ["delete", "left after 0 deletes", "ended"]);
+    assert_eq!(end(false, Act::Nothing).await, ["left after 0 deletes", "ended"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_save_is_noticed_however_much_a_container_writes() {
     let said = session(
@@ -244,6 +280,8 @@ async fn a_save_is_noticed_however_much_a_container_writes() {
     assert_eq!(said.last().map(String::as_str), Some("done 2"), "{said:#?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_comes_out_the_same_stops_there() {
     let said = session(
         &[
             ("prepare", Act::Hit("api", "a1")),

@@ -42,6 +42,8 @@ impl Stages for Script {
         Touched::default()
     }
 
+    async fn leave(&self, _: bool, _: &Cx) {}
+
     async fn run(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
         let act = self.0.lock().unwrap().remove(&work.step.to_string());
         match act {

@@ -224,7 +224,7 @@ pub(super) fn breakdown(parts: &[Part], wrote: bool, synced: (usize, usize)) -> 
 }
 
 /// Returns `1 file`, `3 files`.
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

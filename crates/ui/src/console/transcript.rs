@@ -28,6 +28,7 @@ use super::paint::Paint;
 use super::readiness::Readiness;
 use super::saves::Saves;
 use super::turns::Turns;
+use super::saves::count;
 
 /// What was said so far, as far as the next line depends on it.
 #[derive(Debug)]
@@ -131,7 +132,8 @@ impl Transcript {
             | EventKind::PortForwarded { .. }
             | EventKind::UrlAnswered { .. } => Vec::new(),
             EventKind::ApiServed { url } => self.info(&format!("the API of this session is at {url}")),
-            EventKind::ImagesPruned { .. } => vec![Line::main("Pruning images...")],
+            EventKind::ImagesPruned { at_end: true, .. } => vec![Line::main("Pruning images...")],
+            EventKind::ImagesPruned { images, .. } => self.info(&format!("{} pruned", count(*images, "image"))),
             EventKind::ImageLoaded { image, into } => self.loaded(image, into),
             EventKind::ImagesResolved { images } => self.resolved(images),
             EventKind::ObjectChanged { object, change } => vec![changed(object, *change)],
