@@ -76,6 +76,10 @@ impl Bars {
             }
             bar.tick();
         }
+        // Terminals are not drawn on for every change, and after the last of several nothing may come to draw it.
+        if let Some(last) = self.foot.last() {
+            last.force_draw();
+        }
     }
 
     /// Shows what an event changes.
@@ -285,6 +289,16 @@ mod tests {
             ⠁ status check 1/3 ready; statefulset/db: 0 of 1 is up
             "
         );
+    }
+
+    #[test]
+    fn the_last_rows_of_the_foot_are_drawn_however_fast_they_came() {
+        let terminal = InMemoryTerm::new(10, 80);
+        let mut bars = Bars::new(ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 1), false);
+        for number in 1..=100 {
+            bars.show(&[format!("state {number}"), "keys".to_owned()]);
+        }
+        assert_eq!(terminal.contents(), "state 100\nkeys");
     }
 
     #[test]

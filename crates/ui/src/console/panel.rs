@@ -74,12 +74,22 @@ impl Panel {
         }
         match &snapshot.iteration {
             Some(iteration) => match &iteration.outcome {
-                Outcome::Failed { diagnostic } => Line::new(Paint::Red, format!("✗ save {}", iteration.save))
-                    .and(Paint::Plain, format!(": {} — waiting for the next save", diagnostic.what)),
+                Outcome::Failed { diagnostic } => failed(iteration.save, &diagnostic.what),
                 _ => Line::new(Paint::Green, format!("● {files}")).and(Paint::Plain, self.runs()),
             },
-            None => Line::new(Paint::Main, "◐ starting"),
+            None => match self.failure() {
+                Some(what) => failed(snapshot.save, what),
+                None => Line::new(Paint::Main, "◐ starting"),
+            },
         }
+    }
+
+    /// Returns what failed before any pass has ended.
+    fn failure(&self) -> Option<&str> {
+        self.snapshot.steps.iter().find_map(|record| match &record.outcome {
+            Some(Outcome::Failed { diagnostic }) => Some(diagnostic.what.as_str()),
+            _ => None,
+        })
     }
 
     /// Returns which save each artifact runs; one number where they agree.
@@ -107,6 +117,12 @@ impl Panel {
         let text = format!("  save {}{steps} ({})", iteration.save, saves::seconds(iteration.duration));
         (!steps.is_empty()).then(|| Line::new(Paint::Dim, text))
     }
+}
+
+fn failed(save: u64, what: &str) -> Line {
+    let name = if save > 1 { format!("✗ save {save}") } else { "✗ first pass".to_owned() };
+    // What failed may be cut, and stands above.
+    Line::new(Paint::Red, name).and(Paint::Plain, format!(" failed, waiting for the next save: {what}"))
 }
 
 fn doing(stage: Stage, artifact: Option<&devloop_model::ImageName>) -> String {
@@ -160,4 +176,48 @@ fn forwarded(forward: &Forward) -> Line {
         ForwardState::Ready { .. } | ForwardState::Closed => String::new(),
     };
     line.and(Paint::Link, url).and(Paint::Dim, format!(" → {}/{}{why}", source.kind, source.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use devloop_model::Diagnostic;
+    use devloop_model::StepId;
+    use devloop_model::Touched;
+
+    use super::super::sample;
+    use super::*;
+
+    fn state(facts: &[EventKind]) -> String {
+        let mut panel = Panel::default();
+        for event in sample::events(facts.to_vec()) {
+            panel.apply(&event);
+        }
+        panel.state().text()
+    }
+
+    #[test]
+    fn a_first_pass_that_failed_says_what_failed_and_that_it_waits() {
+        let (build, outcome) = (
+            StepId::build(sample::name("web")),
+            Outcome::Failed { diagnostic: Diagnostic::error("build/failed", "build of `web` failed").because("exit status 1") },
+        );
+        let ended = EventKind::IterationEnded { save: 1, outcome: outcome.clone(), duration: Duration::ZERO, parts: Vec::new() };
+        let facts = [
+            EventKind::Triggered { save: 1, touched: Touched::default(), waited: Duration::ZERO },
+            sample::started(build.clone()),
+            sample::finished(build, outcome),
+            ended,
+        ];
+        for (count, row) in [
+            (1, "◐ starting"),
+            (2, "◐ save 1: building web"),
+            // What failed is known before the pass has ended.
+            (3, "✗ first pass failed, waiting for the next save: build of `web` failed"),
+            (4, "✗ first pass failed, waiting for the next save: build of `web` failed"),
+        ] {
+            assert_eq!(state(&facts[..count]), row, "after {count}");
+        }
+    }
 }
