@@ -6,6 +6,7 @@ mod duration;
 mod hands;
 mod lasting;
 mod logs;
+mod muted;
 mod paint;
 mod panel;
 mod readiness;
@@ -65,7 +66,7 @@ pub enum Verbosity {
     Debug,
 }
 
-/// Stages whose own lines are hidden (`--mute-logs`); their results are not.
+/// Stages whose own lines are hidden (`--mute-logs`) unless they fail; their results are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mute {
     /// Lines of builders.

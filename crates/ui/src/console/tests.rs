@@ -204,6 +204,57 @@ fn muted_stages_say_only_their_results() {
     assert!(text.contains("Build [web] succeeded") && text.contains("deployment/web is ready."), "{text}");
 }
 
+/// What is said of a step that says a line and ends so, with everything muted.
+fn muted(step: &StepId, outcome: Outcome) -> String {
+    let settings = ConsoleSettings { mute: Mute { build: true, deploy: true, status_check: true }, ..ConsoleSettings::default() };
+    let waits = EventKind::Readiness {
+        object: sample::object("apps", "Deployment", "web"),
+        ready: false,
+        message: "0 of 1 is up".into(),
+        pending: 1,
+        total: 1,
+    };
+    let mut facts = vec![
+        EventKind::SessionStarted { version: "0.1.0".into(), command: "run".into() },
+        started(step.clone()),
+        EventKind::StepLog { step: step.clone(), stream: Stream::Stderr, line: "login with hunter2".into() },
+    ];
+    facts.extend((step.stage == Stage::StatusCheck).then_some(waits));
+    facts.push(finished(step.clone(), outcome));
+    played(settings, &sample::events(facts))
+}
+
+#[test]
+fn muted_lines_of_what_fails_are_shown() {
+    insta::assert_snapshot!(muted(&StepId::build(name("web")), failure()), @r"
+    Starting build...
+    Building [web]...
+    login with ***
+    stderr: error[build/failed]: build of `web` failed
+    stderr:   #2 make: *** [all] Error 1
+    stderr: help: correct the Dockerfile
+    ");
+    insta::assert_snapshot!(muted(&StepId::of(Stage::Deploy), failure()), @r"
+    Starting deploy...
+     - login with ***
+    stderr: error[build/failed]: build of `web` failed
+    stderr:   #2 make: *** [all] Error 1
+    stderr: help: correct the Dockerfile
+    ");
+    insta::assert_snapshot!(muted(&StepId::of(Stage::StatusCheck), failure()), @r"
+    Waiting for deployments to stabilize...
+    login with ***
+     - deployment/web: 0 of 1 is up
+    stderr: error[build/failed]: build of `web` failed
+    stderr:   #2 make: *** [all] Error 1
+    stderr: help: correct the Dockerfile
+    ");
+    for step in [StepId::build(name("web")), StepId::of(Stage::Deploy), StepId::of(Stage::StatusCheck)] {
+        let text = muted(&step, Outcome::Succeeded);
+        assert!(!text.contains("***") && !text.contains("is up"), "{text}");
+    }
+}
+
 #[test]
 fn delete_and_tail_have_their_words() {
     let facts = vec![

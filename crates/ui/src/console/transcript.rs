@@ -23,12 +23,13 @@ use super::Verbosity;
 use super::diagnostic;
 use super::duration::humanize;
 use super::logs::PodLogs;
+use super::muted::Muted;
 use super::paint::Line;
 use super::paint::Paint;
 use super::readiness::Readiness;
 use super::saves::Saves;
-use super::turns::Turns;
 use super::saves::count;
+use super::turns::Turns;
 
 /// What was said so far, as far as the next line depends on it.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub(crate) struct Transcript {
     /// What was said of each object that is waited for.
     readiness: Readiness,
     saves: Saves,
+    muted: Muted,
     said: Said,
 }
 
@@ -73,6 +75,7 @@ impl Transcript {
             loading_into: None,
             readiness: Readiness::default(),
             saves: Saves::default(),
+            muted: Muted::default(),
             said: Said::default(),
         }
     }
@@ -83,11 +86,33 @@ impl Transcript {
 
     /// Returns the lines that an event adds, after those that only waited for time to pass.
     pub(crate) fn lines(&mut self, event: &Event) -> Vec<Line> {
-        let own = self.saves.lines(event);
+        let own = if self.mute(&event.fact) { Some(Vec::new()) } else { self.saves.lines(event) };
         let own = own.unwrap_or_else(|| self.lines_of(event));
         let mut lines = self.readiness.due(event.at);
         lines.extend(own);
         lines
+    }
+
+    /// Keeps what is not shown unless its step fails; returns whether that is all.
+    fn mute(&mut self, fact: &EventKind) -> bool {
+        let mute = self.settings.mute;
+        let (step, line) = match fact {
+            EventKind::StepLog { step, line, .. } => (step.clone(), of_step(step, line)),
+            EventKind::Readiness { object, ready: false, message, .. } => {
+                (StepId::of(Stage::StatusCheck), Line::new(Paint::Plain, waits(object, message)))
+            }
+            _ => return false,
+        };
+        let muted = match step.stage {
+            Stage::Build => mute.build,
+            Stage::Deploy | Stage::Render => mute.deploy,
+            Stage::StatusCheck => mute.status_check,
+            _ => false,
+        };
+        if muted {
+            self.muted.keep(&step, line);
+        }
+        muted
     }
 
     fn lines_of(&mut self, event: &Event) -> Vec<Line> {
@@ -141,9 +166,8 @@ impl Transcript {
                 let left = if *pending > 0 { format!(" [{pending}/{total} deployment(s) still pending]") } else { String::new() };
                 self.readiness.ready(object, format!(" - {} is ready.{left}", waited_for(object)), event.at).into_iter().collect()
             }
-            EventKind::Readiness { .. } if self.settings.mute.status_check => Vec::new(),
             EventKind::Readiness { object, message, .. } => {
-                self.readiness.pending(object, format!(" - {}: {message}", waited_for(object)), event.at).into_iter().collect()
+                self.readiness.pending(object, waits(object, message), event.at).into_iter().collect()
             }
             EventKind::PodLog { pod, container, artifact, line, .. } => vec![self.logs.line(pod, container, artifact.as_ref(), line)],
             EventKind::Warned { diagnostic } => self.warned(diagnostic),
@@ -203,14 +227,9 @@ impl Transcript {
     }
 
     fn log(&mut self, step: &StepId, line: &str) -> Vec<Line> {
-        let mute = self.settings.mute;
         match (step.stage, &step.artifact) {
-            (Stage::Build, _) if mute.build => Vec::new(),
-            (Stage::Deploy | Stage::Render, _) if mute.deploy => Vec::new(),
-            (Stage::StatusCheck, _) if mute.status_check => Vec::new(),
-            (Stage::Build, Some(artifact)) => self.of_build(artifact, Line::new(Paint::Plain, line)),
-            (Stage::Deploy | Stage::Delete, _) => vec![Line::new(Paint::Plain, format!(" - {}", line.strip_prefix(" - ").unwrap_or(line)))],
-            _ => vec![Line::new(Paint::Plain, line)],
+            (Stage::Build, Some(artifact)) => self.of_build(artifact, of_step(step, line)),
+            _ => vec![of_step(step, line)],
         }
     }
 
@@ -227,13 +246,14 @@ impl Transcript {
         if step.stage == Stage::StatusCheck {
             self.readiness.clear();
         }
+        let kept = self.muted.take(step);
         let mut lines = match (outcome, &step.artifact) {
             (Outcome::Succeeded, Some(artifact)) => self.of_build(artifact, Line::main(format!("Build [{artifact}] succeeded"))),
             (Outcome::Cancelled, Some(artifact)) => {
                 self.of_build(artifact, Line::new(Paint::Yellow, format!("Build [{artifact}] was canceled")))
             }
             (Outcome::Failed { diagnostic }, Some(artifact)) => {
-                let mut lines = Vec::new();
+                let mut lines: Vec<Line> = kept.into_iter().flat_map(|line| self.of_build(artifact, line)).collect();
                 if self.parallel {
                     lines.extend(self.of_build(artifact, Line::new(Paint::Red, format!("Build [{artifact}] failed: {}", diagnostic.what))));
                 }
@@ -244,7 +264,7 @@ impl Transcript {
             }
             (Outcome::Failed { diagnostic }, None) => {
                 self.said.failed = true;
-                vec![diagnostic::line(diagnostic)]
+                kept.into_iter().chain([diagnostic::line(diagnostic)]).collect()
             }
             (Outcome::Succeeded, None) if step.stage == Stage::StatusCheck => vec![Line::main(format!("Deployments stabilized in {took}"))],
             (Outcome::Succeeded | Outcome::Cancelled, None) => Vec::new(),
@@ -299,6 +319,19 @@ impl Transcript {
         }
         lines
     }
+}
+
+/// Returns a line of a step as it is shown.
+fn of_step(step: &StepId, line: &str) -> Line {
+    match step.stage {
+        Stage::Deploy | Stage::Delete => Line::new(Paint::Plain, format!(" - {}", line.strip_prefix(" - ").unwrap_or(line))),
+        _ => Line::new(Paint::Plain, line),
+    }
+}
+
+/// Returns what an object that is not ready waits for.
+fn waits(object: &ObjectKey, message: &str) -> String {
+    format!(" - {}: {message}", waited_for(object))
 }
 
 /// Returns what was resolved before anything ran.
