@@ -32,6 +32,7 @@ use devloop_model::Stage;
 use devloop_model::Target;
 use devloop_model::Vars;
 use devloop_render::RenderJob;
+use devloop_ui::Redactor;
 use devloop_ui::Reporter;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,8 @@ pub(crate) struct Pipeline {
     pub(crate) session: Session,
     pub(crate) target: Target,
     pub(crate) cancel: CancellationToken,
+    /// Knows what must never be shown, wherever it is shown.
+    pub(crate) redactor: Redactor,
     /// What is in the cluster because of this session, to be said where it is left behind.
     pub(crate) standing: Standing,
 }
@@ -61,10 +64,10 @@ impl Pipeline {
             images,
             build: self.build_options(),
             builds_skipped_by: None,
+            pruning: self.pruning(),
             load_given: false,
             render: self.render_job(),
             deploy: self.deploy_groups(),
-            pruning: self.pruning(),
             ready: self.ready_spec(),
             attach: self.attach_spec(),
             delete_dry_run: false,
@@ -76,9 +79,6 @@ impl Pipeline {
         }
     }
 
-    fn attach_spec(&self) -> AttachSpec {
-        let Session { settings, plan, env, .. } = &self.session;
-        // What pods of an earlier run said is not of this one.
     /// A session that watches builds images again and again; what is built once is what the user wants.
     fn pruning(&self) -> Option<Pruning> {
         let CommandSettings::Dev(dev) = &self.session.settings.command else { return None };
@@ -86,6 +86,9 @@ impl Pipeline {
         dev.prune.then_some(Pruning { parents: dev.prune_children, after })
     }
 
+    fn attach_spec(&self) -> AttachSpec {
+        let Session { settings, plan, env, .. } = &self.session;
+        // What pods of an earlier run said is not of this one.
         let logs = settings.command.follows_logs().then(|| LogSpec { since: Some(self.session.began.to_string()) });
         let forwards = ForwardSpec {
             modes: settings.deploy.forward,

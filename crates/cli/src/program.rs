@@ -136,13 +136,14 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     }
     let session = Session::open(settings, env)?;
     let one = |diagnostic: Diagnostic| vec![diagnostic];
-    let mut reporter = reporter(&session).map_err(one)?;
+    let redactor = Redactor::new(crate::session::secrets(&session.plan, &session.env));
+    let mut reporter = reporter(&session, &redactor).map_err(one)?;
     let target = match target(&session, &cancel).await {
         // The user stopped it: nothing has begun.
         _ if cancel.is_cancelled() => return Ok(Exit::Done),
         target => target.map_err(one)?,
     };
-    let pipeline = Pipeline { session, target, cancel, standing };
+    let pipeline = Pipeline { session, target, cancel, redactor, standing };
     let serving = Serving::if_asked(&pipeline, &mut reporter).map_err(one)?;
     let reporter = Mutex::new(reporter);
     let exit = run_command(&pipeline, &reporter).await;
@@ -241,9 +242,8 @@ fn offline_target(session: &Session) -> Target {
     }
 }
 
-fn reporter(session: &Session) -> Result<Reporter, Diagnostic> {
+fn reporter(session: &Session, redactor: &Redactor) -> Result<Reporter, Diagnostic> {
     let Settings { console, api, .. } = &session.settings;
-    let redactor = Redactor::new(crate::session::secrets(&session.plan, &session.env));
     let mut reporter = if console.json {
         Reporter::json(redactor.clone())
     } else {
@@ -252,7 +252,7 @@ fn reporter(session: &Session) -> Result<Reporter, Diagnostic> {
     };
     if let Some(file) = &api.log {
         let unwritable = |error: std::io::Error| output::unwritable(&file.display().to_string(), &error);
-        reporter.record(EventLog::append(file, redactor).map_err(unwritable)?);
+        reporter.record(EventLog::append(file, redactor.clone()).map_err(unwritable)?);
     }
     Ok(reporter)
 }

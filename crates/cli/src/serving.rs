@@ -6,7 +6,6 @@ use devloop_model::Diagnostic;
 use devloop_model::Timestamp;
 use devloop_ui::Api;
 use devloop_ui::ApiSettings;
-use devloop_ui::Redactor;
 use devloop_ui::Reporter;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -76,7 +75,7 @@ impl Serving {
         let listener = session_api::listen(pipeline.session.settings.api.port).map_err(|error| error.diagnostic())?;
         let settings = ApiSettings {
             token: token.map(str::to_owned),
-            redactor: Redactor::new(crate::session::secrets(&pipeline.session.plan, &pipeline.session.env)),
+            redactor: pipeline.redactor.clone(),
             config: about.config.map(|path| path.display().to_string()),
             directory: Some(about.directory.display().to_string()),
         };

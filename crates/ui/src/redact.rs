@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::sync::RwLockReadGuard;
 
 use regex::Regex;
 use serde_json::Value;
@@ -12,10 +16,11 @@ const MASK: &str = "***";
 /// Shorter secrets are left: they would tear holes into ordinary words, and protect nothing.
 const SHORTEST: usize = 4;
 
-/// Takes known secrets, and what looks like one, out of texts.
+/// Takes known secrets, and what looks like one, out of texts; its clones learn with it.
 #[derive(Clone)]
 pub struct Redactor {
-    secrets: Vec<String>,
+    /// The longest first, so that a secret which holds another goes as a whole.
+    secrets: Arc<RwLock<Vec<String>>>,
     patterns: Vec<Regex>,
 }
 
@@ -38,7 +43,18 @@ impl Redactor {
     ///
     /// A value of several lines is also found line by line, as logs show it.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut secrets: Vec<String> = Vec::new();
+        let patterns =
+            PATTERNS.iter().map(|pattern| Regex::new(pattern).expect("the patterns are constants, and a test compiles them")).collect();
+        let redactor = Self { secrets: Arc::default(), patterns };
+        redactor.learn(values);
+        redactor
+    }
+
+    /// Takes these values out from now on, here and in all clones, beside those known before.
+    pub fn learn(&self, values: impl IntoIterator<Item = String>) {
+        // A panic elsewhere leaves a whole list behind: it is written in one go.
+        let mut known = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        let mut secrets = known.clone();
         for value in values {
             let value = value.trim();
             let lines = value.lines().map(str::trim).filter(|line| line.len() >= 2 * SHORTEST);
@@ -46,18 +62,19 @@ impl Redactor {
             secrets.push(value.to_owned());
         }
         secrets.retain(|secret| secret.len() >= SHORTEST);
-        // The longest first, so that a secret which holds another goes as a whole.
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         secrets.dedup();
-        let patterns =
-            PATTERNS.iter().map(|pattern| Regex::new(pattern).expect("the patterns are constants, and a test compiles them")).collect();
-        Self { secrets, patterns }
+        *known = secrets;
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Vec<String>> {
+        self.secrets.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the text without secrets.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut clean = Cow::Borrowed(text);
-        for secret in &self.secrets {
+        for secret in self.known().iter() {
             if clean.contains(secret.as_str()) {
                 clean = Cow::Owned(clean.replace(secret.as_str(), MASK));
             }
@@ -96,7 +113,7 @@ impl Default for Redactor {
 impl fmt::Debug for Redactor {
     /// How many, never which.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redactor").field("secrets", &self.secrets.len()).finish_non_exhaustive()
+        f.debug_struct("Redactor").field("secrets", &self.known().len()).finish_non_exhaustive()
     }
 }
 
@@ -122,6 +139,17 @@ mod tests {
         ] {
             assert_eq!(redactor.text(text), clean);
         }
+    }
+
+    #[test]
+    fn clones_learn_what_comes_later_and_forget_nothing() {
+        let redactor = Redactor::new(["hunter2".to_owned()]);
+        let shown = redactor.clone();
+        assert_eq!(shown.text("hunter2 and correct-horse"), "*** and correct-horse");
+        redactor.learn(["correct-horse".to_owned(), "hunter2".to_owned()]);
+        assert_eq!(shown.text("hunter2 and correct-horse"), "*** and ***");
+        redactor.learn([]);
+        assert_eq!(shown.text("hunter2 and correct-horse"), "*** and ***");
     }
 
     #[test]

@@ -19,7 +19,6 @@ use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::EventKind;
 use devloop_model::Key;
-use devloop_model::Target;
 use devloop_model::Trigger;
 use devloop_ui::KeyAction;
 use devloop_ui::Reporter;
@@ -40,7 +39,6 @@ use crate::pipeline::Standing;
 use crate::serving::Serving;
 use crate::session::Session;
 use crate::settings::DevSettings;
-use crate::settings::Settings;
 
 /// How many wakes may wait for the loop; the one that would be too many waits itself.
 const WAKES: usize = 64;
@@ -61,7 +59,7 @@ pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex
     let (_keys, keys) = pressed(pipeline);
     let stages = LiveStages::new(pipeline.specs(ImageSource::Build), pipeline.session.clients.clone())
         .watching(Arc::clone(&watcher))
-        .reloading(reload(pipeline.session.settings.clone(), pipeline.target.clone()));
+        .reloading(reload(pipeline));
     let manual = dev.manual.iter().map(|stage| EventKind::AutoSwitched { stage: *stage, enabled: false });
     let mut report = pipeline.reporting(reporter);
     let session = devloop_engine::Session {
@@ -168,15 +166,18 @@ impl Hands<'_> {
 }
 
 /// Returns what reads the configuration again, as the command line asks for it; the target stays what it was.
-fn reload(settings: Settings, target: Target) -> Reload {
+fn reload(pipeline: &Pipeline) -> Reload {
+    let (settings, target, redactor) = (pipeline.session.settings.clone(), pipeline.target.clone(), pipeline.redactor.clone());
     Arc::new(move || {
         let env = environment::read().map_err(|diagnostic| vec![diagnostic])?;
         let session = Session::open(settings.clone(), env)?;
+        redactor.learn(crate::session::secrets(&session.plan, &session.env));
         let asked = session.settings.target.context.as_ref().or(session.plan.deploy.kube_context.as_ref());
         if asked.is_some() && asked != target.context.as_ref() {
             return Err(vec![another_context(asked.map_or("", String::as_str))]);
         }
-        let pipeline = Pipeline { session, target: target.clone(), cancel: CancellationToken::new(), standing: Standing::default() };
+        let (cancel, standing) = (CancellationToken::new(), Standing::default());
+        let pipeline = Pipeline { session, target: target.clone(), cancel, redactor: redactor.clone(), standing };
         Ok(Reloaded { specs: pipeline.specs(ImageSource::Build), facts: pipeline.loaded() })
     })
 }
@@ -185,4 +186,53 @@ fn another_context(context: &str) -> Diagnostic {
     Diagnostic::error("dev/another-context", format!("the configuration now names the Kubernetes context `{context}`"))
         .because("a session stays in the cluster that it began in")
         .help("end this session and start another")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use devloop_model::Delivery;
+    use devloop_model::Namespace;
+    use devloop_model::Target;
+    use devloop_ui::Redactor;
+
+    use super::*;
+    use crate::args;
+    use crate::settings::Settings;
+
+    fn config(secrets: &str) -> String {
+        format!(
+            "apiVersion: skaffold/v4beta14\nkind: Config\nbuild:\n  artifacts:\n    - image: web\n      docker:\n        \
+             dockerfile: Dockerfile\n{secrets}"
+        )
+    }
+
+    #[test]
+    fn secrets_that_a_changed_configuration_adds_are_never_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, secret) = (dir.path().join("skaffold.yaml"), dir.path().join("npm"));
+        fs::write(&file, config("")).unwrap();
+        fs::write(&secret, "correct-horse\n").unwrap();
+        let env = environment::read().unwrap();
+        let line = ["devloop", "dev", "-f", file.to_str().unwrap(), "--kubeconfig", "/dev/null"];
+        let settings = Settings::resolve(args::parse(line.into_iter().map(Into::into), &env).unwrap().cli, &env).unwrap();
+        let target = Target {
+            context: None,
+            namespace: Namespace("default".to_owned()),
+            namespace_is_forced: false,
+            delivery: Delivery::Push,
+            default_repo: None,
+            multi_level_repo: false,
+            node_platforms: Vec::new(),
+        };
+        let session = Session::open(settings, env).unwrap();
+        let (cancel, standing) = (CancellationToken::new(), Standing::default());
+        let pipeline = Pipeline { session, target, cancel, redactor: Redactor::default(), standing };
+        let reload = reload(&pipeline);
+        assert_eq!(pipeline.redactor.text("a correct-horse"), "a correct-horse");
+        fs::write(&file, config(&format!("        secrets:\n          - id: npm\n            src: {}\n", secret.display()))).unwrap();
+        reload().unwrap();
+        assert_eq!(pipeline.redactor.text("a correct-horse"), "a ***");
+    }
 }
