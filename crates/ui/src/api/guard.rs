@@ -21,8 +21,9 @@ impl Guard {
     /// Lets a request through.
     ///
     /// A page of the web can make a browser send requests here. It cannot choose their `Host`, which is the page's
-    /// own name when that name was pointed at this machine (DNS rebinding), nor their `Origin`; and without asking
-    /// first, which is never answered, it cannot send JSON.
+    /// own name when that name was pointed at this machine (DNS rebinding), nor their `Origin`, nor leave that out of
+    /// anything that changes something; and without asking first, which is never answered, it cannot send JSON. So only
+    /// programs other than browsers, such as `curl -d`, may send JSON under another name.
     ///
     /// # Errors
     /// When it may come from a web page, or lacks the token.
@@ -43,7 +44,7 @@ impl Guard {
                 return Err(Failure::unauthenticated("send the token of the session file as `Authorization: Bearer TOKEN`"));
             }
         }
-        if !matches!(*method, Method::GET | Method::HEAD) && !is_json(headers) {
+        if !matches!(*method, Method::GET | Method::HEAD) && !is_json(headers) && is_of_browser(headers) {
             return Err(Failure::unsupported("send JSON, with `Content-Type: application/json`"));
         }
         Ok(())
@@ -57,6 +58,11 @@ impl Guard {
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Browsers name the origin of every request that changes something, and the newer ones what it has to do with the page.
+fn is_of_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -74,6 +80,8 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+
+    const FORM: &str = "application/x-www-form-urlencoded";
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
@@ -96,10 +104,19 @@ mod tests {
             (Method::GET, vec![("host", "127.0.0.1:50052"), ("origin", "http://evil.example")], Some(403)),
             (Method::GET, vec![("host", "127.0.0.1:50052"), ("origin", "https://127.0.0.1:50052")], Some(403)),
             (Method::GET, vec![("host", "127.0.0.1:50052"), ("origin", "null")], Some(403)),
-            (Method::POST, vec![("host", "127.0.0.1:50052")], Some(415)),
-            (Method::PUT, vec![("host", "127.0.0.1:50052"), ("content-type", "text/plain")], Some(415)),
-            (Method::POST, vec![("host", "127.0.0.1:50052"), ("content-type", "application/x-www-form-urlencoded")], Some(415)),
-            (Method::DELETE, vec![("host", "127.0.0.1:50052"), ("content-type", "application/jsonp")], Some(415)),
+            // What curl sends, and what a page could.
+            (Method::POST, vec![("host", "127.0.0.1:50052")], None),
+            (Method::POST, vec![("host", "127.0.0.1:50052"), ("content-type", FORM)], None),
+            (Method::POST, vec![("host", "127.0.0.1:50052"), ("content-type", FORM), ("origin", "http://evil.example")], Some(403)),
+            (Method::POST, vec![("host", "127.0.0.1:50052"), ("content-type", FORM), ("origin", "null")], Some(403)),
+            (Method::POST, vec![("host", "127.0.0.1:50052"), ("origin", "http://127.0.0.1:50052")], Some(415)),
+            (Method::POST, vec![("host", "127.0.0.1:50052"), ("content-type", FORM), ("origin", "http://127.0.0.1:50052")], Some(415)),
+            (Method::PUT, vec![("host", "127.0.0.1:50052"), ("content-type", "text/plain"), ("sec-fetch-site", "cross-site")], Some(415)),
+            (
+                Method::DELETE,
+                vec![("host", "127.0.0.1:50052"), ("content-type", "application/jsonp"), ("sec-fetch-site", "none")],
+                Some(415),
+            ),
         ] {
             let answer = open.check(&method, &headers(&pairs)).err().map(|failure| failure.status.as_u16());
             assert_eq!(answer, status, "{method} {pairs:?}");

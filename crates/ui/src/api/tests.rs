@@ -65,11 +65,25 @@ async fn web_pages_and_strangers_are_refused() {
     ] {
         assert_eq!(server.raw(&format!("GET /v1/session HTTP/1.1\r\n{head}\r\n\r\n")).await.status, status, "{head}");
     }
-    let form = format!("POST /v1/execute HTTP/1.1\r\nHost: {own}\r\n{token}\r\nContent-Type: application/x-www-form-urlencoded\r\n");
+    let form = format!(
+        "POST /v1/execute HTTP/1.1\r\nHost: {own}\r\n{token}\r\nOrigin: http://{own}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    );
     let refused = server.raw(&format!("{form}Content-Length: 10\r\n\r\nbuild=true")).await;
     assert_eq!((refused.status, &refused.json()["message"]), (415, &json!("send JSON, with `Content-Type: application/json`")));
     assert!(server.commands.try_recv().is_err(), "nothing was asked of the loop");
     assert!(refused.header("access-control-allow-origin").is_none());
+}
+
+#[tokio::test]
+async fn what_curl_sends_without_a_content_type_is_json() {
+    let mut server = Server::start(None);
+    let (own, body) = (format!("localhost:{}", server.port), r#"{"build":true}"#);
+    let head = format!("POST /v1/execute HTTP/1.1\r\nHost: {own}\r\nContent-Type: application/x-www-form-urlencoded");
+    let answer = server.raw(&format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(server.commands.try_recv().unwrap(), Command::Execute { build: true, sync: false, deploy: false });
+    let form = "build=true";
+    assert_eq!(server.raw(&format!("{head}\r\nContent-Length: {}\r\n\r\n{form}", form.len())).await.status, 400);
 }
 
 #[tokio::test]
