@@ -151,6 +151,39 @@ async fn an_image_is_loaded_into_the_nodes_that_lack_it() {
 
 #[tokio::test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run `integration/test`")]
+async fn an_image_goes_from_its_daemon_unless_a_container_uses_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = format!("old{}", folder.path().file_name().unwrap().to_string_lossy().to_lowercase().replace('.', ""));
+    let node = Node::start(&[]);
+    std::fs::write(folder.path().join("Dockerfile"), "FROM localhost:5000/busybox\nCOPY a /a\nCMD [\"sleep\", \"1000\"]\n").unwrap();
+    let env = Env::new(node.environment.iter().cloned().collect::<BTreeMap<_, _>>());
+    let clients = Clients::new(ClientSettings { env: env.clone(), ..ClientSettings::default() });
+    let options = options(LoadInto::Daemon, folder.path());
+    let cx = Cx::new(StepId::of(Stage::Build), env, EventSink::none(), CancellationToken::new());
+    let mut built = Vec::new();
+    for content in ["first", "second"] {
+        std::fs::write(folder.path().join("a"), format!("{content} {image}")).unwrap();
+        let artifacts = [artifact(folder.path(), &image, LocalBuild::default())];
+        let prepared = devloop_build::prepare(&artifacts, &options, &clients, &cx).await.unwrap().remove(0);
+        built.push(devloop_build::build(BuildJob { prepared, required: Vec::new() }, &options, &clients, &cx).await.unwrap());
+    }
+    let [first, second] = &built[..] else { unreachable!("two were built") };
+    let docker = clients.docker(&cx).await.unwrap();
+    let container = node.docker(&["run", "-d", "--rm", &first.deployed()]);
+    assert!(!devloop_build::remove(first, true, &clients, &cx).await.unwrap(), "a container uses it");
+    assert!(docker.image_id(&first.deployed(), &cx).await.unwrap().is_some());
+    node.docker(&["rm", "-f", container.trim()]);
+    assert!(devloop_build::remove(first, true, &clients, &cx).await.unwrap());
+    assert!(docker.image_id(&first.deployed(), &cx).await.unwrap().is_none());
+    for name in [second.deployed(), second.tagged()] {
+        assert!(docker.image_id(&name, &cx).await.unwrap().is_some(), "{name} is of the later build");
+    }
+    assert!(devloop_build::remove(second, true, &clients, &cx).await.unwrap());
+    assert!(docker.image_id(&second.tagged(), &cx).await.unwrap().is_none());
+}
+
+#[tokio::test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run `integration/test`")]
 async fn the_docker_command_builds_where_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let image = format!("cli{}", folder.path().file_name().unwrap().to_string_lossy().to_lowercase().replace('.', ""));
