@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::environment;
 use crate::exit::Exit;
+use crate::modules::Repos;
 use crate::pipeline::Pipeline;
 use crate::pipeline::Standing;
 use crate::serving::Serving;
@@ -61,7 +62,7 @@ pub(crate) async fn run(pipeline: &Pipeline, dev: &DevSettings, reporter: &Mutex
     let (_keys, keys) = pressed(pipeline);
     let stages = LiveStages::new(pipeline.specs(ImageSource::Build), pipeline.session.clients.clone())
         .watching(Arc::clone(&watcher))
-        .reloading(reload(pipeline.session.settings.clone(), pipeline.target.clone()));
+        .reloading(reload(pipeline.session.settings.clone(), pipeline.session.repos.clone(), pipeline.target.clone()));
     let manual = dev.manual.iter().map(|stage| EventKind::AutoSwitched { stage: *stage, enabled: false });
     let mut report = pipeline.reporting(reporter);
     let session = devloop_engine::Session {
@@ -168,10 +169,10 @@ impl Hands<'_> {
 }
 
 /// Returns what reads the configuration again, as the command line asks for it; the target stays what it was.
-fn reload(settings: Settings, target: Target) -> Reload {
+fn reload(settings: Settings, repos: Repos, target: Target) -> Reload {
     Arc::new(move || {
         let env = environment::read().map_err(|diagnostic| vec![diagnostic])?;
-        let session = Session::open(settings.clone(), env)?;
+        let session = Session::open(settings.clone(), env, repos.clone())?;
         let asked = session.settings.target.context.as_ref().or(session.plan.deploy.kube_context.as_ref());
         if asked.is_some() && asked != target.context.as_ref() {
             return Err(vec![another_context(asked.map_or("", String::as_str))]);
