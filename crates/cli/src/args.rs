@@ -37,6 +37,7 @@ pub(crate) use self::flags::GlobalArgs;
 pub(crate) use self::flags::Level;
 pub(crate) use self::flags::ManifestArgs;
 pub(crate) use self::flags::PrebuiltArgs;
+pub(crate) use self::flags::SyncRemote;
 pub(crate) use self::flags::TargetArgs;
 pub(crate) use self::value::List;
 pub(crate) use self::value::Switch;

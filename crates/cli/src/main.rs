@@ -9,6 +9,7 @@ mod completion;
 mod environment;
 mod exit;
 mod logging;
+mod modules;
 mod output;
 mod output_template;
 mod pipeline;

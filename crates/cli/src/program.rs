@@ -26,6 +26,7 @@ use crate::completion;
 use crate::environment;
 use crate::exit::Exit;
 use crate::logging;
+use crate::modules::Repos;
 use crate::output;
 use crate::pipeline::Pipeline;
 use crate::pipeline::Standing;
@@ -131,15 +132,21 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     if let CommandSettings::Ask(ask) = &settings.command {
         return command::ask::run(&settings, ask, &env, &cancel).await.map_err(|diagnostic| vec![diagnostic]);
     }
+    let repos = Repos::new(&settings, &env, &cancel);
     if let CommandSettings::Diagnose { yaml_only: true, enable_templating, file, .. } = &settings.command {
-        return command::diagnose::configuration(&settings, &env, *enable_templating, file.as_deref()).map(|()| Exit::Done);
+        let printed = command::diagnose::configuration(&settings, &env, &repos, *enable_templating, file.as_deref());
+        return if cancel.is_cancelled() { Ok(Exit::Done) } else { printed.map(|()| Exit::Done) };
     }
-    let session = Session::open(settings, env)?;
+    let session = match Session::open(settings, env, repos) {
+        // The user stopped what was fetched: nothing has begun.
+        _ if cancel.is_cancelled() => return Ok(Exit::Done),
+        session => session?,
+    };
     let one = |diagnostic: Diagnostic| vec![diagnostic];
     let redactor = Redactor::new(crate::session::secrets(&session.plan, &session.env));
     let mut reporter = reporter(&session, &redactor).map_err(one)?;
     let target = match target(&session, &cancel).await {
-        // The user stopped it: nothing has begun.
+        // As above.
         _ if cancel.is_cancelled() => return Ok(Exit::Done),
         target => target.map_err(one)?,
     };

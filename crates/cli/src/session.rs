@@ -8,7 +8,6 @@ use devloop_clients::Clients;
 use devloop_clients::kube::KubeSettings;
 use devloop_clients::kube::current_context;
 use devloop_config::GlobalConfig;
-use devloop_config::NoFetch;
 use devloop_config::Options;
 use devloop_model::Artifact;
 use devloop_model::Builder;
@@ -23,6 +22,7 @@ use devloop_model::StepId;
 use devloop_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::modules::Repos;
 use crate::resource_rules;
 use crate::settings::ConfigSource;
 use crate::settings::Settings;
@@ -35,6 +35,8 @@ pub(crate) struct Session {
     pub env: Env,
     /// Where the configuration came from; standard input has been read.
     pub source: devloop_config::ConfigSource,
+    /// The repositories that it requires modules from.
+    pub repos: Repos,
     /// How it was read.
     pub options: Options,
     /// What the configuration means.
@@ -85,9 +87,9 @@ impl Session {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub(crate) fn open(settings: Settings, env: Env) -> Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn open(settings: Settings, env: Env, repos: Repos) -> Result<Self, Vec<Diagnostic>> {
         let (source, options) = config_options(&settings, &env).map_err(|diagnostic| vec![diagnostic])?;
-        let mut plan = devloop_config::load(&source, &options, &NoFetch).map_err(|error| error.diagnostics)?;
+        let mut plan = devloop_config::load(&source, &options, &repos).map_err(|error| error.diagnostics)?;
         keep_wanted(&mut plan.artifacts, &settings.build.only);
         if settings.build.one_platform {
             plan.build.platforms.truncate(1);
@@ -108,7 +110,7 @@ impl Session {
             minikube_profile: settings.target.minikube_profile.clone(),
             detect_minikube: settings.target.detect_minikube,
         });
-        Ok(Self { settings, env, source, options, plan, machine, clients, began: Timestamp::now() })
+        Ok(Self { settings, env, source, repos, options, plan, machine, clients, began: Timestamp::now() })
     }
 
     /// Returns the artifacts as the stages take them.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use devloop_attach::ForwardModes;
+use devloop_clients::git::SyncPolicy;
 use devloop_model::AutoStage;
 use devloop_model::Env;
 use devloop_model::ImageName;
@@ -213,6 +214,10 @@ pub(crate) struct ConfigSettings {
     pub profile_auto_activation: bool,
     /// Whether `profiles` hold in required configurations too.
     pub propagate_profiles: bool,
+    /// The directory of the repositories of required configurations.
+    pub remote_cache: PathBuf,
+    /// When they are fetched.
+    pub sync_remote_cache: SyncPolicy,
     /// The file of global settings that was named; none means the usual places of [`Paths`].
     pub global: Option<PathBuf>,
 }

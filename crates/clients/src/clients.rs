@@ -42,6 +42,8 @@ struct Inner {
     settings: ClientSettings,
     registry: Registry,
     docker: OnceCell<Docker>,
+    /// The environment that minikube gave: it takes a second to ask, and a daemon that does not answer is tried again and again.
+    minikube: OnceCell<Env>,
     cluster: OnceCell<Cluster>,
 }
 
@@ -49,7 +51,7 @@ impl Clients {
     /// Returns clients that have not connected to anything yet.
     pub fn new(settings: ClientSettings) -> Self {
         let registry = Registry::new(RegistrySettings { insecure: settings.insecure_registries.clone(), env: settings.env.clone() });
-        Self(Arc::new(Inner { settings, registry, docker: OnceCell::new(), cluster: OnceCell::new() }))
+        Self(Arc::new(Inner { settings, registry, docker: OnceCell::new(), minikube: OnceCell::new(), cluster: OnceCell::new() }))
     }
 
     /// Returns the client of all registries.
@@ -67,12 +69,12 @@ impl Clients {
         self.0.docker.get_or_try_init(connect).await
     }
 
-    /// Returns the environment that leads to the daemon. Source: skaffold `pkg/skaffold/docker/client.go`.
+    /// Returns the environment that leads to the daemon; minikube is asked until it says where its own is, and then no more. Source: skaffold `pkg/skaffold/docker/client.go`.
     async fn daemon_env(&self, cx: &Cx) -> Result<Env, DockerError> {
         let own = &self.0.settings.env;
         let Some(profile) = self.minikube_profile(cx).await else { return Ok(own.clone()) };
-        match minikube_env(&profile, own, cx).await {
-            Ok(env) => Ok(env),
+        match self.0.minikube.get_or_try_init(|| minikube_env(&profile, own, cx)).await {
+            Ok(env) => Ok(env.clone()),
             Err(ProcessError::Cancelled) => Err(Cancelled.into()),
             Err(error) => {
                 let fault = error.diagnostic();
@@ -107,5 +109,74 @@ impl fmt::Debug for Clients {
     /// Names nothing: settings hold the environment.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use devloop_model::Stage;
+    use devloop_model::StepId;
+
+    use super::*;
+
+    const KUBECONFIG: &str = "apiVersion: v1
+kind: Config
+current-context: minikube
+clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]
+users: [{name: u, user: {}}]
+contexts: [{name: minikube, context: {cluster: c, user: u}}]
+";
+
+    /// Returns clients of a context `minikube`, and a program of that name which counts its calls; it fails while there is a file `off`.
+    fn clients(dir: &Path, detect_minikube: bool) -> Clients {
+        let folder = dir.display();
+        let script =
+            format!("#!/bin/sh\necho asked >> {folder}/calls\n[ ! -e {folder}/off ] || exit 85\necho DOCKER_HOST=unix://{folder}/gone\n");
+        let program = dir.join("minikube");
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(dir.join("kubeconfig"), KUBECONFIG).unwrap();
+        let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+        let variables = [("PATH", path), ("HOME", folder.to_string()), ("DOCKER_HOST", format!("unix://{folder}/own"))];
+        let env = Env::new(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>());
+        let kube = KubeSettings { kubeconfig: Some(dir.join("kubeconfig")), context: None, env: env.clone() };
+        Clients::new(ClientSettings { env, kube, detect_minikube, ..ClientSettings::default() })
+    }
+
+    fn calls(dir: &Path) -> usize {
+        std::fs::read_to_string(dir.join("calls")).unwrap_or_default().lines().count()
+    }
+
+    #[tokio::test]
+    async fn minikube_is_asked_once_though_its_daemon_does_not_answer() {
+        let cx = Cx::silent(StepId::of(Stage::Build));
+        for detect in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let clients = clients(dir.path(), detect);
+            for _ in 0..3 {
+                let (one, other) = tokio::join!(clients.docker(&cx), clients.docker(&cx));
+                let error = one.and(other).unwrap_err().diagnostic().to_string();
+                assert!(error.contains("/gone"), "{error}");
+            }
+            assert_eq!(calls(dir.path()), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn minikube_that_was_started_meanwhile_is_found() {
+        let cx = Cx::silent(StepId::of(Stage::Build));
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("off"), "").unwrap();
+        let clients = clients(dir.path(), true);
+        let error = clients.docker(&cx).await.unwrap_err().diagnostic().to_string();
+        assert!(error.contains("/own"), "{error}");
+        std::fs::remove_file(dir.path().join("off")).unwrap();
+        let error = clients.docker(&cx).await.unwrap_err().diagnostic().to_string();
+        assert!(error.contains("/gone"), "{error}");
+        assert_eq!(calls(dir.path()), 2);
     }
 }

@@ -1,6 +1,7 @@
-//! What git knows of a directory, through libgit2: no git processes.
+//! What git knows of a directory, through libgit2; only copies of other repositories are fetched by the program.
 
 mod changes;
+mod checkout;
 
 use std::io::Read;
 use std::path::Path;
@@ -12,6 +13,11 @@ use git2::ErrorCode;
 use git2::Repository;
 
 pub use self::changes::Changes;
+pub use self::checkout::CheckoutError;
+pub use self::checkout::CheckoutSettings;
+pub use self::checkout::Checkouts;
+pub use self::checkout::RepoWanted;
+pub use self::checkout::SyncPolicy;
 
 /// Why git's answer is not to be had.
 #[derive(Debug, thiserror::Error)]

@@ -25,7 +25,7 @@ pub struct GitSource {
     pub repo: String,
     /// The branch, tag or commit; none for the default branch.
     pub reference: Option<String>,
-    /// Whether to update a copy that is there: `--sync-remote-cache` decides where this says nothing.
+    /// Whether a copy that is there may be brought up to date, if `--sync-remote-cache` says so; yes where this says nothing.
     pub sync: Option<bool>,
 }
 
@@ -252,7 +252,10 @@ impl Collector<'_> {
         let (file, is_remote) = match &requirement.place {
             Place::SameFile => return Some((from.file.clone(), false)),
             Place::Path(path) => (clean(&parent(&from.file).join(path)), false),
-            Place::Git { source, path } => (clean(&self.work_tree(source, requirement)?.join(path)), true),
+            Place::Git { source, path } => {
+                let tree = self.work_tree(source, requirement)?;
+                (self.file_in_repo(&tree, path, requirement)?, true)
+            }
         };
         let found = file_at(&self.options.cwd, &file);
         if found.is_none() {
@@ -263,6 +266,20 @@ impl Collector<'_> {
             ]);
         }
         Some((found?, is_remote))
+    }
+
+    /// Returns the path in a work tree, which it may not leave: neither by `..` nor by a link.
+    fn file_in_repo(&mut self, tree: &Path, path: &str, requirement: &Requirement<'_>) -> Option<PathBuf> {
+        let file = clean(&tree.join(path));
+        let on_disk = (file.canonicalize(), tree.canonicalize());
+        // What is not there is told by who looks for it.
+        let leaves = matches!(on_disk, (Ok(file), Ok(tree)) if !file.starts_with(&tree));
+        if leaves || !file.starts_with(clean(tree)) {
+            let error = requirement.path_span().error("config/outside", format!("`{path}` leads out of the repository"));
+            self.report(vec![error.help("`path` starts at the root of the repository, and names a file or a directory in it")]);
+            return None;
+        }
+        Some(file)
     }
 
     fn work_tree(&mut self, source: &GitSource, requirement: &Requirement<'_>) -> Option<PathBuf> {

@@ -104,7 +104,8 @@ impl Span {
             file: self.source.file.clone(),
             line: self.line,
             column: self.column,
-            text: text.to_owned(),
+            // The line of a repository may have a token in it.
+            text: devloop_model::without_credentials(text),
             width: self.width.min(rest).max(1),
             label: label.into(),
         }

@@ -4,6 +4,7 @@
 //! [`BuiltImage`], manifests into a [`ManifestSet`], and that into a [`Release`]. Everything that
 //! happens on the way is an [`Event`].
 
+mod address;
 mod cx;
 mod default_repo;
 mod diagnostic;
@@ -20,6 +21,7 @@ mod sync;
 mod template;
 mod trigger;
 
+pub use address::without_credentials;
 pub use cx::Cancelled;
 pub use cx::Cx;
 pub use cx::Env;

@@ -20,6 +20,7 @@ mod minikube;
 mod outage;
 mod ready;
 mod registry;
+mod remote;
 mod render;
 mod run;
 mod schema;

@@ -46,6 +46,17 @@ pub(crate) enum DigestFrom {
     None,
 }
 
+/// When repositories of required configurations are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SyncRemote {
+    /// Each time.
+    Always,
+    /// Those that this machine does not have.
+    Missing,
+    /// Not at all.
+    Never,
+}
+
 /// What `--output` prints for commands whose standard output is progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EventFormat {
@@ -92,6 +103,12 @@ pub(crate) struct ConfigArgs {
     /// Activate the profiles of `--profile` in required configurations too
     #[arg(long, default_value = "true")]
     pub propagate_profiles: Switch,
+    /// Keep the repositories of required configurations in this directory [default: ~/.cache/devloop/repos]
+    #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
+    pub remote_cache_dir: Option<PathBuf>,
+    /// Fetch these repositories always, where they are missing, or never [default: missing for diagnose, else always]
+    #[arg(long, value_name = "WHEN")]
+    pub sync_remote_cache: Option<SyncRemote>,
     /// Read global settings from this file [default: ~/.config/devloop/config, else ~/.skaffold/config]
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,

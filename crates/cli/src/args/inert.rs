@@ -63,9 +63,6 @@ const TABLE: &[Inert] = &[
     inert("interactive", Takes::Switch, &[], EVERYWHERE, Answer::Silence).hidden(),
     inert("update-check", Takes::Switch, &[], EVERYWHERE, Answer::Silence).hidden(),
     inert("auto-create-config", Takes::Switch, &[], &["dev", "run"], Answer::Silence).hidden(),
-    // A configuration that would have to be fetched is an error at its line.
-    inert("remote-cache-dir", Takes::Value, &[], ALL, Answer::Silence).hidden(),
-    inert("sync-remote-cache", Takes::Value, &[], ALL, Answer::Silence).hidden(),
     // Everything is waited for at once, and every custom resource that has conditions with it.
     inert("iterative-status-check", Takes::Switch, &[], DEPLOYS, Answer::Silence).hidden(),
     inert("status-check-selectors", Takes::Value, &[], DEPLOYS, Answer::Silence).hidden(),

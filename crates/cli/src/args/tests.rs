@@ -284,6 +284,12 @@ fn help_is_in_groups() {
               Activate profiles by their own conditions [default: true]
           --propagate-profiles[=<BOOL>]
               Activate the profiles of `--profile` in required configurations too [default: true]
+          --remote-cache-dir <DIRECTORY>
+              Keep the repositories of required configurations in this directory [default:
+              ~/.cache/devloop/repos]
+          --sync-remote-cache <WHEN>
+              Fetch these repositories always, where they are missing, or never [default: missing for
+              diagnose, else always] [possible values: always, missing, never]
       -c, --config <FILE>
               Read global settings from this file [default: ~/.config/devloop/config, else
               ~/.skaffold/config]

@@ -176,10 +176,12 @@ impl Hands<'_> {
 
 /// Returns what reads the configuration again, as the command line asks for it; the target stays what it was.
 fn reload(pipeline: &Pipeline) -> Reload {
-    let (settings, target, redactor) = (pipeline.session.settings.clone(), pipeline.target.clone(), pipeline.redactor.clone());
+    let Session { settings, repos, .. } = &pipeline.session;
+    let (settings, repos) = (settings.clone(), repos.clone());
+    let (target, redactor) = (pipeline.target.clone(), pipeline.redactor.clone());
     Arc::new(move || {
         let env = environment::read().map_err(|diagnostic| vec![diagnostic])?;
-        let session = Session::open(settings.clone(), env)?;
+        let session = Session::open(settings.clone(), env, repos.clone())?;
         redactor.learn(crate::session::secrets(&session.plan, &session.env));
         let asked = session.settings.target.context.as_ref().or(session.plan.deploy.kube_context.as_ref());
         if asked.is_some() && asked != target.context.as_ref() {
@@ -235,8 +237,9 @@ mod tests {
             multi_level_repo: false,
             node_platforms: Vec::new(),
         };
-        let session = Session::open(settings, env).unwrap();
         let (cancel, standing) = (CancellationToken::new(), Standing::default());
+        let repos = crate::modules::Repos::new(&settings, &env, &cancel);
+        let session = Session::open(settings, env, repos).unwrap();
         let pipeline = Pipeline { session, target, cancel, redactor: Redactor::default(), standing };
         let reload = reload(&pipeline);
         assert_eq!(pipeline.redactor.text("a correct-horse"), "a correct-horse");

@@ -6,7 +6,6 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use devloop_build::PreparedState;
-use devloop_config::NoFetch;
 use devloop_model::Artifact;
 use devloop_model::Builder;
 use devloop_model::Cx;
@@ -25,6 +24,7 @@ use devloop_ui::Reporter;
 use tokio::sync::mpsc;
 
 use crate::exit::Exit;
+use crate::modules::Repos;
 use crate::output;
 use crate::pipeline::Pipeline;
 use crate::session::config_options;
@@ -46,10 +46,16 @@ pub(crate) struct Wanted<'a> {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn configuration(settings: &Settings, env: &Env, templates: bool, file: Option<&Path>) -> Result<(), Vec<Diagnostic>> {
+pub(crate) fn configuration(
+    settings: &Settings,
+    env: &Env,
+    repos: &Repos,
+    templates: bool,
+    file: Option<&Path>,
+) -> Result<(), Vec<Diagnostic>> {
     let (source, options) = config_options(settings, env).map_err(|diagnostic| vec![diagnostic])?;
     let vars = templates.then(|| Vars::from_env(env));
-    let text = devloop_config::effective_yaml(&source, &options, &NoFetch, vars.as_ref()).map_err(|error| error.diagnostics)?;
+    let text = devloop_config::effective_yaml(&source, &options, repos, vars.as_ref()).map_err(|error| error.diagnostics)?;
     print(file, &text).map_err(|diagnostic| vec![diagnostic])
 }
 
@@ -118,7 +124,7 @@ async fn understood(pipeline: &Pipeline, templates: bool, cx: &Cx) -> Result<Str
     }
     say(&mut text, "\nConfiguration");
     let vars = templates.then(|| Vars::from_env(&session.env));
-    let effective = devloop_config::effective_yaml(&session.source, &session.options, &NoFetch, vars.as_ref());
+    let effective = devloop_config::effective_yaml(&session.source, &session.options, &session.repos, vars.as_ref());
     // What was a plan before still is one, unless the file changed under us.
     text.push_str(&effective.map_err(|mut error| error.diagnostics.swap_remove(0))?);
     Ok(text)

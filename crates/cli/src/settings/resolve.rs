@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use devloop_attach::ForwardModes;
 use devloop_attach::UnknownMode;
+use devloop_clients::git::SyncPolicy;
 use devloop_model::AutoStage;
 use devloop_model::Env;
 use devloop_model::ImageNameError;
@@ -43,6 +44,7 @@ use crate::args::Level;
 use crate::args::List;
 use crate::args::ManifestArgs;
 use crate::args::PrebuiltArgs;
+use crate::args::SyncRemote;
 use crate::args::TargetArgs;
 use crate::args::TriggerMode;
 use crate::args::WatchArgs;
@@ -55,7 +57,7 @@ impl Settings {
     pub(crate) fn resolve(cli: Cli, env: &Env) -> Result<Self, ArgsError> {
         let paths = Paths::from_env(env);
         let mut settings = Self {
-            config: ConfigSettings::none(),
+            config: ConfigSettings::none(&paths),
             target: TargetSettings::default(),
             build: BuildSettings { cache: true, cache_dir: paths.cache.clone(), ..BuildSettings::default() },
             deploy: DeploySettings::default(),
@@ -72,7 +74,7 @@ impl Settings {
     fn take(&mut self, command: Command) -> Result<CommandSettings, ArgsError> {
         Ok(match command {
             Command::Dev(dev) => {
-                self.take_shared(&dev.config, &dev.target);
+                self.take_shared(&dev.config, &dev.target, SyncPolicy::Always);
                 self.take_build(&dev.build, true)?;
                 self.take_manifests(&dev.manifests)?;
                 self.take_deploy(&dev.deploy, "dev")?;
@@ -82,7 +84,7 @@ impl Settings {
                 CommandSettings::Dev(DevSettings::from_args(&dev.watch, dev.deploy.tail.0))
             }
             Command::Run(run) => {
-                self.take_shared(&run.config, &run.target);
+                self.take_shared(&run.config, &run.target, SyncPolicy::Always);
                 self.take_build(&run.build, true)?;
                 self.take_manifests(&run.manifests)?;
                 self.take_deploy(&run.deploy, "run")?;
@@ -92,7 +94,7 @@ impl Settings {
                 CommandSettings::Run { tail: run.deploy.tail.0, digest_source: run.digest_source }
             }
             Command::Build(build) => {
-                self.take_shared(&build.config, &build.target);
+                self.take_shared(&build.config, &build.target, SyncPolicy::Always);
                 self.take_build(&build.build, false)?;
                 self.build.push = build.push.map(|push| push.0);
                 self.console.take(&build.console)?;
@@ -105,7 +107,7 @@ impl Settings {
                 CommandSettings::Build { quiet: build.quiet.0, template, file_output: build.file_output, dry_run: build.dry_run.0 }
             }
             Command::Deploy(deploy) => {
-                self.take_shared(&deploy.config, &deploy.target);
+                self.take_shared(&deploy.config, &deploy.target, SyncPolicy::Always);
                 self.take_manifests(&deploy.manifests)?;
                 self.take_deploy(&deploy.deploy, "deploy")?;
                 self.console.take(&deploy.console)?;
@@ -115,7 +117,7 @@ impl Settings {
                 CommandSettings::Deploy { tail: deploy.deploy.tail.0, images, load_images: deploy.load_images.0 }
             }
             Command::Render(render) => {
-                self.take_shared(&render.config, &render.target);
+                self.take_shared(&render.config, &render.target, SyncPolicy::Always);
                 self.take_build(&render.build, false)?;
                 self.take_manifests(&render.manifests)?;
                 self.console.progress = if render.loud.0 { Progress::Stderr } else { Progress::Nowhere };
@@ -124,12 +126,12 @@ impl Settings {
                 CommandSettings::Render { file, offline: render.offline.0, digest_source: render.digest_source, images }
             }
             Command::Delete(delete) => {
-                self.take_shared(&delete.config, &delete.target);
+                self.take_shared(&delete.config, &delete.target, SyncPolicy::Always);
                 self.console.json = delete.output == EventFormat::Json;
                 CommandSettings::Delete { dry_run: delete.dry_run.0 }
             }
             Command::Diagnose(diagnose) => {
-                self.take_shared(&diagnose.config, &diagnose.target);
+                self.take_shared(&diagnose.config, &diagnose.target, SyncPolicy::Missing);
                 self.take_build(&diagnose.build, diagnose.explain.0)?;
                 self.console.progress = Progress::Nowhere;
                 CommandSettings::Diagnose {
@@ -148,7 +150,7 @@ impl Settings {
         })
     }
 
-    fn take_shared(&mut self, config: &ConfigArgs, target: &TargetArgs) {
+    fn take_shared(&mut self, config: &ConfigArgs, target: &TargetArgs, usual_sync: SyncPolicy) {
         self.config = ConfigSettings {
             source: match config.filename.as_deref() {
                 None => ConfigSource::Found,
@@ -159,6 +161,16 @@ impl Settings {
             profiles: List::flatten(&config.profile),
             profile_auto_activation: config.profile_auto_activation.0,
             propagate_profiles: config.propagate_profiles.0,
+            remote_cache: match &config.remote_cache_dir {
+                Some(path) if !path.as_os_str().is_empty() => path.clone(),
+                _ => self.paths.cache.join("repos"),
+            },
+            sync_remote_cache: match config.sync_remote_cache {
+                Some(SyncRemote::Always) => SyncPolicy::Always,
+                Some(SyncRemote::Missing) => SyncPolicy::Missing,
+                Some(SyncRemote::Never) => SyncPolicy::Never,
+                None => usual_sync,
+            },
             global: config.config.clone(),
         };
         self.target = TargetSettings {
@@ -246,13 +258,15 @@ impl ApiChoice {
 
 impl ConfigSettings {
     /// Returns the settings of commands that read no configuration.
-    fn none() -> Self {
+    fn none(paths: &Paths) -> Self {
         Self {
             source: ConfigSource::Found,
             modules: Vec::new(),
             profiles: Vec::new(),
             profile_auto_activation: true,
             propagate_profiles: true,
+            remote_cache: paths.cache.join("repos"),
+            sync_remote_cache: SyncPolicy::Never,
             global: None,
         }
     }

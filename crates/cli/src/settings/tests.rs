@@ -56,6 +56,21 @@ fn values_reach_their_place() {
 }
 
 #[test]
+fn repositories_are_fetched_each_time_unless_told_otherwise() {
+    for (line, policy) in [
+        ("devloop dev", SyncPolicy::Always),
+        ("devloop render --offline", SyncPolicy::Always),
+        ("devloop diagnose --yaml-only", SyncPolicy::Missing),
+        ("devloop diagnose --sync-remote-cache always", SyncPolicy::Always),
+        ("devloop run --sync-remote-cache=never", SyncPolicy::Never),
+    ] {
+        assert_eq!(settings(line).config.sync_remote_cache, policy, "{line}");
+    }
+    assert_eq!(settings("devloop run").config.remote_cache, PathBuf::from("/home/me/.cache/devloop/repos"));
+    assert_eq!(settings("devloop run --remote-cache-dir r").config.remote_cache, PathBuf::from("r"));
+}
+
+#[test]
 fn output_is_data_or_events() {
     for (line, json, progress) in [
         ("devloop run -o json", true, Progress::Stdout),

@@ -57,6 +57,11 @@ impl<'a> Requirement<'a> {
         &self.node.get("path").or(git).unwrap_or(self.node).span
     }
 
+    /// Returns the place of the path in the repository.
+    pub(super) fn path_span(&self) -> &Span {
+        self.node.get("git").and_then(|git| git.get("path")).map_or_else(|| self.span(), |path| &path.span)
+    }
+
     /// Returns where `configs` has `name`.
     pub(super) fn name_span(&self, name: &str) -> &Span {
         let listed = self.node.get("configs").and_then(Node::as_list).unwrap_or_default();

@@ -172,6 +172,45 @@ fn a_repository_is_fetched_once() {
     assert_eq!(remote, [(Some("near"), true), (Some("a"), true), (Some("s"), true), (Some("r"), true), (None, false)]);
 }
 
+#[test]
+fn a_path_stays_in_its_repository() {
+    let project = |path: &str| {
+        let project = Project::new(&[
+            ("skaffold.yaml", &format!("requires:\n- git: {{repo: lib, path: {path}}}\n")),
+            ("out/skaffold.yaml", "metadata: {name: out}\n"),
+            ("lib/in/skaffold.yaml", "metadata: {name: in}\n"),
+        ]);
+        std::os::unix::fs::symlink("../out", project.dir.path().join("lib/link")).unwrap();
+        let repos = Repos { dir: project.dir.path().to_owned(), asked: RefCell::default() };
+        project.collect_with(&repos).map(|modules| modules.len()).map_err(|errors| errors[0].to_string())
+    };
+    assert_eq!(project("in/../in"), Ok(2));
+    insta::assert_snapshot!(project("../out").unwrap_err(), @r"
+    error[config/outside]: `../out` leads out of the repository
+     --> skaffold.yaml:2:26
+      |
+    2 | - git: {repo: lib, path: ../out}
+      |                          ^^^^^^
+    help: `path` starts at the root of the repository, and names a file or a directory in it
+    ");
+    insta::assert_snapshot!(project("link").unwrap_err(), @r"
+    error[config/outside]: `link` leads out of the repository
+     --> skaffold.yaml:2:26
+      |
+    2 | - git: {repo: lib, path: link}
+      |                          ^^^^
+    help: `path` starts at the root of the repository, and names a file or a directory in it
+    ");
+    assert!(project("/etc").unwrap_err().contains("leads out of the repository"));
+}
+
+#[test]
+fn a_token_is_not_shown_with_its_line() {
+    let project = Project::new(&[("skaffold.yaml", "requires:\n- git: {repo: 'https://me:t0ken@host/x', path: 1}\n")]);
+    let error = project.collect().unwrap_err()[0].to_string();
+    assert!(error.contains("2 | - git: {repo: 'https://********@host/x', path: 1}"), "{error}");
+}
+
 const PROFILES: &str = "profiles:\n- name: p\n- name: q\n";
 
 #[test]
