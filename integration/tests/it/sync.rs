@@ -65,7 +65,8 @@ fn built(context: &TestContext, dockerfile: &str) -> BuiltImage {
     docker(&["build", "-q", "-t", &name, &folder.display().to_string()]);
     docker(&["push", "-q", &name]);
     let digests = docker(&["inspect", "-f", "{{index .RepoDigests 0}}", &name]);
-    docker(&["rmi", "-f", &name]);
+    // Its layers may be those of another image that is being built.
+    docker(&["rmi", "-f", "--no-prune", &name]);
     let reference = ImageRef::parse(digests.trim()).unwrap();
     BuiltImage {
         artifact: reference.name.clone(),

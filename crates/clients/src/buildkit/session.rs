@@ -101,7 +101,11 @@ impl Drop for Serving {
 
 impl Session {
     /// Returns the session for a build; secrets that are not there are found now, before anything is built.
-    pub(crate) fn new(request: &BuildRequest, env: &Env, cx: &Cx) -> Result<Self, DockerError> {
+    pub(crate) async fn new(request: &BuildRequest, env: &Env, cx: &Cx) -> Result<Self, DockerError> {
+        let agents = match &request.ssh {
+            Some(ssh) => Some(Agents::open(ssh, cx).await?),
+            None => None,
+        };
         let fault = Fault::default();
         let key = crate::registry::digest_of(request.context.as_os_str().as_encoded_bytes());
         Ok(Self {
@@ -109,7 +113,7 @@ impl Session {
             shared_key: key.hex().to_owned(),
             files: Files::new(request, fault.clone(), cx),
             secrets: SecretStore::new(&request.secrets, cx)?,
-            agents: request.ssh.as_deref().map(|ssh| Agents::parse(ssh, &cx.env)).transpose()?,
+            agents,
             logins: Logins { env: env.clone(), cx: cx.clone() },
             fault,
         })
@@ -372,7 +376,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn the_connection_ends_with_the_session() {
-        let session = Session::new(&request("/c"), &Env::default(), &Cx::silent(StepId::of(Stage::Build))).unwrap();
+        let session = Session::new(&request("/c"), &Env::default(), &Cx::silent(StepId::of(Stage::Build))).await.unwrap();
         let (mut daemon, wire) = tokio::io::duplex(4096);
         let serving = session.serve(Box::new(wire));
         // HTTP/2 begins: the preface, and settings without any.

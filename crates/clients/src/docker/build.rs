@@ -97,7 +97,7 @@ impl Docker {
     }
 
     async fn build_in_session(&self, request: &BuildRequest, cx: &Cx) -> Result<(), DockerError> {
-        let session = buildkit::Session::new(request, &self.env, cx)?;
+        let session = buildkit::Session::new(request, &self.env, cx).await?;
         let headers = session.headers();
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let work = async {

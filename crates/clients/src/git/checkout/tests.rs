@@ -191,7 +191,7 @@ fn a_token_in_an_address_is_not_told() {
     let lab = Lab::new("main");
     let wanted = |repo: &str| RepoWanted { repo: repo.to_owned(), ..lab.wanted(None) };
     let fault = lab.fault(SyncPolicy::Always, &wanted("https://me:s3cr3t@127.0.0.1:1/a.git"));
-    assert!(fault.contains("https://*********@127.0.0.1:1/a.git") && !fault.contains("s3cr3t"), "{fault}");
+    assert!(fault.contains("https://127.0.0.1:1/a.git") && !fault.contains("s3cr3t"), "{fault}");
     assert!(!lab.fault(SyncPolicy::Never, &wanted("https://s3cr3t@host/a.git")).contains("s3cr3t"));
 }
 
