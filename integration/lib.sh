@@ -5,6 +5,9 @@ devcluster=$integration/cluster/devcluster
 
 say() { printf '\n==> %s\n' "$*"; }
 
+# The binary that the tests start.
+debug_binary() { echo "$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)/debug/devloop"; }
+
 # The cluster, its registry and the base images: made where they are missing.
 set_up() {
     say "Debian packages and the cluster's components (about 6 minutes the first time)"

@@ -30,6 +30,14 @@ impl Env {
         Self { variables: Arc::new(variables), commands: None }
     }
 
+    /// Returns this environment with more variables, which win over those of the same name.
+    #[must_use]
+    pub fn with(&self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut all = BTreeMap::clone(&self.variables);
+        all.extend(variables);
+        Self { variables: Arc::new(all), commands: self.commands.clone() }
+    }
+
     /// Lets `{{ cmd … }}` in templates run commands through `runner`.
     #[must_use]
     pub fn with_commands(self, runner: CommandRunner) -> Self {

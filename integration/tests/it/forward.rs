@@ -29,6 +29,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::TestContext;
+use crate::context::free_port;
 use crate::ready::applied;
 use crate::ready::connected;
 use crate::ready::workload;
@@ -125,11 +126,6 @@ fn entry(kind: &str, name: &str, port: ForwardPort, local_port: Option<u16>) -> 
     PortForward { kind: kind.into(), name, namespace: None, port, address: "127.0.0.1".into(), local_port, at }
 }
 
-/// Returns a port that is free now.
-async fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port()
-}
-
 /// Returns what a GET of the first page gives: one connection, no second try.
 pub(crate) async fn get(port: u16) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -149,7 +145,7 @@ fn live(release: devloop_model::Release) -> Live {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 async fn the_local_port_stays_whatever_pods_do() {
     let context = TestContext::new();
-    let wanted = free_port().await;
+    let wanted = free_port();
     let entries = vec![entry("Service", "web", ForwardPort::Name("front".into()), Some(wanted))];
     let mut session = Session::start(&context, user(), entries, Live::default()).await;
     let why = session.waiting("service/web:front").await;
@@ -282,7 +278,7 @@ async fn a_request_waits_for_a_server_that_starts_late() {
 async fn another_configuration_changes_only_the_ports_that_it_changes() {
     let context = TestContext::new();
     let release = applied(&context, &(workload("Deployment", "web", "", SERVE) + SERVICE));
-    let (kept, moved) = (free_port().await, free_port().await);
+    let (kept, moved) = (free_port(), free_port());
     let of = |entries| AttachSpec {
         logs: None,
         forwards: ForwardSpec { modes: user(), entries, namespace: Namespace(context.namespace().to_owned()), vars: Vars::default() },

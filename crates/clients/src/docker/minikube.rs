@@ -1,6 +1,5 @@
 //! The daemon inside of minikube.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use devloop_model::Cx;
@@ -21,9 +20,7 @@ pub(crate) async fn minikube_env(profile: &str, env: &Env, cx: &Cx) -> Result<En
     let mut cx = cx.clone();
     cx.env = env.clone();
     let output = Command::new("minikube").args(["docker-env", "--shell", "none", "-p", profile]).deadline(ANSWER).output(&cx).await?;
-    let mut variables: BTreeMap<String, String> = env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    variables.extend(parse_variables(&String::from_utf8_lossy(&output.stdout)));
-    Ok(Env::new(variables))
+    Ok(env.with(parse_variables(&String::from_utf8_lossy(&output.stdout))))
 }
 
 /// Reads `NAME=value` lines; minikube adds advice as comments.
@@ -34,6 +31,7 @@ fn parse_variables(text: &str) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::os::unix::fs::PermissionsExt as _;
 
     use devloop_model::Stage;

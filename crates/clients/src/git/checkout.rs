@@ -328,17 +328,13 @@ fn apart(address: String, env: Env) -> (String, Env) {
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     let Some((_, host)) = authority.rsplit_once('@') else { return (address, env) };
     let plain = format!("{scheme}://{host}{path}");
-    let mut variables: std::collections::BTreeMap<String, String> =
-        env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let count: usize = variables.get("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or_default();
-    for (name, value) in [
+    let count: usize = env.get("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or_default();
+    let env = env.with([
         (format!("GIT_CONFIG_KEY_{count}"), format!("url.{address}.insteadOf")),
         (format!("GIT_CONFIG_VALUE_{count}"), plain.clone()),
         ("GIT_CONFIG_COUNT".to_owned(), (count + 1).to_string()),
-    ] {
-        variables.insert(name, value);
-    }
-    (plain, Env::new(variables))
+    ]);
+    (plain, env)
 }
 
 /// Returns the address; a path that starts at the working directory is made a whole one, which the copy can be named after.
@@ -366,7 +362,7 @@ fn is_commit(reference: &str) -> bool {
     reference.len() >= SHORTEST_COMMIT && reference.chars().all(|c| c.is_ascii_hexdigit())
 }
 
-/// Makes a directory that only the user can look into: an address with a token stands in its repositories.
+/// Makes a directory that only the user can look into: what is in a private repository is for nobody else.
 fn create_private(directory: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

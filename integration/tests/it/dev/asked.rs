@@ -1,6 +1,5 @@
 //! What a session does by itself, and what it waits to be asked for.
 
-use std::net::TcpListener;
 use std::process::Command;
 
 use devloop_model::AutoStage;
@@ -9,12 +8,8 @@ use devloop_model::Hold;
 use devloop_model::Stage;
 
 use super::app::App;
+use crate::context::free_port;
 use crate::session::Session;
-
-/// Returns a port that is free now.
-fn free_port() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
-}
 
 /// Asks a session for something, as programs do that speak Skaffold's API.
 fn ask(port: &str, path: &str, body: &str) {
@@ -39,7 +34,7 @@ fn waits(session: &mut Session, wanted: AutoStage) {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn dev_builds_and_deploys_when_it_is_asked() {
     let app = App::new();
-    let port = free_port();
+    let port = free_port().to_string();
     let mut session = app.dev(&["--auto-build=false", "--auto-deploy=false", "--rpc-http-port", &port]);
     app.serves("v1");
     app.save("v2");
@@ -62,7 +57,7 @@ fn dev_builds_and_deploys_when_it_is_asked() {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn dev_looks_at_files_when_it_is_asked() {
     let app = App::new();
-    let port = free_port();
+    let port = free_port().to_string();
     let mut session = app.dev(&["--trigger=manual", "--rpc-http-port", &port]);
     app.save("v2");
     session.sleeps();
