@@ -152,8 +152,8 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
     digest_from(&sha2::Sha256::digest(bytes))
 }
 
-/// Returns the digest whose bytes a hasher gave.
-fn digest_from(hash: &[u8]) -> Digest {
+/// Returns the digest whose bytes a SHA-256 hasher gave, so that what is hashed need not be in memory.
+pub fn digest_from(hash: &[u8]) -> Digest {
     use std::fmt::Write as _;
     let mut text = String::from("sha256:");
     for byte in hash {

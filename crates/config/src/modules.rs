@@ -120,7 +120,7 @@ pub(crate) fn collect(
         profiles: options.profiles.named.clone(),
         is_required: false,
         is_dependency: false,
-        is_remote: false,
+        tree: None,
     };
     collector.visit_file(&visit);
     collector.finish()
@@ -140,7 +140,8 @@ struct Visit {
     /// Whether a module that is wanted requires this one.
     is_required: bool,
     is_dependency: bool,
-    is_remote: bool,
+    /// The work tree of the repository that it is in.
+    tree: Option<PathBuf>,
 }
 
 /// What an earlier walk into a module found: the file, the place in it, and whether it was required then.
@@ -202,7 +203,7 @@ impl Collector<'_> {
                 index,
                 dir,
                 is_root: !visit.is_dependency,
-                is_remote: visit.is_remote,
+                is_remote: visit.tree.is_some(),
                 document: applied.document,
                 active_profiles: applied.active,
             });
@@ -232,11 +233,11 @@ impl Collector<'_> {
                 }
             }
         }
-        let Some((file, is_remote)) = self.find_file(from, requirement) else { return };
+        let Some((file, tree)) = self.find_file(from, requirement) else { return };
         let key = absolute(&self.options.cwd, &file);
         let visit = Visit {
             is_dependency: from.is_dependency || key != from.key,
-            is_remote: from.is_remote || is_remote,
+            tree,
             selection: requirement.names.clone(),
             key,
             file,
@@ -247,16 +248,25 @@ impl Collector<'_> {
         self.visit_file(&visit);
     }
 
-    /// Returns the file that a requirement means, and whether it is in a repository.
-    fn find_file(&mut self, from: &Visit, requirement: &Requirement<'_>) -> Option<(PathBuf, bool)> {
-        let (file, is_remote) = match &requirement.place {
-            Place::SameFile => return Some((from.file.clone(), false)),
-            Place::Path(path) => (clean(&parent(&from.file).join(path)), false),
+    /// Returns the file that a requirement means, and the work tree that it is in.
+    fn find_file(&mut self, from: &Visit, requirement: &Requirement<'_>) -> Option<(PathBuf, Option<PathBuf>)> {
+        let (file, tree) = match &requirement.place {
+            Place::SameFile => return Some((from.file.clone(), from.tree.clone())),
+            Place::Path(path) => (clean(&parent(&from.file).join(path)), from.tree.clone()),
             Place::Git { source, path } => {
                 let tree = self.work_tree(source, requirement)?;
-                (self.file_in_repo(&tree, path, requirement)?, true)
+                (clean(&tree.join(path)), Some(tree))
             }
         };
+        if tree.as_ref().is_some_and(|tree| self.leaves(tree, &file)) {
+            let error = requirement.path_span().error("config/outside", format!("`{}` leads out of the repository", requirement.path()));
+            let help = match requirement.place {
+                Place::Git { .. } => "`path` starts at the root of the repository, and names a file or a directory in it",
+                _ => "a module of a repository requires files of that repository, or of others by `git`",
+            };
+            self.report(vec![error.help(help)]);
+            return None;
+        }
         let found = file_at(&self.options.cwd, &file);
         if found.is_none() {
             let what = format!("there is no file {}, which this module requires", file.display());
@@ -265,21 +275,14 @@ impl Collector<'_> {
                 error.help("`path` starts at the directory of the file it stands in, and names a file or a directory with a skaffold.yaml"),
             ]);
         }
-        Some((found?, is_remote))
+        Some((found?, tree))
     }
 
-    /// Returns the path in a work tree, which it may not leave: neither by `..` nor by a link.
-    fn file_in_repo(&mut self, tree: &Path, path: &str, requirement: &Requirement<'_>) -> Option<PathBuf> {
-        let file = clean(&tree.join(path));
-        let on_disk = (file.canonicalize(), tree.canonicalize());
-        // What is not there is told by who looks for it.
-        let leaves = matches!(on_disk, (Ok(file), Ok(tree)) if !file.starts_with(&tree));
-        if leaves || !file.starts_with(clean(tree)) {
-            let error = requirement.path_span().error("config/outside", format!("`{path}` leads out of the repository"));
-            self.report(vec![error.help("`path` starts at the root of the repository, and names a file or a directory in it")]);
-            return None;
-        }
-        Some(file)
+    /// Returns whether a file is not in a work tree, be it by `..` or by a link. One that is not there is told by who looks for it.
+    fn leaves(&self, tree: &Path, file: &Path) -> bool {
+        let cwd = &self.options.cwd;
+        let on_disk = (cwd.join(file).canonicalize(), cwd.join(tree).canonicalize());
+        !absolute(cwd, file).starts_with(absolute(cwd, tree)) || matches!(on_disk, (Ok(file), Ok(tree)) if !file.starts_with(&tree))
     }
 
     fn work_tree(&mut self, source: &GitSource, requirement: &Requirement<'_>) -> Option<PathBuf> {

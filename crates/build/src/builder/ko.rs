@@ -9,6 +9,7 @@ mod image;
 pub(crate) mod kodata;
 mod layer;
 mod load;
+mod packer;
 mod settings;
 mod tar;
 

@@ -62,6 +62,14 @@ impl<'a> Requirement<'a> {
         self.node.get("git").and_then(|git| git.get("path")).map_or_else(|| self.span(), |path| &path.span)
     }
 
+    /// Returns the path as it is written.
+    pub(super) fn path(&self) -> &str {
+        match &self.place {
+            Place::SameFile => "",
+            Place::Path(path) | Place::Git { path, .. } => path,
+        }
+    }
+
     /// Returns where `configs` has `name`.
     pub(super) fn name_span(&self, name: &str) -> &Span {
         let listed = self.node.get("configs").and_then(Node::as_list).unwrap_or_default();

@@ -205,6 +205,24 @@ fn a_path_stays_in_its_repository() {
 }
 
 #[test]
+fn what_a_module_of_a_repository_requires_stays_in_it() {
+    let project = |path: &str| {
+        let project = Project::new(&[
+            ("skaffold.yaml", "requires:\n- git: {repo: lib}\n"),
+            ("lib/skaffold.yaml", &format!("requires:\n- path: {path}\n")),
+            ("lib/in/skaffold.yaml", "metadata: {name: in}\n"),
+            ("out/skaffold.yaml", "metadata: {name: out}\n"),
+        ]);
+        let repos = Repos { dir: project.dir.path().to_owned(), asked: RefCell::default() };
+        project.collect_with(&repos).map(|modules| modules.iter().filter(|m| m.is_remote).count()).map_err(|errors| errors[0].to_string())
+    };
+    assert_eq!(project("in"), Ok(2));
+    let error = project("../out").unwrap_err();
+    assert!(error.contains("error[config/outside]: `../out` leads out of the repository"), "{error}");
+    assert!(error.trim_end().ends_with("requires files of that repository, or of others by `git`"), "{error}");
+}
+
+#[test]
 fn a_token_is_not_shown_with_its_line() {
     let project = Project::new(&[("skaffold.yaml", "requires:\n- git: {repo: 'https://me:t0ken@host/x', path: 1}\n")]);
     let error = project.collect().unwrap_err()[0].to_string();

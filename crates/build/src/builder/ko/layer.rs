@@ -2,29 +2,25 @@
 
 use std::fs;
 use std::io;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use devloop_clients::registry::digest_of;
 use devloop_model::Digest;
 use devloop_model::Platform;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use rayon::prelude::*;
 use serde::Deserialize;
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use super::kodata::Member;
+use super::packer::Packer;
 use super::tar::Archive;
 
-/// How much is compressed at a time; each piece is a gzip member of its own, so that all cores work.
-const PIECE: usize = 1 << 20;
 /// How many compressed layers are kept for the next build.
 const KEPT: usize = 32;
 /// Raised when the bytes of layers change, so that older ones are not used.
-const FORMAT: &[u8] = b"2";
+const FORMAT: &[u8] = b"3";
 /// What lets a program of a Windows image be run. Source: ko `pkg/build/gobuild.go`.
 const WINDOWS_OWNER: (&str, &str) = ("MSWINDOWS.rawsd", "AQAAgBQAAAAkAAAAAAAAAAAAAAABAgAAAAAABSAAAAAhAgAAAQIAAAAAAAUgAAAAIQIAAA==");
 
@@ -74,55 +70,58 @@ impl Layers {
 
     /// Returns the layer of a program, at `/ko-app/<name>`.
     pub(super) fn program(&self, binary: &Path, name: &str, platform: &Platform) -> io::Result<Layer> {
-        let content = fs::read(binary)?;
-        let key = key(&[b"program", name.as_bytes(), platform.os().as_bytes(), &content]);
-        self.remembered(&key, || program_archive(&content, name, platform.os()))
+        self.layer(|out| program_archive(out, binary, name, platform.os()))
     }
 
     /// Returns the layer of kodata, at `/var/run/ko`; `modified` is in seconds since 1970.
     pub(super) fn kodata(&self, members: &[Member], platform: &Platform, modified: u64) -> io::Result<Layer> {
-        let archive = kodata_archive(members, platform.os(), modified)?;
-        let key = key(&[b"kodata", &archive]);
-        self.remembered(&key, || Ok(archive))
+        self.layer(|out| kodata_archive(out, members, platform.os(), modified))
     }
 
-    fn remembered(&self, key: &str, archive: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Layer> {
+    /// The archive is made twice, once to know it and once to pack it, so that it is never in memory.
+    fn layer(&self, archive: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<Layer> {
+        let mut key = hasher();
+        archive(&mut key)?;
+        if let Some(layer) = self.recall(&key) {
+            return Ok(layer);
+        }
+        fs::create_dir_all(&self.dir)?;
+        // A file may change in between: what is remembered is what was packed.
+        let mut both = Both(hasher(), Packer::new(NamedTempFile::new_in(&self.dir)?, self.packing));
+        archive(&mut both)?;
+        let Both(key, packer) = both;
+        let packed = packer.finish()?;
+        let (blob, entry_at) = self.files(&key);
+        packed.out.persist(&blob)?;
+        let entry = Entry { diff_id: packed.diff_id, digest: packed.digest, size: packed.size };
+        let mut file = NamedTempFile::new_in(&self.dir)?;
+        file.write_all(&serde_json::to_vec(&entry)?)?;
+        file.persist(&entry_at)?;
+        self.forget_the_oldest();
+        Ok(entry.layer(blob))
+    }
+
+    /// Returns where a packed layer stands, and what is remembered of it.
+    fn files(&self, key: &blake3::Hasher) -> (PathBuf, PathBuf) {
+        let key = &key.finalize().to_hex()[..40];
         let packed = match self.packing {
             Packing::Compressed => "",
             Packing::Stored => "-stored",
         };
-        let (blob, entry_at) = (self.dir.join(format!("{key}{packed}.tar.gz")), self.dir.join(format!("{key}{packed}.json")));
-        if let Some(entry) = self.recall(&entry_at, &blob) {
-            return Ok(Layer { diff_id: entry.diff_id, digest: entry.digest, size: entry.size, file: blob });
-        }
-        let archive = archive()?;
-        let (diff_id, compressed) = rayon::join(|| digest_of(&archive), || compress(&archive, self.packing));
-        let compressed = compressed?;
-        let entry = Entry { diff_id, digest: digest_of(&compressed), size: compressed.len() as u64 };
-        fs::create_dir_all(&self.dir)?;
-        self.write(&blob, &compressed)?;
-        self.write(&entry_at, &serde_json::to_vec(&entry)?)?;
-        self.forget_the_oldest();
-        Ok(Layer { diff_id: entry.diff_id, digest: entry.digest, size: entry.size, file: blob })
+        (self.dir.join(format!("{key}{packed}.tar.gz")), self.dir.join(format!("{key}{packed}.json")))
     }
 
-    /// Returns what is remembered if its blob is whole, and marks it as used.
-    fn recall(&self, entry_at: &Path, blob: &Path) -> Option<Entry> {
+    /// Returns a layer that is remembered if its blob is whole, and marks it as used.
+    fn recall(&self, key: &blake3::Hasher) -> Option<Layer> {
+        let (blob, entry_at) = self.files(key);
         let entry: Entry = serde_json::from_slice(&fs::read(entry_at).ok()?).ok()?;
-        let file = fs::File::open(blob).ok()?;
+        let file = fs::File::open(&blob).ok()?;
         if file.metadata().ok()?.len() != entry.size {
             return None;
         }
         // Only the order of forgetting depends on it.
         file.set_modified(SystemTime::now()).ok();
-        Some(entry)
-    }
-
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
-        file.write_all(bytes)?;
-        file.persist(path)?;
-        Ok(())
+        Some(entry.layer(blob))
     }
 
     /// Keeps what was used last; a file that another process removes first is gone all the same.
@@ -142,31 +141,52 @@ impl Layers {
     }
 }
 
-fn key(parts: &[&[u8]]) -> String {
-    let mut hash = blake3::Hasher::new();
-    hash.update(FORMAT);
-    for part in parts {
-        hash.update(&(part.len() as u64).to_le_bytes()).update(part);
+impl Entry {
+    fn layer(self, file: PathBuf) -> Layer {
+        Layer { diff_id: self.diff_id, digest: self.digest, size: self.size, file }
     }
-    hash.finalize().to_hex()[..40].to_owned()
+}
+
+/// Writes the same to two places.
+struct Both<A, B>(A, B);
+
+impl<A: Write, B: Write> Write for Both<A, B> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.1.write(bytes)?;
+        self.0.write_all(&bytes[..written])?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        self.1.flush()
+    }
+}
+
+fn hasher() -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(FORMAT);
+    hasher
 }
 
 /// Source of the layout: ko `pkg/build/gobuild.go` (`tarBinary`).
-fn program_archive(content: &[u8], name: &str, os: &str) -> io::Result<Vec<u8>> {
-    let mut archive = Archive::new(Vec::with_capacity(content.len() + 4096), 0);
+fn program_archive(out: &mut dyn Write, binary: &Path, name: &str, os: &str) -> io::Result<()> {
+    let content = fs::File::open(binary)?;
+    let size = content.metadata()?.len();
+    let mut archive = Archive::new(out, 0);
     if os == "windows" {
         ["Hives", "Files", "Files/ko-app"].iter().try_for_each(|dir| archive.directory(dir))?;
-        archive.file(&format!("Files/ko-app/{name}"), content.len() as u64, content, &[WINDOWS_OWNER])?;
+        archive.file(&format!("Files/ko-app/{name}"), size, content, &[WINDOWS_OWNER])?;
     } else {
         archive.directory("ko-app")?;
-        archive.file(&format!("/ko-app/{name}"), content.len() as u64, content, &[])?;
+        archive.file(&format!("/ko-app/{name}"), size, content, &[])?;
     }
     archive.finish()
 }
 
 /// Source of the layout: ko `pkg/build/gobuild.go` (`tarKoData`, `walkRecursive`).
-fn kodata_archive(members: &[Member], os: &str, modified: u64) -> io::Result<Vec<u8>> {
-    let mut archive = Archive::new(Vec::new(), modified);
+fn kodata_archive(out: &mut dyn Write, members: &[Member], os: &str, modified: u64) -> io::Result<()> {
+    let mut archive = Archive::new(out, modified);
     let windows = os == "windows";
     let (parents, root): (&[&str], &str) = if windows {
         (&["Hives", "Files", "Files/var", "Files/var/run", "Files/var/run/ko"], "Files/var/run/ko")
@@ -181,19 +201,6 @@ fn kodata_archive(members: &[Member], os: &str, modified: u64) -> io::Result<Vec
         archive.file(&format!("{root}/{}", member.name), file.metadata()?.len(), file, records)?;
     }
     archive.finish()
-}
-
-fn compress(archive: &[u8], packing: Packing) -> io::Result<Vec<u8>> {
-    let level = match packing {
-        Packing::Compressed => Compression::fast(),
-        Packing::Stored => Compression::none(),
-    };
-    let members = archive.par_chunks(PIECE).map(|piece| {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(piece.len() / 2), level);
-        encoder.write_all(piece)?;
-        encoder.finish()
-    });
-    Ok(members.collect::<io::Result<Vec<_>>>()?.concat())
 }
 
 #[cfg(test)]

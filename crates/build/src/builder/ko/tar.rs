@@ -41,10 +41,9 @@ impl<W: Write> Archive<W> {
         self.pad(size)
     }
 
-    /// Ends the archive and returns what it was written to.
-    pub(super) fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(&[0; 2 * BLOCK])?;
-        Ok(self.out)
+    /// Ends the archive.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.out.write_all(&[0; 2 * BLOCK])
     }
 
     /// The choice of `Header.allowedFormats`: USTAR where it fits, else a PAX header in front.
@@ -174,11 +173,12 @@ mod tests {
     fn members_read_back_by_their_names() {
         let long = format!("/var/run/ko/{}/{}", "a".repeat(90), "b".repeat(120));
         let names = ["/var".to_owned(), "/var/grüße".to_owned(), format!("/{}/{}", "a".repeat(90), "b".repeat(30)), long];
-        let mut archive = Archive::new(Vec::new(), 7);
+        let mut bytes = Vec::new();
+        let mut archive = Archive::new(&mut bytes, 7);
         for name in &names {
             archive.file(name, 513, io::repeat(b'x'), &[]).unwrap();
         }
-        let bytes = archive.finish().unwrap();
+        archive.finish().unwrap();
         let mut reader = tar::Archive::new(&bytes[..]);
         let read: Vec<String> = reader
             .entries()

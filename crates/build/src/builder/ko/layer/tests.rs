@@ -2,7 +2,10 @@
 
 use std::os::unix::fs::symlink;
 
+use devloop_clients::registry::digest_of;
+
 use super::super::kodata::members;
+use super::super::packer::PIECE;
 use super::*;
 
 /// The diff ID that ko gave to [`kodata_tree`].
@@ -45,8 +48,16 @@ fn kodata_has_the_diff_id_of_ko() {
 /// A shell script takes the place of what `go build` makes, which differs by Go's version.
 #[test]
 fn a_program_has_the_diff_id_of_ko() {
-    let archive = program_archive(b"#!/bin/sh\necho hello\n", "tiny", "linux").unwrap();
-    assert_eq!(digest_of(&archive).as_str(), PROGRAM);
+    assert_eq!(digest_of(&program(b"#!/bin/sh\necho hello\n", "linux")).as_str(), PROGRAM);
+}
+
+/// Returns the archive of a program called `tiny`.
+fn program(content: &[u8], os: &str) -> Vec<u8> {
+    let mut binary = NamedTempFile::new().unwrap();
+    binary.write_all(content).unwrap();
+    let mut archive = Vec::new();
+    program_archive(&mut archive, binary.path(), "tiny", os).unwrap();
+    archive
 }
 
 /// The diff ID of the same script in ko's archive, by Go's `archive/tar`.
@@ -54,7 +65,7 @@ const PROGRAM: &str = "sha256:5891f81ca422d4067ba4eac4496f9cd46b2e8ca8f829a6dbb4
 
 #[test]
 fn a_windows_program_has_an_owner() {
-    let archive = program_archive(b"MZ", "tiny", "windows").unwrap();
+    let archive = program(b"MZ", "windows");
     let mut reader = ::tar::Archive::new(&archive[..]);
     let mut entries = reader.entries().unwrap();
     let mut program = entries.find_map(|entry| Some(entry.unwrap()).filter(|e| e.path_bytes().ends_with(b"tiny"))).unwrap();
@@ -80,29 +91,56 @@ fn a_packed_layer_reads_back() {
     }
 }
 
+/// Makes a layer of these bytes, and counts how often they were asked for.
+fn layer_of(layers: &Layers, archive: &[u8]) -> (Layer, usize) {
+    let asked = std::cell::Cell::new(0);
+    let layer = layers.layer(|out| {
+        asked.set(asked.get() + 1);
+        out.write_all(archive)
+    });
+    (layer.unwrap(), asked.get())
+}
+
 #[test]
 fn a_layer_that_is_known_is_not_made_again() {
     let dir = tempfile::tempdir().unwrap();
     let layers = Layers::new(dir.path(), Packing::Compressed);
-    let first = layers.remembered("k", || Ok(b"archive".to_vec())).unwrap();
-    assert_eq!(layers.remembered("k", || panic!("it is known")).unwrap(), first);
+    let (first, made) = layer_of(&layers, b"archive");
+    assert_eq!(made, 2, "read once to know it, and once to pack it");
+    assert_eq!(layer_of(&layers, b"archive"), (first.clone(), 1));
     fs::write(&first.file, b"cut").unwrap();
-    assert_eq!(layers.remembered("k", || Ok(b"archive".to_vec())).unwrap(), first);
+    assert_eq!(layer_of(&layers, b"archive"), (first.clone(), 2));
     fs::remove_file(&first.file).unwrap();
-    assert_eq!(layers.remembered("k", || Ok(b"archive".to_vec())).unwrap(), first);
+    assert_eq!(layer_of(&layers, b"archive"), (first, 2));
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_is_not_remembered_as_what_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let layers = Layers::new(dir.path(), Packing::Compressed);
+    let asked = std::cell::Cell::new(0);
+    let changed = layers.layer(|out| {
+        asked.set(asked.get() + 1);
+        out.write_all(if asked.get() == 1 { b"before" } else { b"after" })
+    });
+    let (before, made) = layer_of(&layers, b"before");
+    assert_eq!((before.diff_id, made), (digest_of(b"before"), 2));
+    assert_eq!(layer_of(&layers, b"after"), (changed.unwrap(), 1));
 }
 
 #[test]
 fn old_layers_are_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let layers = Layers::new(dir.path(), Packing::Compressed);
-    for number in 0..KEPT + 3 {
-        layers.remembered(&format!("k{number}"), || Ok(vec![number as u8])).unwrap();
+    let made = (0..KEPT + 3).map(|number| {
+        let (layer, _) = layer_of(&layers, &[number as u8]);
         // Each is older than the next, without waiting for it.
-        let file = fs::File::open(layers.dir.join(format!("k{number}.tar.gz"))).unwrap();
-        file.set_modified(SystemTime::now() - std::time::Duration::from_secs(1000 - number as u64)).unwrap();
-    }
+        let modified = SystemTime::now() - std::time::Duration::from_secs(1000 - number as u64);
+        fs::File::open(&layer.file).unwrap().set_modified(modified).unwrap();
+        layer.file
+    });
+    let made: Vec<_> = made.collect();
     assert_eq!(fs::read_dir(&layers.dir).unwrap().count(), 2 * KEPT);
-    assert!(!layers.dir.join("k0.tar.gz").exists() && !layers.dir.join("k0.json").exists());
-    assert!(layers.dir.join(format!("k{}.tar.gz", KEPT + 2)).exists());
+    assert!(!made[0].exists() && !PathBuf::from(made[0].to_string_lossy().replace(".tar.gz", ".json")).exists());
+    assert!(made[KEPT + 2].exists());
 }
