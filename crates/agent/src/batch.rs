@@ -72,7 +72,8 @@ impl<'a> Batch<'a> {
                 (path, done)
             }
             Request::Delete { path } => {
-                let done = self.root.resolve(&path).and_then(|place| delete(&place));
+                let how = if path.ends_with('/') { delete_if_empty } else { delete };
+                let done = self.root.resolve(&path).and_then(|place| how(&place));
                 (path, done)
             }
             Request::End => return Ok(()),
@@ -190,6 +191,21 @@ fn create_directories(path: &Path) -> io::Result<()> {
         keep_owner(path, path, parent);
     }
     Ok(())
+}
+
+/// Deletes a directory, unless something is left in it.
+fn delete_if_empty(place: &Path) -> io::Result<()> {
+    match fs::remove_dir(place) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::ResourceBusy
+            ) =>
+        {
+            Ok(())
+        }
+        deleted => deleted,
+    }
 }
 
 fn delete(place: &Path) -> io::Result<()> {

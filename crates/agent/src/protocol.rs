@@ -37,7 +37,8 @@ pub enum Request {
         /// Permission bits.
         mode: u32,
     },
-    /// A file or a directory with all that is in it is deleted, if it is there.
+    /// A file or a directory with all that is in it is deleted, if it is there; a path that ends in `/` means a directory that is
+    /// deleted only if it is empty.
     Delete {
         /// Where.
         path: String,

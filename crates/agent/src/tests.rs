@@ -77,6 +77,10 @@ fn what_is_deleted_may_be_a_directory_or_gone_already() {
     fs::write(root.join("file"), "").unwrap();
     fs::write(root.join("kept/x"), "").unwrap();
     symlink("kept", root.join("link")).unwrap();
+    fs::create_dir_all(root.join("emptied/below")).unwrap();
+    let emptied = ["/kept/", "/file/", "/link/", "/none/", "/emptied/", "/emptied/below/", "/emptied/"].map(delete);
+    assert_eq!(run(root, &emptied), []);
+    assert_eq!(names(root), ["d", "file", "kept", "link"]);
     let failures = run(root, &["/d", "/file", "/gone", "/file/below", "/link"].map(delete));
     assert_eq!(failures, []);
     assert_eq!(names(root), ["kept"]);

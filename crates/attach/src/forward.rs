@@ -53,6 +53,15 @@ pub struct ForwardSpec {
     pub vars: Vars,
 }
 
+impl ForwardSpec {
+    /// Returns the entries that are forwarded: first those that chose their local port, which no other one may take.
+    fn entries(&self) -> Vec<&PortForward> {
+        let mut entries: Vec<&PortForward> = self.entries.iter().filter(|_| self.modes.user).collect();
+        entries.sort_by_key(|entry| !entry.chooses_local_port());
+        entries
+    }
+}
+
 /// What a listener became.
 type Bound = std::io::Result<TcpListener>;
 
@@ -83,7 +92,7 @@ impl<'a> Forwards<'a> {
     /// Returns forwards whose local ports listen: connections wait until something is live.
     pub(crate) async fn open(spec: &ForwardSpec, cluster: &'a Cluster, cx: &'a Cx) -> Self {
         let mut bound = Vec::new();
-        for entry in spec.entries.iter().filter(|_| spec.modes.user) {
+        for entry in spec.entries() {
             bound.push((entry.clone(), local_port::listen(&entry.address, entry.local_port).await));
         }
         let spec = spec.clone();
@@ -93,8 +102,7 @@ impl<'a> Forwards<'a> {
     /// Takes in another configuration; forwards that both have in common stay as they are. Returns what has to be watched.
     pub(crate) async fn respec(&mut self, spec: &ForwardSpec) -> Vec<Scope> {
         self.spec = spec.clone();
-        let entries: Vec<PortForward> = spec.entries.iter().filter(|_| spec.modes.user).cloned().collect();
-        let wanted: Vec<Wanted> = entries.iter().filter_map(|entry| self.wanted(entry)).collect();
+        let wanted: Vec<Wanted> = spec.entries().into_iter().filter_map(|entry| self.wanted(entry)).collect();
         let leaves = |running: &Running| !running.is_automatic && !wanted.contains(&running.wanted);
         let yields = |running: &Running| running.is_automatic && wanted.iter().any(|wanted| wanted.source == running.wanted.source);
         let gone = self.running.iter().filter(|(_, running)| leaves(running) || yields(running)).map(|(source, _)| source.clone());

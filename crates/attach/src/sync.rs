@@ -173,10 +173,10 @@ impl Syncer {
         self.0.tell(false);
         let containers = cx.unless_cancelled(self.arrived(&job.artifact.image, mark)).await??;
         hooks::on_host(after, &variables, cx).await?;
-        let deleted = job.items.iter().filter(|item| item.deleted).count();
+        let deleted = job.items.iter().filter(|item| item.deleted && item.is_file()).count();
         cx.emit(EventKind::FilesSynced {
             artifact: job.artifact.image.clone(),
-            copied: job.items.len() - deleted,
+            copied: job.items.iter().filter(|item| !item.deleted).count(),
             deleted,
             containers,
             replayed: false,

@@ -12,7 +12,7 @@ use devloop_model::Platform;
 use devloop_model::Target;
 
 /// What holds for every build of a session.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BuildOptions {
     /// Where images go.
     pub target: Target,
@@ -44,6 +44,11 @@ pub fn now() -> jiff::Timestamp {
 }
 
 impl BuildOptions {
+    /// Returns whether both build the same images: what was read at another time does.
+    pub fn is_same(&self, other: &Self) -> bool {
+        *self == Self { now: self.now, ..other.clone() }
+    }
+
     /// Returns options for looking at artifacts where no cluster is asked, as `diagnose` does.
     pub fn without_cluster(cache_dir: PathBuf, working_dir: PathBuf, mode: &str) -> Self {
         let target = Target {

@@ -170,7 +170,7 @@ impl Pipeline {
             inventory: identity(&self.session.plan.modules, index),
             force: deploy.force,
             prune: true,
-            passing: matches!(self.session.settings.command, CommandSettings::Dev(_)),
+            passing: matches!(&self.session.settings.command, CommandSettings::Dev(dev) if dev.clean_up),
             wait_for_deletions: WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() },
         };
         DeployGroup { modules: index..index + 1, job }

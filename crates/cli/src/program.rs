@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 
 use devloop_clients::kube::target::TargetInput;
@@ -126,8 +127,16 @@ fn in_runtime(settings: Settings, env: Env) -> Exit {
 async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>> {
     let cancel = CancellationToken::new();
     let standing = Standing::default();
-    let left = Arc::clone(&standing);
-    devloop_watch::stop_on_signals(cancel.clone(), move || last_words(&left))
+    let (left, display) = (Arc::clone(&standing), Arc::new(OnceLock::new()));
+    let shown: Arc<OnceLock<Arc<Mutex<Reporter>>>> = Arc::clone(&display);
+    let leave = move || {
+        // Whoever holds it may hold it for long: the terminal may be stopped.
+        if let Some(Ok(mut reporter)) = shown.get().map(|reporter| reporter.try_lock()) {
+            reporter.finish();
+        }
+        last_words(&left)
+    };
+    devloop_watch::stop_on_signals(cancel.clone(), leave)
         .map_err(|error| vec![Diagnostic::error("cli/signals", "signals cannot be handled").because(error.to_string())])?;
     if let CommandSettings::Ask(ask) = &settings.command {
         return command::ask::run(&settings, ask, &env, &cancel).await.map_err(|diagnostic| vec![diagnostic]);
@@ -152,7 +161,8 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     };
     let pipeline = Pipeline { session, target, cancel, redactor, standing };
     let serving = Serving::if_asked(&pipeline, &mut reporter).map_err(one)?;
-    let reporter = Mutex::new(reporter);
+    let reporter = Arc::new(Mutex::new(reporter));
+    display.get_or_init(|| Arc::clone(&reporter));
     let exit = run_command(&pipeline, &reporter).await;
     if let Some(serving) = serving {
         serving.end().await;

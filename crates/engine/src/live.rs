@@ -137,10 +137,12 @@ impl LiveStages {
         let read = tokio::task::spawn_blocking(move || reload()).await;
         match read.map_err(|error| Diagnostic::error("engine/panic", "the configuration could not be read").because(error.to_string()))? {
             Ok(Reloaded { specs, facts }) => {
-                self.specs.send_replace(Arc::new(specs));
+                let specs = Arc::new(specs);
+                let before = self.specs.send_replace(Arc::clone(&specs));
                 for fact in facts {
                     cx.emit(fact);
                 }
+                cx.emit(EventKind::PlanChanged { artifacts: specs.built_differently(&before) });
                 self.watch_files(cx);
                 Ok(())
             }

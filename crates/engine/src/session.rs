@@ -206,6 +206,10 @@ impl Running<'_> {
     }
 
     fn start(&mut self, work: Work, reason: Reason, token: CancellationToken) {
+        if work.step.stage != Stage::Attach {
+            // What was held starts without anything having woken the loop anew.
+            self.begin(Instant::now(), self.recorder.state.save());
+        }
         self.recorder.record(EventKind::StepStarted { step: work.step.clone(), reason });
         self.scope.start(work, token);
     }
@@ -259,7 +263,7 @@ impl Running<'_> {
     fn triggered(&mut self, touched: Touched, first: Instant) {
         let waited = first.elapsed();
         let save = self.recorder.state.save() + 1;
-        self.woken(first);
+        self.woken(first, save);
         self.recorder.record(EventKind::Triggered { save, touched, waited });
     }
 
@@ -269,14 +273,20 @@ impl Running<'_> {
             Command::Auto { stage, enabled } => self.recorder.record(EventKind::AutoSwitched { stage, enabled }),
             Command::Pause { paused } => self.recorder.record(EventKind::Paused { paused }),
             Command::Quit => self.cancel.cancel(),
-            Command::Execute { .. } | Command::Rebuild { .. } | Command::Redeploy | Command::Resync => self.woken(Instant::now()),
+            Command::Execute { .. } | Command::Rebuild { .. } | Command::Redeploy | Command::Resync => {
+                self.woken(Instant::now(), self.recorder.state.save());
+            }
         }
     }
 
-    fn woken(&mut self, first: Instant) {
+    fn woken(&mut self, since: Instant, save: u64) {
         // The reasons to wait are said anew for what is new.
         self.held.clear();
-        self.iteration.get_or_insert_with(|| Iteration::since(first));
+        self.begin(since, save);
+    }
+
+    fn begin(&mut self, since: Instant, save: u64) {
+        self.iteration.get_or_insert_with(|| Iteration::since(since, save));
     }
 
     /// Says how long it took until nothing was left to do.

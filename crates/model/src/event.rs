@@ -310,12 +310,20 @@ pub enum EventKind {
     IterationEnded {
         /// The last save that is in it.
         save: u64,
+        /// The first one.
+        #[serde(default)]
+        first: u64,
         /// How it ended.
         outcome: Outcome,
         /// From the first change of its first save until now.
         duration: Duration,
         /// Its steps, in the order in which they ended.
         parts: Vec<Part>,
+    },
+    /// A changed configuration holds from now on.
+    PlanChanged {
+        /// Artifacts that are new in it, or built in another way than before.
+        artifacts: Vec<ImageName>,
     },
     /// A changed configuration is wrong; the last good plan stays.
     PlanRejected {

@@ -54,7 +54,7 @@ pub struct Module {
 }
 
 /// An image to build, as configured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Artifact {
     /// Its name, before default-repo rewriting.
     pub image: ImageName,
@@ -76,6 +76,13 @@ pub struct Artifact {
     pub sync: Option<SyncSpec>,
     /// Where the artifact stands in skaffold.yaml.
     pub at: Location,
+}
+
+impl Artifact {
+    /// Returns whether both are the same, wherever they stand: a comment above an artifact builds nothing.
+    pub fn is_same(&self, other: &Self) -> bool {
+        *self == Self { at: self.at.clone(), ..other.clone() }
+    }
 }
 
 /// An image that another needs (`requires[]`).
@@ -119,7 +126,7 @@ pub struct LocalBuild {
 }
 
 /// The closed set of builders.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Builder {
     /// A Dockerfile, by the container daemon.
     Docker(DockerBuild),
@@ -130,7 +137,7 @@ pub enum Builder {
 }
 
 /// `artifacts[].docker`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DockerBuild {
     /// Path of the Dockerfile, relative to the context.
     pub dockerfile: PathBuf,
@@ -177,7 +184,7 @@ pub enum SecretSource {
 }
 
 /// `artifacts[].ko`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct KoBuild {
     /// The base image; none means ko's default.
     pub from_image: Option<String>,
@@ -198,7 +205,7 @@ pub struct KoBuild {
 }
 
 /// `artifacts[].custom`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CustomBuild {
     /// The command, for `sh -c`.
     pub command: Template,
@@ -207,7 +214,7 @@ pub struct CustomBuild {
 }
 
 /// What the inputs of a custom build are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum CustomDependencies {
     /// Files by patterns.
     Paths(PathList),
@@ -377,10 +384,17 @@ pub struct PortForward {
     pub port: ForwardPort,
     /// The local address.
     pub address: String,
-    /// The wanted local port; none means any that is free.
+    /// The wanted local port, which is the same as `port` by default; none means any that is free.
     pub local_port: Option<u16>,
     /// Where the entry stands.
     pub at: Location,
+}
+
+impl PortForward {
+    /// Returns whether its local port was chosen, rather than being the same as the port there.
+    pub fn chooses_local_port(&self) -> bool {
+        self.local_port.is_some_and(|local| self.port != ForwardPort::Number(local))
+    }
 }
 
 /// A port by number or name.

@@ -42,6 +42,8 @@ pub struct State {
     rendered: Option<String>,
     deploying: Option<String>,
     deployed: Option<String>,
+    /// Artifacts that the configuration which is being read builds in another way.
+    reconfigured: BTreeSet<ImageName>,
     /// Stages that do not act by themselves.
     manual: BTreeSet<AutoStage>,
     /// Stages that were asked to act once.
@@ -107,6 +109,7 @@ impl State {
                     self.manual.insert(*stage)
                 };
             }
+            EventKind::PlanChanged { artifacts } => self.reconfigured.extend(artifacts.iter().cloned()),
             EventKind::Paused { paused } => self.paused = *paused,
             EventKind::StepStarted { step, .. } => self.started(step),
             EventKind::StepFinished { step, outcome, .. } => self.finished(step, outcome),
@@ -152,7 +155,17 @@ impl State {
         if !touched.config.is_empty() {
             self.due.insert(Stage::Configure, changed(&touched.config));
         }
+        self.retry_builds();
         self.retry([Stage::Render, Stage::Deploy, Stage::StatusCheck]);
+    }
+
+    /// Builds that failed, and inputs that could not be looked at, may do now.
+    fn retry_builds(&mut self) {
+        let looked = self.progress(&StepId::of(Stage::Prepare)) != Some(Progress::Failed);
+        for artifact in self.artifacts.values_mut() {
+            artifact.wanted.iter_mut().for_each(|wanted| wanted.failed = false);
+            artifact.changed.iter_mut().filter(|_| !looked).for_each(|changed| changed.at = self.clock);
+        }
     }
 
     /// What failed may be right now.
@@ -174,7 +187,7 @@ impl State {
                     }
                 }
                 if *build {
-                    self.artifacts.values_mut().filter_map(|artifact| artifact.wanted.as_mut()).for_each(|wanted| wanted.failed = false);
+                    self.retry_builds();
                 }
                 if *deploy {
                     self.retry([Stage::Render, Stage::Deploy, Stage::StatusCheck]);
@@ -251,14 +264,13 @@ impl State {
         }
     }
 
-    /// Everything may be different under another configuration; what is not costs a look.
+    /// Manifests may be different under another configuration, and so are the artifacts that it builds in another way.
     fn reconfigured(&mut self) {
         let at = self.clock;
         let reason = Reason::After { step: StepId::of(Stage::Configure) };
-        for artifact in self.artifacts.values_mut() {
-            artifact.change(at, [], Some(reason.clone()));
+        for artifact in std::mem::take(&mut self.reconfigured) {
+            self.artifact_mut(&artifact).change(at, [], Some(reason.clone()));
         }
-        self.due.insert(Stage::Prepare, reason.clone());
         self.due.insert(Stage::Render, reason);
     }
 

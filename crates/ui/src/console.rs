@@ -4,15 +4,16 @@ mod bars;
 mod diagnostic;
 mod duration;
 mod hands;
-mod lasting;
 mod logs;
 mod muted;
 mod paint;
 mod panel;
+mod pass;
 mod readiness;
 #[cfg(test)]
 pub(crate) mod sample;
 mod saves;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod transcript;
@@ -31,6 +32,7 @@ use devloop_model::Outcome;
 pub use self::diagnostic::render_diagnostic;
 pub use self::hands::KeyAction;
 pub use self::paint::Colours;
+pub use self::pass::count;
 
 use self::bars::Bars;
 use self::hands::Hands;
@@ -126,8 +128,8 @@ impl Console {
             Progress::Nowhere => false,
         };
         let (out, target): (Option<Box<dyn Write + Send>>, _) = match settings.progress {
-            Progress::Stdout => (Some(Box::new(std::io::stdout())), lasting::target(console::Term::buffered_stdout())),
-            Progress::Stderr => (Some(Box::new(std::io::stderr())), lasting::target(console::Term::buffered_stderr())),
+            Progress::Stdout => (Some(Box::new(std::io::stdout())), terminal::target(console::Term::buffered_stdout())),
+            Progress::Stderr => (Some(Box::new(std::io::stderr())), terminal::target(console::Term::buffered_stderr())),
             Progress::Nowhere => (None, indicatif::ProgressDrawTarget::hidden()),
         };
         let bars = (settings.terminal && out.is_some()).then(|| Bars::new(target, true));

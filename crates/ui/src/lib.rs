@@ -21,6 +21,7 @@ pub use console::KeyAction;
 pub use console::Mute;
 pub use console::Progress;
 pub use console::Verbosity;
+pub use console::count;
 pub use console::local_time_zone;
 pub use console::render_diagnostic;
 pub use json::JsonLines;

@@ -151,6 +151,9 @@ pub struct Watching {
 pub struct Iteration {
     /// The last save that is in it.
     pub save: u64,
+    /// The first one.
+    #[serde(default)]
+    pub first: u64,
     /// How it ended.
     pub outcome: Outcome,
     /// When.
@@ -211,10 +214,14 @@ impl Snapshot {
             EventKind::Triggered { save, touched, .. } => {
                 self.save = *save;
                 self.touched.clone_from(touched);
+                self.fall_behind(touched);
             }
-            EventKind::IterationEnded { save, outcome, duration, parts } => {
+            EventKind::IterationEnded { save, first, outcome, duration, parts } => {
+                if *outcome == Outcome::Succeeded {
+                    self.settle(*save);
+                }
                 let (outcome, parts) = (outcome.clone(), parts.clone());
-                self.iteration = Some(Iteration { save: *save, outcome, at: event.at, duration: *duration, parts });
+                self.iteration = Some(Iteration { save: *save, first: *first, outcome, at: event.at, duration: *duration, parts });
             }
             EventKind::AutoSwitched { stage, enabled } => self.auto.set(*stage, *enabled),
             EventKind::Paused { paused } => self.paused = *paused,

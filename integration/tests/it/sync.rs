@@ -269,7 +269,7 @@ async fn files_come_change_move_and_go() {
     );
     // A rename is one file less and one more; the agent's own file is gone.
     std::fs::rename(session.artifact.context.join("a"), session.artifact.context.join("c")).unwrap();
-    session.sync(&["-a", "c", "-empty", "-deep/er/b", "-deep"]).await;
+    session.sync(&["-a", "c", "-empty", "-deep/", "-deep/er/", "-deep/er/b"]).await;
     assert_eq!(session.run(&["sh", "-c", "cd /app && ls -A . /tmp && cat c"]), ".:\nc\nlink\nrun.sh\n\n/tmp:\nnew\n");
     // Links on the way lead where they would lead a program of the container.
     session.run(&["ln", "-s", "../../../../proc/1/root/../../etc", "/app/out"]);
@@ -426,7 +426,8 @@ async fn tar_serves_where_no_agent_can_run() {
     session.write("d/a", "one\n");
     session.write("b", "b\n");
     session.sync(&["d/a", "b"]).await;
-    session.sync(&["-b"]).await;
+    session.run(&["mkdir", "-p", "/app/left/empty"]);
+    session.sync(&["-b", "-d/", "-left/", "-left/empty/", "-none/"]).await;
     assert_eq!(session.run(&["sh", "-c", "cd /app && ls && cat d/a"]), "d\none\n");
     session.end().await;
 

@@ -13,6 +13,7 @@ use super::agent::reason;
 use super::channel::Closed;
 use super::content;
 use super::content::Content;
+use super::destinations::is_emptied;
 use super::ledger::Change;
 
 /// How long one command may take.
@@ -56,9 +57,16 @@ pub(super) async fn apply(container: &ContainerRef, changes: &[Change], cluster:
             failures.push(Failure { path: change.destination.clone(), denied: false, why: error.to_string() });
         }
     }
+    let (emptied, deleted): (Vec<String>, Vec<String>) = deleted.into_iter().partition(|destination| is_emptied(destination));
+    let with = |command: &[&str], some: &[String]| -> Vec<String> {
+        command.iter().map(|&word| word.to_owned()).chain(some.iter().cloned()).collect()
+    };
     for some in deleted.chunks(MOST_PATHS) {
-        let command = ["rm", "-rf", "--"].map(str::to_owned).into_iter().chain(some.iter().cloned()).collect::<Vec<_>>();
-        failures.extend(run(container, &command, &[], cluster, cx).await?);
+        failures.extend(run(container, &with(&["rm", "-rf", "--"], some), &[], cluster, cx).await?);
+    }
+    for some in emptied.chunks(MOST_PATHS) {
+        // One that has something left stays.
+        run(container, &with(&["rmdir", "--"], some), &[], cluster, cx).await?;
     }
     if added {
         let bytes = archive.into_inner().expect("memory can be written");

@@ -15,6 +15,7 @@ use super::Shared;
 use super::channel::Channel;
 use super::channel::Connector;
 use super::channel::Route;
+use super::destinations::is_emptied;
 use super::hooks;
 use super::ledger::Lacking;
 use super::ledger::Mark;
@@ -138,7 +139,7 @@ impl Keeper {
         self.connector.cx.emit(EventKind::FilesSynced {
             artifact: self.artifact.image.clone(),
             copied,
-            deleted: lacking.changes.len() - copied,
+            deleted: lacking.changes.iter().filter(|change| change.source.is_none() && !is_emptied(&change.destination)).count(),
             containers: 1,
             replayed: true,
         });

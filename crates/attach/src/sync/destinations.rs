@@ -1,6 +1,9 @@
 //! Where changed files go in the container; no I/O.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashSet;
+use std::path::Path;
 
 use devloop_model::Artifact;
 use devloop_model::Builder;
@@ -16,10 +19,22 @@ use globset::GlobMatcher;
 pub struct SyncItem {
     /// Path relative to the context.
     pub path: String,
-    /// Absolute path in the container.
+    /// Absolute path in the container; ends in `/` where a directory is deleted if nothing is left in it.
     pub destination: String,
     /// Whether it is deleted there.
     pub deleted: bool,
+}
+
+impl SyncItem {
+    /// Returns whether it is a file that changed, rather than a directory that went with its files.
+    pub(super) fn is_file(&self) -> bool {
+        !is_emptied(&self.destination)
+    }
+}
+
+/// Returns whether a place in the container is a directory that is deleted if nothing is left in it.
+pub(super) fn is_emptied(destination: &str) -> bool {
+    destination.ends_with('/')
 }
 
 /// What destinations are worked out from.
@@ -29,6 +44,8 @@ pub struct Known<'a> {
     pub map: Option<&'a SyncMap>,
     /// Where it had them before the change: that is where deleted files are.
     pub before: Option<&'a SyncMap>,
+    /// Directories of the context that are gone with all that was in them.
+    pub gone: &'a BTreeSet<String>,
     /// The image's working directory, from which destinations of rules may start.
     pub working_dir: &'a str,
 }
@@ -52,7 +69,21 @@ pub fn destinations(artifact: &Artifact, known: Known<'_>, files: &[ChangedFile]
         let item = |destination| SyncItem { path: file.path.clone(), destination, deleted: file.deleted };
         items.extend(destinations.into_iter().map(item));
     }
-    Some(without_parents(items))
+    let emptied: BTreeMap<String, String> =
+        items.iter().filter(|item| item.deleted).flat_map(|item| emptied(&item.path, &item.destination, known.gone)).collect();
+    let mut items = without_parents(items);
+    items.extend(emptied.into_iter().map(|(destination, path)| SyncItem { path, destination, deleted: true }));
+    Some(items)
+}
+
+/// Returns the directories, in the container and in the context, that went with a file: as far up as both have the same names.
+fn emptied(path: &str, destination: &str, gone: &BTreeSet<String>) -> Vec<(String, String)> {
+    let parents = |path| Path::new(path).ancestors().skip(1);
+    let both = parents(path).zip(parents(destination));
+    let went =
+        both.filter_map(|(path, destination)| Some((path.to_str()?, destination.to_str()?, path.file_name() == destination.file_name())));
+    let went = went.take_while(|(path, _, alike)| *alike && gone.contains(*path));
+    went.map(|(path, destination, _)| (format!("{destination}/"), path.to_owned())).collect()
 }
 
 /// A mode with its patterns compiled.
@@ -131,8 +162,6 @@ fn without_parents(items: Vec<SyncItem>) -> Vec<SyncItem> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use devloop_model::SyncSpec;
 
     use super::*;
@@ -151,7 +180,8 @@ mod tests {
         let before = map(&[("src/gone.js", &["/app/src/gone.js"])]);
         let file = |text: &&str| ChangedFile { path: text.trim_start_matches('-').to_owned(), deleted: text.starts_with('-') };
         let files: Vec<ChangedFile> = files.iter().map(file).collect();
-        let known = Known { map: Some(&now), before: Some(&before), working_dir: "/work" };
+        let gone = ["src/gone", "src", "old/deep"].map(str::to_owned).into();
+        let known = Known { map: Some(&now), before: Some(&before), gone: &gone, working_dir: "/work" };
         let item = |item: SyncItem| format!("{}{} -> {}", if item.deleted { "-" } else { "" }, item.path, item.destination);
         destinations(&artifact, known, &files).map(|items| items.into_iter().map(item).collect())
     }
@@ -205,9 +235,23 @@ mod tests {
     fn the_image_says_where_inferred_files_go() {
         let infer = |files: &[&str]| shown(SyncMode::Infer(vec!["**/*".into()]), files);
         assert_eq!(infer(&["twice", "src/a.js"]).unwrap(), ["twice -> /x/twice", "twice -> /y/twice", "src/a.js -> /app/src/a.js"]);
-        assert_eq!(infer(&["-src/gone.js"]).unwrap(), ["-src/gone.js -> /app/src/gone.js"]);
+        assert_eq!(infer(&["-src/gone.js"]).unwrap(), ["-src/gone.js -> /app/src/gone.js", "-src -> /app/src/"]);
         for rebuilt in ["-src/a.js", "unknown", "Dockerfile"] {
             assert_eq!(infer(&[rebuilt]), None, "{rebuilt}");
+        }
+    }
+
+    #[test]
+    fn directories_go_with_their_files() {
+        for (rule, file, went) in [
+            (("**", "/a", ""), "-src/gone/x", vec!["-src/gone/x -> /a/src/gone/x", "-src -> /a/src/", "-src/gone -> /a/src/gone/"]),
+            (("**", "/a", "src/"), "-src/gone/x", vec!["-src/gone/x -> /a/gone/x", "-src/gone -> /a/gone/"]),
+            (("**", "/gone", "src/gone/"), "-src/gone/x", vec!["-src/gone/x -> /gone/x", "-src/gone -> /gone/"]),
+            (("**", "/", "src/gone/"), "-src/gone/x", vec!["-src/gone/x -> /x"]),
+            (("**", "/a", ""), "-old/deep/x", vec!["-old/deep/x -> /a/old/deep/x", "-old/deep -> /a/old/deep/"]),
+            (("**", "/a", ""), "src/x", vec!["src/x -> /a/src/x"]),
+        ] {
+            assert_eq!(shown(manual(&[rule]), &[file]).unwrap(), went, "{file}");
         }
     }
 

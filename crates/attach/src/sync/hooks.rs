@@ -61,7 +61,7 @@ pub(super) async fn in_container(hooks: &[SyncHook], container: &ContainerRef, c
 /// Returns what commands on this machine are told. Source: skaffold `pkg/skaffold/hooks/env.go`.
 pub(super) fn variables(job: &SyncJob, namespaces: &[String], context: Option<&str>) -> Vec<(String, String)> {
     let list = |deleted: bool| {
-        let items = job.items.iter().filter(|item| item.deleted == deleted);
+        let items = job.items.iter().filter(|item| item.deleted == deleted && item.is_file());
         let mut paths: Vec<String> = items.map(|SyncItem { path, .. }| job.artifact.context.join(path).display().to_string()).collect();
         paths.dedup();
         paths.join(";")

@@ -1,5 +1,6 @@
 //! What running containers lack: the changes since their image was built; no I/O.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use devloop_model::BuiltImage;
 use devloop_model::ImageName;
 
 use super::SyncItem;
+use super::destinations::is_emptied;
 
 /// How many images of an artifact are remembered: pods of the one before the newest may still run.
 const KEPT_IMAGES: usize = 2;
@@ -102,8 +104,10 @@ impl Ledger {
         };
         let contained = record.images.iter().find(|(known, _)| known == image).map(|(_, mark)| *mark).unwrap_or_default();
         let mut changes: Vec<_> = record.changes.iter().filter(|(_, (mark, _))| *mark > contained.max(done)).collect();
-        // Of one save, what is deleted goes first: it may stand where something else has to go.
-        changes.sort_by_key(|(_, (mark, source))| (*mark, source.is_some()));
+        // Of one save, what is deleted goes first: it may stand where something else has to go. Directories go after what is in them.
+        changes.sort_by_key(|(destination, (mark, source))| {
+            (*mark, source.is_some(), is_emptied(destination).then_some(Reverse(destination.as_str())))
+        });
         let change = |(destination, (_, source)): (&String, &(Mark, Option<PathBuf>))| Change {
             destination: destination.clone(),
             source: source.clone(),
@@ -156,6 +160,16 @@ mod tests {
         assert_eq!((of(&ledger, "web:2", Mark::default()), of(&ledger, "web:3", Mark::default())), (vec!["+/app/late".to_owned()], vec![]));
         assert!(ledger.artifact_of("web:1").is_none());
         assert_eq!(ledger.artifacts[&web.image].changes.len(), 1);
+    }
+
+    #[test]
+    fn directories_go_after_what_was_in_them_and_before_what_comes() {
+        let web = artifact("web", None);
+        let mut ledger = Ledger::default();
+        ledger.image_built(&web, &image("1"), ledger.now());
+        ledger.record(&web, &[item("d", false), item("a/b/", true), item("a/", true), item("a/b/x", true), item("z", true)]);
+        let lacking = ledger.lacking(&web.image, "web:1", Mark::default());
+        assert_eq!(shown(&lacking), ["-/app/a/b/x", "-/app/z", "-/app/a/b/", "-/app/a/", "+/app/d"]);
     }
 
     #[test]

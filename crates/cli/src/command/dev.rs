@@ -104,13 +104,17 @@ async fn forward_commands(
     cancel: CancellationToken,
 ) {
     while let Some(Some(command)) = cancel.run_until_cancelled(commands.recv()).await {
-        // With `--trigger=manual` this is what files are looked at for.
-        if matches!(command, Command::Execute { .. }) {
-            watcher.look();
-        }
+        look_for(&command, &watcher);
         if wakes.send(Wake { trigger: Trigger::Command(command), first: Instant::now() }).await.is_err() {
             return;
         }
+    }
+}
+
+/// With `--trigger=manual`, work that is asked for is what files are looked at for.
+fn look_for(command: &Command, watcher: &FileWatcher) {
+    if matches!(command, Command::Execute { .. } | Command::Rebuild { .. } | Command::Redeploy | Command::Resync) {
+        watcher.look();
     }
 }
 
@@ -157,6 +161,7 @@ impl Hands<'_> {
                 KeyAction::Look => self.watcher.look(),
                 KeyAction::Open(url) => self.open(&url).await,
                 KeyAction::Command(command) => {
+                    look_for(&command, self.watcher);
                     // The loop that would take it has ended otherwise.
                     drop(self.wakes.send(Wake { trigger: Trigger::Command(command), first: Instant::now() }).await);
                 }

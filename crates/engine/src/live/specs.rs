@@ -10,6 +10,7 @@ use devloop_deploy::DeployJob;
 use devloop_deploy::ReadySpec;
 use devloop_model::Artifact;
 use devloop_model::Env;
+use devloop_model::ImageName;
 use devloop_render::RenderJob;
 
 use super::Pruning;
@@ -46,6 +47,15 @@ pub struct Specs {
     pub config_files: Vec<PathBuf>,
     /// Only the sources of artifacts whose name contains one of these are watched; empty means all.
     pub watched: Vec<String>,
+}
+
+impl Specs {
+    /// Returns the artifacts that were not there before, or are built in another way: those alone have to be looked at again.
+    pub(super) fn built_differently(&self, before: &Self) -> Vec<ImageName> {
+        let alike = self.env.iter().eq(before.env.iter()) && self.build.is_same(&before.build);
+        let was_there = |artifact: &Artifact| before.artifacts.iter().any(|other| artifact.is_same(other));
+        self.artifacts.iter().filter(|artifact| !alike || !was_there(artifact)).map(|artifact| artifact.image.clone()).collect()
+    }
 }
 
 /// Modules that deploy in the same way, and do so together.

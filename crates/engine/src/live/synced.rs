@@ -1,5 +1,6 @@
 //! File sync: what of a change goes into running containers, and what images have already.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use devloop_attach::Known;
@@ -34,7 +35,8 @@ impl LiveStages {
             None => devloop_attach::working_dir(artifact, &image, &self.clients, cx).await.ok()?,
         };
         self.products().working_dirs.insert(image.deployed(), working_dir.clone());
-        let known = Known { map: now.sync_map.as_deref(), before: before.sync_map.as_deref(), working_dir: &working_dir };
+        let gone = if files.iter().any(|file| file.deleted) { before.gone_directories(now) } else { BTreeSet::new() };
+        let known = Known { map: now.sync_map.as_deref(), before: before.sync_map.as_deref(), gone: &gone, working_dir: &working_dir };
         devloop_attach::destinations(artifact, known, files)
     }
 

@@ -26,6 +26,8 @@ enum Act {
     Hit(&'static str, &'static str),
     /// It makes this: an image's tag, a hash of manifests.
     Make(&'static str),
+    /// The configuration builds an artifact in another way.
+    Reconfigure(&'static str),
     Nothing,
     Fail,
     /// It runs until it is stopped.
@@ -91,6 +93,7 @@ impl Stages for Script {
                 Some(artifact) => cx.emit(image(artifact.as_str(), what)),
                 None => cx.emit(EventKind::ManifestsRendered { objects: 1, hash: what.to_owned() }),
             },
+            Some(Act::Reconfigure(artifact)) => cx.emit(EventKind::PlanChanged { artifacts: vec![name(artifact)] }),
             Some(Act::Fail) => return Err(Diagnostic::error("test/failed", "it failed")),
             Some(Act::Hang) => {
                 cx.cancel.cancelled().await;
@@ -502,10 +505,16 @@ async fn a_paused_session_keeps_what_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_of_the_configuration_looks_at_everything_again() {
+async fn a_change_of_the_configuration_looks_at_what_it_changed() {
     let said = session(
-        &[("prepare", Act::Hit("api", "a1")), ("render", Act::Make("m1"))],
-        &[("done 1", Then::Save("skaffold.yaml")), ("done 2", Then::Quit)],
+        &[
+            ("configuration", Act::Reconfigure("api")),
+            ("prepare", Act::Hit("api", "a1")),
+            ("render", Act::Make("m1")),
+            ("configuration", Act::Nothing),
+            ("render", Act::Make("m1")),
+        ],
+        &[("done 1", Then::Save("skaffold.yaml")), ("done 2", Then::Save("skaffold.yaml")), ("done 3", Then::Quit)],
     )
     .await;
     assert_eq!(
@@ -515,7 +524,28 @@ async fn a_change_of_the_configuration_looks_at_everything_again() {
             "configuration because skaffold.yaml changed",
             "prepare because after configuration",
             "render because after configuration",
-            "done 2"
+            "done 2",
+            "save 3: skaffold.yaml",
+            "configuration because skaffold.yaml changed",
+            "render because after configuration",
+            "done 3",
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_build_is_tried_again_at_any_save() {
+    let said = session(
+        &[
+            ("prepare", Act::Miss(&[("api", "a2")])),
+            ("build of api", Act::Fail),
+            ("build of api", Act::Make("a2")),
+            ("render", Act::Make("m2")),
+        ],
+        &[("done 1", Then::Save("api/main.go")), ("bad 2", Then::Save("k8s/a.yaml")), ("done 3", Then::Quit)],
+    )
+    .await;
+    let later: Vec<&str> = said.iter().skip_while(|line| *line != "bad 2").skip(1).map(String::as_str).collect();
+    assert_eq!(later[..2], ["save 3: k8s/a.yaml", "build of api because never built here"], "{said:#?}");
+    assert_eq!(said.last().map(String::as_str), Some("done 3"));
 }

@@ -14,14 +14,16 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Iteration {
     began: Instant,
+    /// The save that it began with.
+    first: u64,
     parts: Vec<Part>,
     failed: BTreeMap<StepId, Outcome>,
 }
 
 impl Iteration {
-    /// Returns a pass whose first change happened then.
-    pub(super) fn since(began: Instant) -> Self {
-        Self { began, parts: Vec::new(), failed: BTreeMap::new() }
+    /// Returns a pass that began then, with a save or for it.
+    pub(super) fn since(began: Instant, first: u64) -> Self {
+        Self { began, first, parts: Vec::new(), failed: BTreeMap::new() }
     }
 
     /// Takes in a step that ended; one that runs again counts with its last result.
@@ -46,6 +48,6 @@ impl Iteration {
     /// Returns the fact that it ended.
     pub(super) fn end(self, save: u64) -> EventKind {
         let outcome = self.failed.into_values().next().unwrap_or(Outcome::Succeeded);
-        EventKind::IterationEnded { save, outcome, duration: self.began.elapsed(), parts: self.parts }
+        EventKind::IterationEnded { save, first: self.first, outcome, duration: self.began.elapsed(), parts: self.parts }
     }
 }

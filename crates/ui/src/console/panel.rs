@@ -1,6 +1,5 @@
 //! The foot of the terminal in a watching session: what runs, of which save, and what is being done.
 
-use devloop_model::Change;
 use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::ForwardState;
@@ -10,6 +9,8 @@ use devloop_model::Stage;
 use super::paint::Colours;
 use super::paint::Line;
 use super::paint::Paint;
+use super::pass::Pass;
+use super::pass::took;
 use super::saves;
 use crate::Snapshot;
 use crate::snapshot::Forward;
@@ -22,8 +23,9 @@ const ROWS: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Panel {
     snapshot: Snapshot,
-    wrote: bool,
-    synced: (usize, usize),
+    pass: Pass,
+    /// What the last pass that went well did.
+    last: Option<String>,
 }
 
 impl Panel {
@@ -31,13 +33,12 @@ impl Panel {
     pub(crate) fn apply(&mut self, event: &Event) -> bool {
         match &event.fact {
             EventKind::PodLog { .. } | EventKind::StepLog { .. } | EventKind::StepProgress { .. } => return false,
-            EventKind::Triggered { .. } => (self.wrote, self.synced) = (false, (0, 0)),
-            EventKind::StepStarted { step, .. } if step.stage == Stage::Deploy => self.wrote = false,
-            EventKind::ObjectChanged { change, .. } => self.wrote |= *change != Change::Unchanged,
-            EventKind::FilesSynced { copied, deleted, containers, replayed: false, .. } => {
-                self.synced = (self.synced.0 + copied + deleted, self.synced.1.max(*containers));
+            EventKind::IterationEnded { save, first, outcome, duration, parts } => {
+                let steps = std::mem::take(&mut self.pass).steps(parts);
+                let said = *outcome == Outcome::Succeeded && !steps.is_empty();
+                self.last = said.then(|| format!("  save {save}{steps} {}", took(*first, *save, *duration)));
             }
-            _ => {}
+            fact => self.pass.apply(fact),
         }
         self.snapshot.apply(event);
         true
@@ -55,7 +56,8 @@ impl Panel {
         rows.extend(resources(&snapshot.resources));
         rows.extend(snapshot.forwards.iter().take(ROWS).map(forwarded));
         rows.extend(self.held());
-        rows.extend(self.last());
+        rows.extend(self.rejected());
+        rows.extend(self.last.iter().map(|last| Line::new(Paint::Dim, last)));
         rows.push(Line::new(Paint::Dim, keys));
         rows.into_iter().map(|row| row.row(columns, colours)).collect()
     }
@@ -70,11 +72,12 @@ impl Panel {
         }
         if !running.is_empty() {
             let why = if snapshot.save > 1 { format!(" ({})", saves::changed(&snapshot.touched)) } else { String::new() };
-            return Line::new(Paint::Main, format!("◐ save {}", snapshot.save)).and(Paint::Plain, format!(": {}{why}", running.join(", ")));
+            let doing = format!(": {}{why}{}", running.join(", "), self.runs());
+            return Line::new(Paint::Main, format!("◐ save {}", snapshot.save)).and(Paint::Plain, doing);
         }
         match &snapshot.iteration {
             Some(iteration) => match &iteration.outcome {
-                Outcome::Failed { diagnostic } => failed(iteration.save, &diagnostic.what),
+                Outcome::Failed { diagnostic } => failed(iteration.save, &diagnostic.what).and(Paint::Plain, self.runs()),
                 _ => Line::new(Paint::Green, format!("● {files}")).and(Paint::Plain, self.runs()),
             },
             None => match self.failure() {
@@ -95,7 +98,7 @@ impl Panel {
     /// Returns which save each artifact runs; one number where they agree.
     fn runs(&self) -> String {
         let saves: Vec<(String, u64)> =
-            self.snapshot.artifacts.iter().filter_map(|record| Some((short(record.artifact.as_str()), record.save?))).collect();
+            self.snapshot.artifacts.iter().filter_map(|record| Some((short(record.artifact.as_str()), record.runs?))).collect();
         match saves.as_slice() {
             [] => String::new(),
             [(_, save), rest @ ..] if rest.iter().all(|(_, other)| other == save) => format!(" · save {save} runs"),
@@ -105,17 +108,16 @@ impl Panel {
         }
     }
 
+    /// Returns what is wrong with the configuration that was saved last.
+    fn rejected(&self) -> Option<Line> {
+        let wrong = self.snapshot.rejected.first()?;
+        let place = wrong.at.as_ref().map(|at| format!("{}:{}:{}: ", at.file.display(), at.line, at.column)).unwrap_or_default();
+        Some(Line::new(Paint::Red, "  ✗ the last good configuration holds").and(Paint::Plain, format!(": {place}{}", wrong.what)))
+    }
+
     fn held(&self) -> Vec<Line> {
         let held = self.snapshot.holds.iter().filter(|held| !matches!(held.hold, devloop_model::Hold::Needs { .. }));
         held.take(ROWS).map(|held| Line::new(Paint::Yellow, format!("  {}", saves::waits(&held.step, &held.hold)))).collect()
-    }
-
-    /// Returns how long the last pass took.
-    fn last(&self) -> Option<Line> {
-        let iteration = self.snapshot.iteration.as_ref().filter(|iteration| iteration.outcome == Outcome::Succeeded)?;
-        let steps = saves::breakdown(&iteration.parts, self.wrote, self.synced);
-        let text = format!("  save {}{steps} ({})", iteration.save, saves::seconds(iteration.duration));
-        (!steps.is_empty()).then(|| Line::new(Paint::Dim, text))
     }
 }
 
@@ -203,7 +205,7 @@ mod tests {
             StepId::build(sample::name("web")),
             Outcome::Failed { diagnostic: Diagnostic::error("build/failed", "build of `web` failed").because("exit status 1") },
         );
-        let ended = EventKind::IterationEnded { save: 1, outcome: outcome.clone(), duration: Duration::ZERO, parts: Vec::new() };
+        let ended = EventKind::IterationEnded { save: 1, first: 1, outcome: outcome.clone(), duration: Duration::ZERO, parts: Vec::new() };
         let facts = [
             EventKind::Triggered { save: 1, touched: Touched::default(), waited: Duration::ZERO },
             sample::started(build.clone()),

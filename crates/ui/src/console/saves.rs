@@ -4,7 +4,6 @@
 //! the time until it was live.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use devloop_model::Change;
 use devloop_model::Event;
@@ -14,7 +13,6 @@ use devloop_model::ForwardState;
 use devloop_model::Hold;
 use devloop_model::ImageName;
 use devloop_model::Outcome;
-use devloop_model::Part;
 use devloop_model::Stage;
 use devloop_model::StepId;
 use devloop_model::Touched;
@@ -22,6 +20,9 @@ use devloop_model::Touched;
 use super::diagnostic;
 use super::paint::Line;
 use super::paint::Paint;
+use super::pass::Pass;
+use super::pass::count;
+use super::pass::took;
 
 /// How many names a line has.
 const NAMES: usize = 3;
@@ -30,14 +31,13 @@ const NAMES: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Saves {
     watches: bool,
-    save: u64,
     artifacts: Vec<ImageName>,
     /// That files are watched.
     listed: bool,
-    /// Whether the last deploy of this pass wrote anything.
-    wrote: bool,
-    /// Files that were synced in this pass, and into how many containers.
-    synced: (usize, usize),
+    /// Whether the first pass is over.
+    over: bool,
+    /// What this pass did.
+    pass: Pass,
     /// Whether something of this pass waits for a person.
     held: bool,
     /// Ports that were said to be forwarded.
@@ -50,18 +50,19 @@ impl Saves {
         if let EventKind::SessionStarted { command, .. } = &event.fact {
             self.watches = matches!(command.as_str(), "dev" | "debug");
         }
-        if let EventKind::PortForwarded { source, address, local_port, remote_port, state } = &event.fact {
-            return Some(self.forwarded(source, address, *local_port, *remote_port, state));
+        if let EventKind::PortForwarded { source, address, local_port, state, .. } = &event.fact {
+            return Some(self.forwarded(source, address, *local_port, state));
         }
         if !self.watches {
             return None;
         }
+        self.pass.apply(&event.fact);
         self.of_save(&event.fact).or_else(|| (self.is_later() && is_noise(&event.fact)).then(Vec::new))
     }
 
     /// Returns whether the first pass is over.
     pub(crate) fn is_later(&self) -> bool {
-        self.watches && self.save > 1
+        self.watches && self.over
     }
 
     fn of_save(&mut self, fact: &EventKind) -> Option<Vec<Line>> {
@@ -72,10 +73,6 @@ impl Saves {
             }
             EventKind::Watching { .. } => self.listing(),
             EventKind::Triggered { save, touched, .. } => self.triggered(*save, touched),
-            EventKind::StepStarted { step, .. } if step.stage == Stage::Deploy => {
-                self.wrote = false;
-                return None;
-            }
             EventKind::StepStarted { step, .. }
             | EventKind::StepFinished { step, outcome: Outcome::Succeeded | Outcome::Cancelled, .. }
                 if matches!(step.stage, Stage::Sync | Stage::Configure) =>
@@ -86,19 +83,16 @@ impl Saves {
                 self.held = true;
                 vec![Line::new(Paint::Yellow, waits(step, hold))]
             }
-            EventKind::ObjectChanged { change, .. } => {
-                self.wrote |= *change != Change::Unchanged;
-                return None;
-            }
-            EventKind::FilesSynced { artifact, copied, deleted, containers, replayed } => {
-                self.synced(artifact, copied + deleted, *containers, *replayed)
-            }
+            EventKind::FilesSynced { artifact, copied, deleted, replayed, .. } => synced(artifact, copied + deleted, *replayed),
             EventKind::PlanRejected { diagnostics } => {
                 diagnostics.iter().map(diagnostic::line).chain([Line::new(Paint::Yellow, "The last good configuration stays")]).collect()
             }
             // Everything that is wrong with it was said.
             EventKind::StepFinished { step, outcome: Outcome::Failed { .. }, .. } if step.stage == Stage::Configure => Vec::new(),
-            EventKind::IterationEnded { save, outcome, duration, parts } => self.ended(*save, outcome, *duration, parts),
+            EventKind::IterationEnded { save, first, outcome, duration, parts } => {
+                let steps = std::mem::take(&mut self.pass).steps(parts);
+                self.ended(*save, outcome, &steps, &took(*first, *save, *duration))
+            }
             EventKind::Paused { paused: true } => vec![Line::new(Paint::Yellow, "Paused: changes are kept")],
             EventKind::Paused { paused: false } => vec![Line::main("Going on")],
             EventKind::AutoSwitched { stage, enabled: false } => vec![Line::main(format!("{stage} waits for being asked"))],
@@ -116,35 +110,26 @@ impl Saves {
     }
 
     fn triggered(&mut self, save: u64, touched: &Touched) -> Vec<Line> {
-        self.save = save;
-        (self.synced, self.wrote, self.held) = ((0, 0), false, false);
+        self.held = false;
         if save == 1 {
             return Vec::new();
         }
         vec![Line::new(Paint::Bold, format!("save {save}")).and(Paint::Plain, format!(": {}", changed(touched)))]
     }
 
-    fn synced(&mut self, artifact: &ImageName, files: usize, containers: usize, replayed: bool) -> Vec<Line> {
-        if replayed {
-            return vec![Line::main(format!("{} brought into a new container of {artifact}", count(files, "file")))];
-        }
-        self.synced = (self.synced.0 + files, self.synced.1.max(containers));
-        vec![Line::main(format!("Syncing {} for {artifact}", count(files, "file")))]
-    }
-
-    fn ended(&mut self, save: u64, outcome: &Outcome, duration: Duration, parts: &[Part]) -> Vec<Line> {
-        let name = if save == 1 { "first pass".to_owned() } else { format!("save {save}") };
+    fn ended(&mut self, save: u64, outcome: &Outcome, steps: &str, took: &str) -> Vec<Line> {
+        let is_first = !std::mem::replace(&mut self.over, true);
+        let name = if is_first && save == 1 { "first pass".to_owned() } else { format!("save {save}") };
         let held = std::mem::take(&mut self.held);
         let mut lines = match outcome {
             Outcome::Succeeded => {
-                let steps = breakdown(parts, self.wrote, self.synced);
                 let rest = match (held, steps.is_empty()) {
                     (true, _) => " → waits",
                     (false, true) => " → nothing to do",
                     (false, false) => "",
                 };
                 let paint = if held { Paint::Yellow } else { Paint::Green };
-                vec![Line::new(paint, name).and(Paint::Plain, format!("{steps}{rest} ({})", seconds(duration)))]
+                vec![Line::new(paint, name).and(Paint::Plain, format!("{steps}{rest} {took}"))]
             }
             Outcome::Failed { diagnostic } => {
                 let text = format!(" failed: {} — waiting for the next save", diagnostic.what);
@@ -152,20 +137,20 @@ impl Saves {
             }
             Outcome::Cancelled => Vec::new(),
         };
-        if save == 1 {
+        if is_first {
             lines.push(Line::main("Watching for changes..."));
         }
         lines
     }
 
-    fn forwarded(&mut self, source: &ForwardSource, address: &str, local: u16, remote: Option<u16>, state: &ForwardState) -> Vec<Line> {
+    fn forwarded(&mut self, source: &ForwardSource, address: &str, local: u16, state: &ForwardState) -> Vec<Line> {
         let resource = format!("{}/{}", source.kind, source.name);
         match state {
             ForwardState::Ready { .. } if self.forwarded.insert(source.clone()) => {
-                let remote = remote.map_or_else(|| source.port.clone(), |port| port.to_string());
+                // The port as the resource names it, as Skaffold does (`pkg/skaffold/kubernetes/portforward/entry_manager.go`).
                 let text = format!(
-                    "Port forwarding {resource} in namespace {}, remote port {remote} -> http://{address}:{local}",
-                    source.namespace
+                    "Port forwarding {resource} in namespace {}, remote port {} -> http://{address}:{local}",
+                    source.namespace, source.port
                 );
                 vec![Line::new(Paint::Green, text)]
             }
@@ -175,6 +160,13 @@ impl Saves {
             ForwardState::Ready { .. } | ForwardState::Waiting { .. } | ForwardState::Closed => Vec::new(),
         }
     }
+}
+
+fn synced(artifact: &ImageName, files: usize, replayed: bool) -> Vec<Line> {
+    let files = count(files, "file");
+    let text =
+        if replayed { format!("{files} brought into a new container of {artifact}") } else { format!("Syncing {files} for {artifact}") };
+    vec![Line::main(text)]
 }
 
 /// Whether a fact is worth a line in the first pass only.
@@ -216,42 +208,10 @@ fn names_of(all: &[String], between: &str) -> String {
     if all.len() > NAMES { format!("{shown} and {} more", all.len() - NAMES) } else { shown }
 }
 
-/// Returns the steps of a pass that did something: ` → built web 1.1 s → deployed 0.1 s → ready 0.9 s`.
-pub(super) fn breakdown(parts: &[Part], wrote: bool, synced: (usize, usize)) -> String {
-    let step = |part: &Part| {
-        let StepId { stage, artifact } = &part.step;
-        let what = match (stage, artifact) {
-            (Stage::Build, Some(artifact)) => format!("built {artifact}"),
-            (Stage::Sync, Some(_)) => format!("synced {} into {}", count(synced.0, "file"), count(synced.1, "container")),
-            (Stage::Deploy, _) if wrote => "deployed".to_owned(),
-            (Stage::StatusCheck, _) if wrote => "ready".to_owned(),
-            _ => return None,
-        };
-        Some(format!(" → {what} {}", seconds(part.duration)))
-    };
-    parts.iter().filter_map(step).collect()
-}
-
 /// Returns what waits, and for what.
 pub(super) fn waits(step: &StepId, hold: &Hold) -> String {
     match hold {
         Hold::Manual { .. } => hold.to_string(),
         _ => format!("{step} waits: {hold}"),
-    }
-}
-
-/// Returns `1 file`, `3 files`.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
-}
-
-/// Returns `0.04 s`, `1.1 s`, `75 s`: as exact as anybody feels it.
-pub(super) fn seconds(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    match seconds {
-        _ if seconds < 0.1 => format!("{seconds:.2} s"),
-        _ if seconds < 60.0 => format!("{seconds:.1} s"),
-        _ => format!("{seconds:.0} s"),
     }
 }

@@ -326,6 +326,7 @@ fn a_save_that_waits_to_be_asked_for_is_not_said_to_be_done() {
     let hold = devloop_model::Hold::Manual { stage: devloop_model::AutoStage::Deploy };
     let ended = |save, milliseconds| EventKind::IterationEnded {
         save,
+        first: save,
         outcome: Outcome::Succeeded,
         duration: std::time::Duration::from_millis(milliseconds),
         parts: Vec::new(),
@@ -333,12 +334,15 @@ fn a_save_that_waits_to_be_asked_for_is_not_said_to_be_done() {
     let mut facts = sample::opening("dev", 1);
     facts.truncate(1);
     facts.extend([
+        ended(1, 10),
         EventKind::Triggered { save: 2, touched, waited: std::time::Duration::ZERO },
         EventKind::StepHeld { step: StepId::of(Stage::Render), hold },
         ended(2, 50),
         ended(2, 20),
     ]);
     insta::assert_snapshot!(played(ConsoleSettings::default(), &sample::events(facts)), @r"
+    first pass → nothing to do (0.01 s)
+    Watching for changes...
     save 2: k8s.yaml changed
     deploy waits for being asked
     save 2 → waits (0.05 s)

@@ -26,9 +26,9 @@ use super::logs::PodLogs;
 use super::muted::Muted;
 use super::paint::Line;
 use super::paint::Paint;
+use super::pass::count;
 use super::readiness::Readiness;
 use super::saves::Saves;
-use super::saves::count;
 use super::turns::Turns;
 
 /// What was said so far, as far as the next line depends on it.
@@ -149,6 +149,7 @@ impl Transcript {
             | EventKind::Triggered { .. }
             | EventKind::Commanded { .. }
             | EventKind::IterationEnded { .. }
+            | EventKind::PlanChanged { .. }
             | EventKind::PlanRejected { .. }
             | EventKind::ManifestsRendered { .. }
             | EventKind::AutoSwitched { .. }

@@ -14,6 +14,7 @@ use devloop_model::RebuildCause;
 use devloop_model::Stage;
 use devloop_model::StepId;
 use devloop_model::Timestamp;
+use devloop_model::Touched;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -32,8 +33,17 @@ pub struct ArtifactRecord {
     pub image: Option<BuiltImage>,
     /// Whether that is not what its inputs would give: its build waits, runs or failed.
     pub stale: bool,
+    /// Whether a save touched it that neither its image nor its containers have yet.
+    #[serde(default)]
+    pub behind: bool,
     /// The last save that its image, or the files synced into its containers, contain.
     pub save: Option<u64>,
+    /// The last save that is being deployed.
+    #[serde(default)]
+    pub deploying: Option<u64>,
+    /// The last save that is contained in what runs.
+    #[serde(default)]
+    pub runs: Option<u64>,
     /// What the build cache said last.
     pub cache: Option<CacheOutcome>,
     /// Why its last build was needed; empty while the cache has it.
@@ -76,7 +86,19 @@ pub struct StepRecord {
 
 impl ArtifactRecord {
     pub(super) fn new(artifact: ImageName) -> Self {
-        Self { artifact, platforms: Vec::new(), image: None, stale: false, save: None, cache: None, causes: Vec::new(), synced: None }
+        Self {
+            artifact,
+            platforms: Vec::new(),
+            image: None,
+            stale: false,
+            behind: false,
+            save: None,
+            deploying: None,
+            runs: None,
+            cache: None,
+            causes: Vec::new(),
+            synced: None,
+        }
     }
 }
 
@@ -101,20 +123,44 @@ impl Snapshot {
                 let save = self.save_of(&image.artifact);
                 let record = self.record(&image.artifact);
                 record.image = Some(image.clone());
-                record.stale = false;
+                (record.stale, record.behind) = (false, false);
                 record.save = record.save.max(save);
             }
             EventKind::FilesSynced { artifact, copied, deleted, containers, replayed: false } => {
                 let save = self.step(&StepId::sync(artifact.clone())).map(|step| step.save);
                 let record = self.record(artifact);
                 record.synced = Some(Synced { at: event.at, copied: *copied, deleted: *deleted, containers: *containers });
+                record.behind = false;
                 record.save = record.save.max(save);
+                record.runs = record.runs.max(save);
             }
             _ => {}
         }
     }
 
+    /// Takes in what a save touched.
+    pub(super) fn fall_behind(&mut self, touched: &Touched) {
+        for touched in &touched.artifacts {
+            self.record(&touched.artifact).behind = true;
+        }
+    }
+
+    /// Takes in that everything was done that a save asked for: what it did not touch has it as well. What waits to be asked
+    /// for was not done.
+    pub(super) fn settle(&mut self, save: u64) {
+        let waits = self.holds.iter().any(|held| matches!(held.step.stage, Stage::Render | Stage::Deploy));
+        for record in self.artifacts.iter_mut().filter(|record| record.save.is_some() && !record.stale && !record.behind) {
+            record.save = record.save.max(Some(save));
+            if !waits {
+                record.runs = record.save;
+            }
+        }
+    }
+
     fn start(&mut self, at: Timestamp, step: &StepId, reason: &Reason) {
+        if step.stage == Stage::Deploy {
+            self.artifacts.iter_mut().for_each(|record| record.deploying = record.save);
+        }
         self.holds.retain(|held| held.step != *step);
         let record = StepRecord { step: step.clone(), reason: reason.clone(), save: self.save, started: at, outcome: None, duration: None };
         match self.steps.iter_mut().find(|known| known.step == *step) {
@@ -127,6 +173,9 @@ impl Snapshot {
         if let Some(record) = self.steps.iter_mut().find(|record| record.step == *step) {
             record.outcome = Some(outcome.clone());
             record.duration = Some(duration);
+        }
+        if (step.stage, outcome) == (Stage::StatusCheck, &Outcome::Succeeded) {
+            self.artifacts.iter_mut().for_each(|record| record.runs = record.runs.max(record.deploying));
         }
     }
 

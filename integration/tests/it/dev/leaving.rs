@@ -64,6 +64,10 @@ fn dev_without_cleanup_leaves_what_it_deployed() {
     assert_eq!((left.code, left.errors.as_str()), (Some(0), ""));
     assert_eq!(app.objects(), ["deployment/web", "service/web"]);
     app.serves("v1");
+    // What was meant to stay is none of the next session's, whatever that one does at its end.
+    let left = app.dev(&[]).leaves("INT");
+    assert_eq!((left.code, left.errors.as_str()), (Some(0), ""));
+    assert_eq!(app.objects(), ["deployment/web", "service/web"]);
 }
 
 #[test]

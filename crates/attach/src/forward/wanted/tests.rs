@@ -50,6 +50,19 @@ fn entries_have_templates_and_the_namespace_of_their_object() {
 }
 
 #[test]
+fn a_local_port_that_was_chosen_comes_first() {
+    let entries = [("same", 80, Some(80)), ("chosen", 8080, Some(80)), ("any", 9000, None)];
+    let entries = entries.map(|(name, port, local)| entry("service", name, None, ForwardPort::Number(port), local));
+    let modes = |words: &[&str]| ForwardModes::parse(words, "dev").unwrap();
+    let names = |modes| {
+        let spec = ForwardSpec { modes, entries: entries.to_vec(), ..spec() };
+        spec.entries().iter().map(|entry| entry.name.source().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(modes(&["user"])), ["chosen", "same", "any"]);
+    assert!(names(modes(&["off"])).is_empty());
+}
+
+#[test]
 fn what_is_watched_is_what_leads_to_pods() {
     for (kind, kinds) in [
         ("service", vec!["Service", "Pod"]),

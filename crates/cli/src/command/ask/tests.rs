@@ -81,7 +81,7 @@ fn events() -> Vec<Event> {
             state: ForwardState::Ready { pod: "web-1".into() },
         },
         EventKind::UrlAnswered { source, url: "http://127.0.0.1:8080".into() },
-        EventKind::IterationEnded { save: 1, outcome: Outcome::Succeeded, duration, parts },
+        EventKind::IterationEnded { save: 1, first: 1, outcome: Outcome::Succeeded, duration, parts },
         EventKind::PodLog {
             namespace: Namespace("default".into()),
             pod: "web-1".into(),

@@ -20,7 +20,8 @@ pub(crate) fn text(explanations: &[Explanation], at: Timestamp) -> String {
         lines.extend(unbuilt(explanation));
         if let Some(synced) = &explanation.synced {
             let (copied, deleted, containers) = (synced.copied, synced.deleted, synced.containers);
-            lines.push(format!("  {} files copied and {deleted} deleted in {containers} containers, {}", copied, ago(synced.at, at)));
+            let [files, containers] = [(copied, "file"), (containers, "container")].map(|(number, noun)| devloop_ui::count(number, noun));
+            lines.push(format!("  {files} copied and {deleted} deleted in {containers}, {}", ago(synced.at, at)));
         }
         lines.extend(explanation.holds.iter().map(|held| format!("  {} waits: {}", held.step, held.hold)));
     }

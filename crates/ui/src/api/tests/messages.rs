@@ -24,7 +24,7 @@ use crate::Snapshot;
 fn dev() -> Vec<Event> {
     let web = || sample::name("web");
     let triggered = |save| EventKind::Triggered { save, touched: Touched::default(), waited: Duration::ZERO };
-    let ended = |save, outcome| EventKind::IterationEnded { save, outcome, duration: Duration::from_secs(1), parts: Vec::new() };
+    let ended = |save, outcome| EventKind::IterationEnded { save, first: 1, outcome, duration: Duration::from_secs(1), parts: Vec::new() };
     let changed = || Reason::Changed { files: vec!["index.js".into(), "a.css".into()] };
     let failed = || Outcome::Failed {
         diagnostic: Diagnostic::error("build/failed", "web could not be built").because("exit code 1").help("fix main.go"),
