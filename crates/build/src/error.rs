@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use devloop_clients::docker::DockerError;
 use devloop_clients::process::ProcessError;
 use devloop_clients::registry::RegistryError;
+use devloop_model::Artifact;
 use devloop_model::Cancelled;
 use devloop_model::Diagnostic;
 use devloop_model::ImageName;
@@ -68,6 +69,14 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Returns this error with the place of `artifact`, where it was told without one.
+    pub(crate) fn in_artifact(self, artifact: &Artifact) -> Self {
+        match self {
+            Self::Told(told) if told.at.is_none() => Self::Told(Box::new(told.at(artifact.at.clone()))),
+            other => other,
+        }
+    }
+
     /// Returns what the user is told.
     pub fn diagnostic(&self) -> Diagnostic {
         match self {

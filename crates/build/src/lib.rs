@@ -35,6 +35,8 @@ pub use options::now;
 pub use prepare::BuildJob;
 pub use prepare::Prepared;
 pub use prepare::PreparedState;
+pub use prepare::Tagged;
 pub use prepare::build;
 pub use prepare::prepare;
+pub use prepare::tag;
 pub use remove::remove;

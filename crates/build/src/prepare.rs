@@ -101,6 +101,47 @@ pub async fn prepare(artifacts: &[Arc<Artifact>], options: &BuildOptions, client
     run(artifacts, options, Effects::Deliver, clients, cx).await
 }
 
+/// An artifact with the name and tag that its image gets.
+#[derive(Debug, Clone)]
+pub struct Tagged {
+    /// The artifact.
+    pub artifact: Arc<Artifact>,
+    /// The name and tag, after default-repo rewriting.
+    pub reference: ImageRef,
+}
+
+/// Returns what the images of all artifacts would be called; neither a registry nor a daemon is asked, and nothing is written to one.
+///
+/// # Errors
+/// When inputs cannot be listed or read; a tagger that fails is a warning, the tag is then `latest`.
+pub async fn tag(artifacts: &[Arc<Artifact>], options: &BuildOptions, clients: &Clients, cx: &Cx) -> Result<Vec<Tagged>, BuildError> {
+    let (_, references) = tagged(artifacts, options, clients, cx).await?;
+    announce_tags(artifacts, &references, cx);
+    Ok(artifacts.iter().zip(references).map(|(artifact, reference)| Tagged { artifact: Arc::clone(artifact), reference }).collect())
+}
+
+/// Returns the inputs of all artifacts, and what their images are called.
+async fn tagged(
+    artifacts: &[Arc<Artifact>],
+    options: &BuildOptions,
+    clients: &Clients,
+    cx: &Cx,
+) -> Result<(Vec<Gathered>, Vec<ImageRef>), BuildError> {
+    let names = names(artifacts, options)?;
+    cx.emit(EventKind::TaggingStarted);
+    let cache_dir = options.cache_dir.clone();
+    let index = Arc::new(blocking(move || HashIndex::open(&cache_dir)).await);
+    let gathered = inputs::gather(&names, options, Arc::clone(&index), clients, cx).await?;
+    let (gathered, tags) = tag_all(artifacts, options, gathered, index, cx).await?;
+    Ok((gathered, names.into_iter().zip(tags).map(|((_, name), tag)| ImageRef { tag: Some(tag), ..name }).collect()))
+}
+
+fn announce_tags(artifacts: &[Arc<Artifact>], references: &[ImageRef], cx: &Cx) {
+    for (artifact, reference) in artifacts.iter().zip(references) {
+        cx.emit(EventKind::ImageTagged { artifact: artifact.image.clone(), reference: reference.clone() });
+    }
+}
+
 /// Returns the image of `job`, built and delivered, and remembers it for the next session.
 ///
 /// # Errors
@@ -115,15 +156,19 @@ pub async fn build(job: BuildJob, options: &BuildOptions, clients: &Clients, cx:
             return;
         }
         let cache = BuildCache::new(&cache_dir);
-        let recorded = cache
-            .record_image(prepared.key, &identity)
-            .and_then(|()| cache.record_ingredients(&prepared.artifact, &prepared.ingredients, &prepared.inputs));
-        if let Err(error) = recorded {
+        if let Err(error) = cache.record_image(prepared.key, &identity) {
             tracing::debug!("cannot remember the image of {}: {error}", prepared.artifact.image);
         }
+        remember(&cache, &prepared);
     })
     .await;
     Ok(image)
+}
+
+fn remember(cache: &BuildCache, prepared: &Prepared) {
+    if let Err(error) = cache.record_ingredients(&prepared.artifact, &prepared.ingredients, &prepared.inputs) {
+        tracing::debug!("cannot remember what went into {}: {error}", prepared.artifact.image);
+    }
 }
 
 fn inputs_are_the_same(inputs: &Inputs, index: &HashIndex) -> bool {
@@ -141,21 +186,10 @@ pub(crate) async fn run(
     cx: &Cx,
 ) -> Result<Vec<Prepared>, BuildError> {
     let levels = graph::order(artifacts)?;
-    let names = names(artifacts, options)?;
-    cx.emit(EventKind::TaggingStarted);
-    let cache_dir = options.cache_dir.clone();
-    let index = Arc::new(blocking(move || HashIndex::open(&cache_dir)).await);
-    let tagged = async {
-        let gathered = inputs::gather(&names, options, Arc::clone(&index), clients, cx).await?;
-        tag_all(artifacts, options, gathered, index, cx).await
-    };
     // The daemon is asked while files are looked at.
     let daemon = async { Ok(platforms::of_daemon(artifacts, options, clients, cx).await) };
-    let ((gathered, tags), daemon) = tokio::try_join!(tagged, daemon)?;
-    let references: Vec<ImageRef> = names.into_iter().zip(tags).map(|((_, name), tag)| ImageRef { tag: Some(tag), ..name }).collect();
-    for (artifact, reference) in artifacts.iter().zip(&references) {
-        cx.emit(EventKind::ImageTagged { artifact: artifact.image.clone(), reference: reference.clone() });
-    }
+    let ((gathered, references), daemon) = tokio::try_join!(tagged(artifacts, options, clients, cx), daemon)?;
+    announce_tags(artifacts, &references, cx);
     let known = Known { references: &references, gathered: &gathered, daemon: daemon.as_ref() };
     let ingredients = ingredients(artifacts, known, &levels, options, clients, cx).await?;
     let prepared =
@@ -261,7 +295,8 @@ async fn ingredients(
     let mut done: Vec<Option<(Ingredients, CacheKey)>> = vec![None; artifacts.len()];
     let bases = join_all(gathered.iter().map(|gathered| newest_bases(gathered, clients, cx))).await;
     for &at in levels.iter().flatten() {
-        let mut own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, daemon, cx)?;
+        let own = Ingredients::of(&artifacts[at], &references[at], gathered[at].dockerfile.as_deref(), options, daemon, cx);
+        let mut own = own.map_err(|error| error.in_artifact(&artifacts[at]))?;
         for requirement in &artifacts[at].requires {
             let required =
                 artifacts.iter().position(|artifact| artifact.image == requirement.image).and_then(|required| done[required].as_ref());
@@ -311,7 +346,13 @@ async fn look_up(
             };
             let (outcome, state) = match answer {
                 None => (CacheOutcome::NotFound, PreparedState::ToBuild { causes: vec![RebuildCause::Asked] }),
-                Some(Answer::Found(outcome, image)) => (outcome, PreparedState::Cached(image)),
+                Some(Answer::Found(outcome, image)) => {
+                    if effects == Effects::Deliver && outcome == CacheOutcome::FoundTagging {
+                        // It is not what was used last: from here on, reasons are counted from it.
+                        remember(cache, &prepared);
+                    }
+                    (outcome, PreparedState::Cached(image))
+                }
                 Some(Answer::NotFound { gone_from }) => {
                     let differences = cache.causes(artifact, &prepared.ingredients, &prepared.inputs);
                     (CacheOutcome::NotFound, PreparedState::ToBuild { causes: lookup::causes(differences, gone_from) })

@@ -36,6 +36,7 @@ pub(crate) use self::flags::EventFormat;
 pub(crate) use self::flags::GlobalArgs;
 pub(crate) use self::flags::Level;
 pub(crate) use self::flags::ManifestArgs;
+pub(crate) use self::flags::OnlyArgs;
 pub(crate) use self::flags::PrebuiltArgs;
 pub(crate) use self::flags::SyncRemote;
 pub(crate) use self::flags::TargetArgs;
@@ -159,6 +160,8 @@ pub(crate) struct BuildCommand {
     #[command(flatten)]
     pub target: TargetArgs,
     #[command(flatten)]
+    pub only: OnlyArgs,
+    #[command(flatten)]
     pub build: BuildArgs,
     #[command(flatten)]
     pub api: ApiArgs,
@@ -255,6 +258,8 @@ pub(crate) struct DiagnoseCommand {
     pub config: ConfigArgs,
     #[command(flatten)]
     pub target: TargetArgs,
+    #[command(flatten)]
+    pub only: OnlyArgs,
     #[command(flatten)]
     pub build: BuildArgs,
 }

@@ -1,5 +1,6 @@
 //! From a session to the stages: each stage's spec, the target, and the loop with its reporter.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,12 +23,15 @@ use devloop_engine::Leaving;
 use devloop_engine::LiveStages;
 use devloop_engine::Pruning;
 use devloop_engine::Specs;
+use devloop_model::Artifact;
+use devloop_model::Builder;
 use devloop_model::Change;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::KubectlDeploy;
 use devloop_model::Module;
+use devloop_model::PlannedArtifact;
 use devloop_model::Stage;
 use devloop_model::Target;
 use devloop_model::Vars;
@@ -233,6 +237,7 @@ impl Pipeline {
                 match change {
                     Change::Pruned | Change::Deleted => standing.remove(&object.to_string()),
                     Change::Created | Change::Configured | Change::Unchanged => standing.insert(object.to_string()),
+                    Change::Deletable => false,
                 };
             }
             reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
@@ -249,7 +254,9 @@ impl Pipeline {
     pub(crate) fn loaded(&self) -> Vec<EventKind> {
         let Session { plan, .. } = &self.session;
         let loaded = EventKind::PlanLoaded {
-            artifacts: plan.artifacts.iter().map(|artifact| artifact.image.clone()).collect(),
+            artifacts: plan.artifacts.iter().map(planned).collect(),
+            renderers: counted("rawYaml", plan.modules.iter().filter(|module| module.render.has_manifests()).count()),
+            deployers: counted("kubectl", plan.modules.iter().filter(|module| module.deploy.kubectl.is_some()).count()),
             profiles: plan.profiles.clone(),
             context: self.target.context.clone(),
             namespace: Some(self.target.namespace.clone()),
@@ -257,6 +264,27 @@ impl Pipeline {
         let warned = plan.warnings.iter().map(|diagnostic| EventKind::Warned { diagnostic: diagnostic.clone() });
         [loaded].into_iter().chain(warned).collect()
     }
+}
+
+/// Returns what is said of an artifact.
+fn planned(artifact: &Artifact) -> PlannedArtifact {
+    let (builder, dockerfile) = match &artifact.builder {
+        Builder::Docker(docker) => ("docker", Some(docker.dockerfile.display().to_string())),
+        Builder::Ko(_) => ("ko", None),
+        Builder::Custom(_) => ("custom", None),
+    };
+    let here = std::env::current_dir().unwrap_or_default();
+    let context = artifact.context.strip_prefix(here).unwrap_or(&artifact.context).display().to_string();
+    PlannedArtifact {
+        image: artifact.image.clone(),
+        builder: builder.to_owned(),
+        context: if context.is_empty() { ".".to_owned() } else { context },
+        dockerfile,
+    }
+}
+
+fn counted(name: &str, count: usize) -> BTreeMap<String, usize> {
+    (count > 0).then(|| (name.to_owned(), count)).into_iter().collect()
 }
 
 /// Returns what names a configuration at each of its runs: its name, else where its file is, and which of those without a name it

@@ -32,27 +32,29 @@ struct Build {
     tag: String,
 }
 
-/// Returns the images that the command line names; what it names later wins over the file.
+/// Returns the images that the command line names: those of the file win over names, one tag over both, and the default
+/// repository counts for all of them (Skaffold's `cmd/skaffold/app/cmd/util.go`).
 ///
 /// # Errors
 /// When the file cannot be read, or an image is none.
 pub(crate) fn images(prebuilt: &Prebuilt, session: &Session, target: &Target) -> Result<Vec<BuiltImage>, Diagnostic> {
-    let mut images = BTreeMap::new();
-    for (artifact, reference) in prebuilt.file.as_deref().map(read).transpose()?.into_iter().flatten() {
-        images.insert(artifact.clone(), image(session, artifact, reference));
-    }
-    for (artifact, reference) in &prebuilt.images {
-        images.insert(artifact.clone(), image(session, artifact.clone(), reference.clone()));
-    }
+    let mut references: BTreeMap<ImageName, ImageRef> = prebuilt.images.iter().cloned().collect();
+    references.extend(prebuilt.file.as_deref().map(read).transpose()?.into_iter().flatten());
     if let Some(tag) = &prebuilt.tag {
         let tag = Tag::parse(tag).map_err(|error| images_error(error.to_string(), "give another `--tag`"))?;
-        for artifact in session.plan.artifacts.iter().filter(|artifact| !images.contains_key(&artifact.image)).collect::<Vec<_>>() {
-            let name = rewrite_default_repo(&artifact.image, target.default_repo.as_deref(), target.multi_level_repo)
-                .map_err(|error| images_error(error.to_string(), "give another `--default-repo`"))?;
-            images.insert(artifact.image.clone(), image(session, artifact.image.clone(), ImageRef::tagged(name, tag.clone())));
+        for artifact in &session.plan.artifacts {
+            references.entry(artifact.image.clone()).or_insert_with(|| ImageRef::tagged(artifact.image.clone(), tag.clone()));
+        }
+        for reference in references.values_mut() {
+            reference.tag = Some(tag.clone());
         }
     }
-    Ok(images.into_values().collect())
+    let rewritten = references.into_iter().map(|(artifact, reference)| {
+        let name = rewrite_default_repo(&reference.name, target.default_repo.as_deref(), target.multi_level_repo)
+            .map_err(|error| images_error(error.to_string(), "give another `--default-repo`"))?;
+        Ok(image(session, artifact, ImageRef { name, ..reference }))
+    });
+    rewritten.collect()
 }
 
 /// The same, for a deploy: every artifact has to have an image.

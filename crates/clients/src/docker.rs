@@ -236,6 +236,7 @@ impl Docker {
         question: impl Future<Output = Result<T, bollard::errors::Error>>,
         cx: &Cx,
     ) -> Result<T, DockerError> {
+        tracing::debug!("container daemon: {what}");
         match cx.unless_cancelled(tokio::time::timeout(QUESTION, question)).await? {
             Ok(result) => result.map_err(|error| DockerError::from_answer(what, &error)),
             Err(_) => Err(DockerError::TimedOut { what: what.to_owned(), limit: QUESTION }),

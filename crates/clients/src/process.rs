@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use devloop_model::CommandRunner;
@@ -186,12 +188,11 @@ impl Command {
     pub async fn run(self, cx: &Cx) -> Result<(), ProcessError> {
         let (mut child, ending) = self.spawn(cx)?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        let streams = async {
-            let (_, last) = tokio::join!(forward(out, Stream::Stdout, cx), forward(err, Stream::Stderr, cx));
-            last
-        };
-        let (status, last_lines) = ending.finish(child, streams, cx).await?;
-        ending.check(status, || last_lines.into())
+        // Programs say what is wrong on either stream.
+        let last = Mutex::new(VecDeque::new());
+        let streams = async { tokio::join!(forward(out, Stream::Stdout, &last, cx), forward(err, Stream::Stderr, &last, cx)) };
+        let (status, _) = ending.finish(child, streams, cx).await?;
+        ending.check(status, || last.into_inner().unwrap_or_else(PoisonError::into_inner).into())
     }
 
     /// Runs it and returns what it wrote.
@@ -236,6 +237,8 @@ impl Command {
             // A child that does not read its input closes the pipe; its status says whether that is a failure.
             tokio::spawn(async move { drop(stdin.write_all(&bytes).await) });
         }
+        // Arguments may be secret, such as a token in an address.
+        tracing::debug!("process {}: {program}", child.id().unwrap_or_default());
         let group = Group(child.id());
         Ok((child, Ending { program, deadline: self.deadline, group }))
     }
@@ -345,22 +348,21 @@ async fn collect(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     bytes
 }
 
-/// Sends each line to the step's log and returns the last ones.
-async fn forward(pipe: Option<impl AsyncRead + Unpin>, stream: Stream, cx: &Cx) -> VecDeque<String> {
-    let mut last = VecDeque::new();
-    let Some(pipe) = pipe else { return last };
+/// Sends each line to the step's log, and leaves the last ones in `last`.
+async fn forward(pipe: Option<impl AsyncRead + Unpin>, stream: Stream, last: &Mutex<VecDeque<String>>, cx: &Cx) {
+    let Some(pipe) = pipe else { return };
     let mut reader = BufReader::new(pipe);
     let mut bytes = Vec::new();
     while matches!(reader.read_until(b'\n', &mut bytes).await, Ok(read) if read > 0) {
         let line = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned();
         bytes.clear();
         cx.log(stream, line.clone());
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() == LAST_LINES {
             last.pop_front();
         }
         last.push_back(line);
     }
-    last
 }
 
 #[cfg(test)]

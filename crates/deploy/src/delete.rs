@@ -68,7 +68,11 @@ pub async fn delete(job: &DeployJob, manifests: &ManifestSet, dry_run: bool, clu
         let (doomed, kept): (Vec<_>, Vec<_>) = found.into_iter().flatten().partition(Result::is_ok);
         let doomed: Vec<Doomed> = doomed.into_iter().flatten().collect();
         deletion.kept.extend(kept.into_iter().filter_map(Result::err));
-        if !dry_run {
+        if dry_run {
+            for one in &doomed {
+                cx.emit(EventKind::ObjectChanged { object: one.key.clone(), change: Change::Deletable });
+            }
+        } else {
             remove(job, &doomed, cluster, cx).await?;
         }
         deletion.deleted.extend(doomed.into_iter().map(|one| one.key));
@@ -79,11 +83,7 @@ pub async fn delete(job: &DeployJob, manifests: &ManifestSet, dry_run: bool, clu
     }
     for key in &deletion.kept {
         let what = format!("{key} is kept: this configuration did not create it");
-        cx.warn(Diagnostic::warning("deploy/kept", what).help(format!(
-            "delete it with `kubectl delete {} {}`",
-            key.kind.to_lowercase(),
-            key.name
-        )));
+        cx.warn(Diagnostic::warning("deploy/kept", what).help(format!("delete it with `kubectl delete {}`", key.for_kubectl())));
     }
     match (dry_run, staying.is_empty()) {
         (true, _) => {}

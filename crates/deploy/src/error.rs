@@ -80,9 +80,8 @@ impl DeployError {
             Self::NoName { .. } => Diagnostic::error("deploy/no-name", self.to_string())
                 .help("give it a name; `metadata.generateName` cannot be applied twice"),
             Self::StillDeleting { object, .. } => Diagnostic::error("deploy/still-deleting", self.to_string()).help(format!(
-                "look at its finalizers with `kubectl get {} {} -o yaml`, or wait longer with `--wait-for-deletions-max`",
-                object.kind.to_lowercase(),
-                object.name
+                "look at its finalizers with `kubectl get {} -o yaml`, or wait longer with `--wait-for-deletions-max`",
+                object.for_kubectl()
             )),
             Self::DefaultNamespace(error) => Diagnostic::error("deploy/default-namespace", self.to_string()).because(error.to_string()),
             Self::Kubectl { error, .. } => {

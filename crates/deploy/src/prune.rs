@@ -59,11 +59,7 @@ async fn one(inventory: &Inventory, entry: &Entry, cluster: &Cluster, cx: &Cx) -
     }
     if takes_others_along(&entry.key) {
         let what = format!("{} is no longer in the manifests; it is kept, because deleting it would delete what is in it", entry.key);
-        cx.warn(Diagnostic::warning("deploy/kept", what).help(format!(
-            "delete it with `kubectl delete {} {}`",
-            entry.key.kind.to_lowercase(),
-            entry.key.name
-        )));
+        cx.warn(Diagnostic::warning("deploy/kept", what).help(format!("delete it with `kubectl delete {}`", entry.key.for_kubectl())));
         return Ok(false);
     }
     let options = DeleteOptions { uid: live["metadata"]["uid"].as_str().map(str::to_owned), ..DeleteOptions::default() };

@@ -4,6 +4,7 @@
 //! its pods, replica sets and events watched too, found by owner and newest revision, so that a failing pod of the
 //! last release counts for nothing.
 
+mod afterwards;
 mod check;
 mod fault;
 mod note;
@@ -33,6 +34,8 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use futures::stream::SelectAll;
 use tokio::time::Instant;
+
+pub use self::afterwards::follow_readiness;
 
 use self::check::About;
 use self::check::Change;

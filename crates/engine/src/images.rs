@@ -1,8 +1,6 @@
 //! Where the images of a session come from, when they are not built.
 
-use std::sync::Arc;
-
-use devloop_build::Prepared;
+use devloop_build::Tagged;
 use devloop_clients::registry::Registry;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
@@ -25,14 +23,14 @@ pub enum ImageSource {
     None,
 }
 
-/// Returns the image of `prepared` by its tag alone.
-pub(crate) fn by_tag(prepared: &Prepared) -> BuiltImage {
+/// Returns the image of an artifact by its tag alone.
+pub(crate) fn by_tag(tagged: &Tagged) -> BuiltImage {
     BuiltImage {
-        artifact: prepared.artifact.image.clone(),
-        name: prepared.reference.name.clone(),
-        tag: prepared.reference.tag.clone(),
+        artifact: tagged.artifact.image.clone(),
+        name: tagged.reference.name.clone(),
+        tag: tagged.reference.tag.clone(),
         identity: Identity::AsNamed,
-        runtime: prepared.artifact.runtime,
+        runtime: tagged.artifact.runtime,
     }
 }
 
@@ -40,11 +38,11 @@ pub(crate) fn by_tag(prepared: &Prepared) -> BuiltImage {
 ///
 /// # Errors
 /// When the registry does not answer, or has no such image.
-pub(crate) async fn by_registry(prepared: &[Arc<Prepared>], registry: &Registry, cx: &Cx) -> Result<Vec<BuiltImage>, Diagnostic> {
-    try_join_all(prepared.iter().map(|prepared| async {
-        match registry.digest(&prepared.reference, cx).await {
-            Ok(Some(digest)) => Ok(BuiltImage { identity: Identity::Digest(digest), ..by_tag(prepared) }),
-            Ok(None) => Err(Diagnostic::error("engine/no-such-image", format!("the registry has no image {}", prepared.reference))
+pub(crate) async fn by_registry(all: &[Tagged], registry: &Registry, cx: &Cx) -> Result<Vec<BuiltImage>, Diagnostic> {
+    try_join_all(all.iter().map(|tagged| async {
+        match registry.digest(&tagged.reference, cx).await {
+            Ok(Some(digest)) => Ok(BuiltImage { identity: Identity::Digest(digest), ..by_tag(tagged) }),
+            Ok(None) => Err(Diagnostic::error("engine/no-such-image", format!("the registry has no image {}", tagged.reference))
                 .help("push it with `devloop build`, or take another `--digest-source`")),
             Err(error) => Err(error.diagnostic()),
         }

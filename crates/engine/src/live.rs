@@ -3,6 +3,7 @@
 mod outage;
 mod products;
 mod pruning;
+mod readiness;
 mod seen;
 mod specs;
 mod synced;
@@ -31,6 +32,7 @@ use devloop_model::Diagnostic;
 use devloop_model::EventKind;
 use devloop_model::ImageName;
 use devloop_model::ManifestSet;
+use devloop_model::ObjectKey;
 use devloop_model::Release;
 use devloop_model::Stage;
 use devloop_model::Touched;
@@ -74,6 +76,8 @@ pub struct LiveStages {
     syncer: Syncer,
     /// What is live, for whatever is attached to it.
     live: watch::Sender<Arc<Live>>,
+    /// What was waited for, and whether it became ready; none while it is being replaced.
+    waited: watch::Sender<Option<(Arc<Live>, bool)>>,
     /// Told when the images of a deploy run.
     settled: Notify,
     /// Shared by what finds or makes images until they are noted; what removes one is alone.
@@ -95,6 +99,7 @@ impl LiveStages {
             products: Mutex::new(products),
             syncer: Syncer::new(),
             live: watch::Sender::new(Arc::default()),
+            waited: watch::Sender::new(None),
             settled: Notify::new(),
             taken: RwLock::new(()),
         }
@@ -163,6 +168,9 @@ impl LiveStages {
 
     async fn prepare(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
         let specs = self.specs();
+        if matches!(specs.images, ImageSource::Tags | ImageSource::Registry) {
+            return self.tag(&specs, cx).await;
+        }
         let artifacts: Vec<Arc<Artifact>> =
             specs.artifacts.iter().filter(|artifact| work.artifacts.contains(&artifact.image)).cloned().collect();
         let mut options = specs.build.clone();
@@ -171,11 +179,7 @@ impl LiveStages {
         let _taken = self.taken.read().await;
         let prepared = devloop_build::prepare(&artifacts, &options, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
         let prepared: Vec<Arc<Prepared>> = prepared.into_iter().map(Arc::new).collect();
-        let images = match specs.images {
-            ImageSource::Tags => prepared.iter().map(|prepared| images::by_tag(prepared)).collect(),
-            ImageSource::Registry => images::by_registry(&prepared, self.clients.registry(), cx).await?,
-            _ => prepared.iter().filter_map(|prepared| cached(prepared)).collect(),
-        };
+        let images: Vec<BuiltImage> = prepared.iter().filter_map(|prepared| cached(prepared)).collect();
         for image in &images {
             self.note_image(&specs, image, mark);
             cx.emit(EventKind::ImageReady { image: image.clone() });
@@ -183,10 +187,24 @@ impl LiveStages {
         if specs.images == ImageSource::Build {
             announce_builds(&prepared, &options, cx);
         }
+        self.products().prepared(&prepared, images, mark);
+        Ok(())
+    }
+
+    /// Finds images by their tags, where nothing is built.
+    async fn tag(&self, specs: &Specs, cx: &Cx) -> Result<(), Diagnostic> {
+        let tagged = devloop_build::tag(&specs.artifacts, &specs.build, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
+        let images = match specs.images {
+            ImageSource::Registry => images::by_registry(&tagged, self.clients.registry(), cx).await?,
+            _ => tagged.iter().map(images::by_tag).collect(),
+        };
         if let Some(option) = specs.builds_skipped_by {
             cx.emit(EventKind::BuildsSkipped { option: option.to_owned() });
         }
-        self.products().prepared(&prepared, images, mark);
+        for image in &images {
+            cx.emit(EventKind::ImageReady { image: image.clone() });
+        }
+        self.products().images.extend(images.into_iter().map(|image| (image.artifact.clone(), image)));
         Ok(())
     }
 
@@ -236,6 +254,7 @@ impl LiveStages {
 
     async fn deploy(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let specs = self.specs();
+        self.waited.send_replace(None);
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
         let (manifests, images) = {
             let mut products = self.products();
@@ -257,6 +276,7 @@ impl LiveStages {
                     break deployed;
                 }
             };
+            warn_of_twice(&release, &deployed, cx);
             release.objects.extend(deployed.objects);
         }
         let live = Arc::new(Live { images, release });
@@ -264,19 +284,6 @@ impl LiveStages {
         self.live.send_replace(live);
         self.settle(Stage::Deploy);
         Ok(())
-    }
-
-    async fn wait_until_ready(&self, cx: &Cx) -> Result<(), Diagnostic> {
-        let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let live = Arc::clone(&self.products().live);
-        let (specs, mut outage) = (self.specs(), Outage::none(self.watching.is_some()));
-        loop {
-            let tried = devloop_deploy::wait_until_ready(&specs.ready, &live.release, cluster, cx).await;
-            if outage.outlast(tried, cx).await?.is_some() {
-                self.settle(Stage::StatusCheck);
-                return Ok(());
-            }
-        }
     }
 
     async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
@@ -307,7 +314,8 @@ impl LiveStages {
             self.prune_replaced(cx).await;
             Ok(())
         };
-        tokio::try_join!(attached, synced, pruned).map(drop).map_err(|e| e.diagnostic())
+        let attached = async { tokio::try_join!(attached, synced, pruned).map(drop).map_err(|e| e.diagnostic()) };
+        tokio::try_join!(attached, self.follow_readiness(cluster, cx)).map(drop)
     }
 
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
@@ -330,6 +338,15 @@ impl DeployGroup {
     /// Returns the manifests of the group's modules; none of those that were not rendered.
     fn of(&self, manifests: &[ManifestSet]) -> ManifestSet {
         ManifestSet::joined(manifests.get(self.modules.clone()).unwrap_or_default().iter().cloned())
+    }
+}
+
+/// Says which objects two configurations have: each takes it from the other.
+fn warn_of_twice(before: &Release, now: &Release, cx: &Cx) {
+    let known: BTreeSet<&ObjectKey> = before.objects.iter().map(|object| &object.key).collect();
+    for object in now.objects.iter().filter(|object| known.contains(&object.key)) {
+        let what = format!("{} is in the manifests of two configurations; the last one counts", object.key);
+        cx.warn(Diagnostic::warning("deploy/duplicate-object", what).help("leave it to one of them, which the other can require"));
     }
 }
 
@@ -384,7 +401,7 @@ impl Stages for LiveStages {
             (Stage::Render, _) => self.render(cx).await,
             (Stage::Deploy, _) => self.deploy(cx).await,
             (Stage::StatusCheck, _) => self.wait_until_ready(cx).await,
-            (Stage::Attach, _) => self.attach(cx).await,
+            (Stage::Attach, _) => Box::pin(self.attach(cx)).await,
             (Stage::Delete, _) => self.delete(cx).await,
         }
     }

@@ -1,5 +1,6 @@
 //! Facts, in the past tense: the only thing that a user interface can show.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -63,6 +64,8 @@ pub enum Change {
     Pruned,
     /// It was deleted.
     Deleted,
+    /// It would be deleted, if this was not a dry run.
+    Deletable,
 }
 
 /// What the build cache said of one artifact.
@@ -101,6 +104,20 @@ pub struct Part {
     pub duration: Duration,
 }
 
+/// An artifact of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedArtifact {
+    /// Its name.
+    pub image: ImageName,
+    /// What builds it, as the configuration calls it: `docker`.
+    pub builder: String,
+    /// The build context, relative to the directory that the session was started in.
+    pub context: String,
+    /// The Dockerfile, relative to the context; none for builders without one.
+    pub dockerfile: Option<String>,
+}
+
 /// How changes are noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -127,7 +144,13 @@ pub enum EventKind {
     /// The configuration was read.
     PlanLoaded {
         /// Artifacts in build order.
-        artifacts: Vec<ImageName>,
+        artifacts: Vec<PlannedArtifact>,
+        /// How many modules render with each renderer: `rawYaml`.
+        #[serde(default)]
+        renderers: BTreeMap<String, usize>,
+        /// How many modules deploy with each deployer: `kubectl`.
+        #[serde(default)]
+        deployers: BTreeMap<String, usize>,
         /// Profiles that are active.
         profiles: Vec<String>,
         /// Kubernetes context; none for commands that need no cluster.

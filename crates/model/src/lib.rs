@@ -37,6 +37,7 @@ pub use event::Event;
 pub use event::EventKind;
 pub use event::Outcome;
 pub use event::Part;
+pub use event::PlannedArtifact;
 pub use event::Stream;
 pub use event::WatchMode;
 pub use forward::ForwardSource;

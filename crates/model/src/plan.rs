@@ -314,24 +314,35 @@ pub struct RenderSpec {
     pub remote_manifests: Vec<RemoteManifest>,
 }
 
+impl RenderSpec {
+    /// Returns whether it renders anything.
+    pub fn has_manifests(&self) -> bool {
+        !self.raw_yaml.is_empty() || !self.remote_manifests.is_empty()
+    }
+}
+
 /// One entry of `manifests.rawYaml`.
 #[derive(Debug, Clone)]
 pub struct RawManifests {
     /// A path, glob or URL.
     pub pattern: Template,
-    /// Whether this is the default pattern, which may match nothing.
-    pub is_default: bool,
+    /// Whether it may match nothing: the default pattern, and those of configurations from elsewhere.
+    pub may_match_nothing: bool,
     /// Where it stands; none for the default.
     pub at: Option<Location>,
 }
 
-/// One entry of `manifests.remoteManifests`.
+/// One entry of `manifests.remoteManifests` or `deploy.kubectl.remoteManifests`.
 #[derive(Debug, Clone)]
 pub struct RemoteManifest {
     /// `namespace:kind/name` or `kind/name`.
     pub manifest: String,
     /// Kubernetes context, if not the current one.
     pub kube_context: Option<String>,
+    /// The field that it stands in: `manifests.remoteManifests`.
+    pub field: String,
+    /// Where it stands.
+    pub at: Option<Location>,
 }
 
 /// How a module deploys.

@@ -104,6 +104,11 @@ impl ObjectKey {
             name: text(&object["metadata"]["name"]),
         }
     }
+
+    /// Returns what kubectl has to be told to find this object: `deployment/web -n shop`.
+    pub fn for_kubectl(&self) -> String {
+        self.namespace.as_ref().map_or_else(|| self.to_string(), |namespace| format!("{self} -n {namespace}"))
+    }
 }
 
 impl fmt::Display for ObjectKey {

@@ -7,6 +7,7 @@ use devloop_clients::kube::KubeError;
 use devloop_model::Cancelled;
 use devloop_model::Diagnostic;
 use devloop_model::Location;
+use devloop_model::RemoteManifest;
 use devloop_model::TemplateError;
 
 /// Why manifests could not be rendered.
@@ -58,6 +59,16 @@ pub enum RenderError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// No file matches a pattern.
+    #[error("`{pattern}` matches no manifest")]
+    NoMatch {
+        /// The pattern.
+        pattern: String,
+        /// The directory that it starts from.
+        dir: PathBuf,
+        /// Where it stands in skaffold.yaml.
+        at: Option<Box<Location>>,
+    },
     /// A URL cannot be read.
     #[error("manifest `{url}` could not be downloaded")]
     Fetch {
@@ -87,30 +98,30 @@ pub enum RenderError {
         help: String,
     },
     /// An entry of `remoteManifests` is not written as it must be.
-    #[error("`{manifest}` in `manifests.remoteManifests` names no object")]
+    #[error("`{}` in `{}` names no object", entry.manifest, entry.field)]
     RemoteName {
         /// The entry.
-        manifest: String,
+        entry: Box<RemoteManifest>,
     },
     /// There is no cluster to read remote manifests from.
-    #[error("`{manifest}` in `manifests.remoteManifests` needs a cluster")]
+    #[error("`{}` in `{}` needs a cluster", entry.manifest, entry.field)]
     NoCluster {
         /// The entry.
-        manifest: String,
+        entry: Box<RemoteManifest>,
     },
     /// An object of `remoteManifests` could not be read.
-    #[error("`{manifest}` could not be read from the cluster")]
+    #[error("`{}` could not be read from the cluster", entry.manifest)]
     Remote {
         /// The entry.
-        manifest: String,
+        entry: Box<RemoteManifest>,
         /// Why.
         source: Box<KubeError>,
     },
     /// An object of `remoteManifests` is not there.
-    #[error("there is no `{manifest}` in the cluster")]
+    #[error("there is no `{}` in the cluster", entry.manifest)]
     RemoteMissing {
         /// The entry.
-        manifest: String,
+        entry: Box<RemoteManifest>,
     },
     /// An object cannot be written as YAML.
     #[error("{object} could not be written as YAML")]
@@ -125,39 +136,45 @@ pub enum RenderError {
     Cancelled(#[from] Cancelled),
 }
 
+/// Where relative paths start (Skaffold's `pkg/skaffold/parser/config.go`).
+const PATHS_START: &str = "paths in `manifests.rawYaml` start from the working directory; those of a required configuration from its own";
+
 impl RenderError {
     /// Returns this error in the user's words.
     pub fn diagnostic(&self) -> Diagnostic {
         let what = self.to_string();
         let (diagnostic, at) = match self {
-            Self::Template { at, source, .. } => (Diagnostic::error("render/template", what).because(&*source.why), at.as_ref()),
+            Self::Template { at, source, .. } => (Diagnostic::error("render/template", what).because(&*source.why), at.as_deref()),
             Self::Missing { dir, at, .. } => (
-                Diagnostic::error("render/no-such-manifest", what)
-                    .because(format!("looked in {}", dir.display()))
-                    .help("paths in `manifests.rawYaml` start from the directory of their skaffold.yaml"),
-                at.as_ref(),
+                Diagnostic::error("render/no-such-manifest", what).because(format!("looked in {}", dir.display())).help(PATHS_START),
+                at.as_deref(),
             ),
-            Self::Pattern { why, at, .. } => (Diagnostic::error("render/pattern", what).because(&**why), at.as_ref()),
+            Self::NoMatch { dir, at, .. } => (
+                Diagnostic::error("render/no-match", what).because(format!("looked in {}", dir.display())).help(PATHS_START),
+                at.as_deref(),
+            ),
+            Self::Pattern { why, at, .. } => (Diagnostic::error("render/pattern", what).because(&**why), at.as_deref()),
             Self::Address { at, .. } => {
-                (Diagnostic::error("render/address", what).help("use a path, a pattern, or an `http://` or `https://` URL"), at.as_ref())
+                (Diagnostic::error("render/address", what).help("use a path, a pattern, or an `http://` or `https://` URL"), at.as_deref())
             }
             Self::Read { source, .. } => (Diagnostic::error("render/read", what).because(source.to_string()), None),
-            Self::Fetch { source, at, .. } => (inherit(Diagnostic::error("render/fetch", what), source.diagnostic()), at.as_ref()),
-            Self::Yaml { at, why } => (Diagnostic::error("render/yaml", what).because(&**why), Some(at)),
-            Self::NotAnObject { at, help, .. } => (Diagnostic::error("render/not-an-object", what).help(&**help), Some(at)),
-            Self::RemoteName { .. } => {
-                (Diagnostic::error("render/remote-name", what).help("write `kind/name` or `namespace:kind/name`"), None)
+            Self::Fetch { source, at, .. } => (inherit(Diagnostic::error("render/fetch", what), source.diagnostic()), at.as_deref()),
+            Self::Yaml { at, why } => (Diagnostic::error("render/yaml", what).because(&**why), Some(&**at)),
+            Self::NotAnObject { at, help, .. } => (Diagnostic::error("render/not-an-object", what).help(&**help), Some(&**at)),
+            Self::RemoteName { entry } => {
+                let help = "write `kind/name` or `namespace:kind/name`; a kind that kubectl has no short name for is `Kind.version.group`";
+                (Diagnostic::error("render/remote-name", what).help(help), entry.at.as_ref())
             }
-            Self::NoCluster { .. } => {
-                (Diagnostic::error("render/no-cluster", what).help("leave out `--offline`, or remove the entry"), None)
+            Self::NoCluster { entry } => {
+                (Diagnostic::error("render/no-cluster", what).help("leave out `--offline`, or remove the entry"), entry.at.as_ref())
             }
-            Self::Remote { source, .. } => (inherit(Diagnostic::error("render/remote", what), source.diagnostic()), None),
-            Self::RemoteMissing { .. } => (Diagnostic::error("render/remote-missing", what), None),
+            Self::Remote { entry, source } => (inherit(Diagnostic::error("render/remote", what), source.diagnostic()), entry.at.as_ref()),
+            Self::RemoteMissing { entry } => (Diagnostic::error("render/remote-missing", what), entry.at.as_ref()),
             Self::Write { why, .. } => (Diagnostic::error("render/write", what).because(&**why), None),
             Self::Cancelled(_) => (Diagnostic::error("render/interrupted", what), None),
         };
         match at {
-            Some(at) => diagnostic.at((**at).clone()),
+            Some(at) => diagnostic.at(at.clone()),
             None => diagnostic,
         }
     }

@@ -31,7 +31,7 @@ fn built(artifact: &str) -> BuiltImage {
 fn entry(pattern: &str) -> RawManifests {
     let at =
         Location { file: "skaffold.yaml".into(), line: 9, column: 7, text: format!("    - {pattern}"), width: pattern.len(), label: None };
-    RawManifests { pattern: Template::parse(pattern).unwrap(), is_default: false, at: Some(at) }
+    RawManifests { pattern: Template::parse(pattern).unwrap(), may_match_nothing: false, at: Some(at) }
 }
 
 fn job(dir: &Path, patterns: &[&str]) -> RenderJob {
@@ -376,7 +376,7 @@ async fn what_is_not_there_is_said() {
     9 |     - k8s/web.yaml
       |       ^^^^^^^^^^^^
       looked in DIR
-    help: paths in `manifests.rawYaml` start from the directory of their skaffold.yaml
+    help: paths in `manifests.rawYaml` start from the working directory; those of a required configuration from its own
 
     error[render/address]: manifests cannot be read from `gs://bucket/x.yaml`
      --> skaffold.yaml:9:7
@@ -392,19 +392,22 @@ async fn what_is_not_there_is_said() {
       |       ^^^^^^^^^^
       unclosed character class; missing ']'
     ");
-    let (text, warnings) =
-        rendered(&[("a.txt", "")], &["*.yaml"], |job| job.images = vec![built("web"), built("api"), built("base")]).await.unwrap();
-    assert_eq!(text, "");
-    insta::assert_snapshot!(warnings.join("\n"), @r"
-    warning[render/no-match]: `*.yaml` matches no manifest
+    insta::assert_snapshot!(rendered(&[("a.txt", "")], &["*.yaml"], |_| {}).await.unwrap_err(), @r"
+    error[render/no-match]: `*.yaml` matches no manifest
      --> skaffold.yaml:9:7
       |
     9 |     - *.yaml
       |       ^^^^^^
+      looked in DIR
+    help: paths in `manifests.rawYaml` start from the working directory; those of a required configuration from its own
+    ");
+    let (text, warnings) = rendered(&[], &[], |job| job.images = vec![built("web"), built("api"), built("base")]).await.unwrap();
+    assert_eq!(text, "");
+    insta::assert_snapshot!(warnings.join("\n"), @r"
     warning[render/unused-image]: images `api`, `base`, `web` are used by no manifest
     help: an `image:` field names an artifact exactly as skaffold.yaml does
     ");
-    let by_default = |job: &mut RenderJob| job.modules[0].raw_yaml[0].is_default = true;
+    let by_default = |job: &mut RenderJob| job.modules[0].raw_yaml[0].may_match_nothing = true;
     assert_eq!(rendered(&[], &["k8s/*.yaml"], by_default).await.unwrap(), (String::new(), Vec::new()));
     let bases = |job: &mut RenderJob| {
         job.images = vec![built("base")];
@@ -427,7 +430,12 @@ async fn paths_are_templates_and_a_file_counts_once() {
 #[tokio::test]
 async fn remote_manifests_need_a_cluster() {
     let error = rendered(&[], &[], |job| {
-        job.modules[0].remote_manifests = vec![devloop_model::RemoteManifest { manifest: "deployment/web".into(), kube_context: None }];
+        job.modules[0].remote_manifests = vec![devloop_model::RemoteManifest {
+            manifest: "deployment/web".into(),
+            kube_context: None,
+            field: "manifests.remoteManifests".into(),
+            at: None,
+        }];
     })
     .await
     .unwrap_err();

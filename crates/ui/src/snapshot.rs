@@ -5,6 +5,7 @@ mod record;
 mod tests;
 mod why;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use devloop_model::AutoStage;
@@ -20,6 +21,7 @@ use devloop_model::Namespace;
 use devloop_model::ObjectKey;
 use devloop_model::Outcome;
 use devloop_model::Part;
+use devloop_model::PlannedArtifact;
 use devloop_model::Stage;
 use devloop_model::StepId;
 use devloop_model::Timestamp;
@@ -53,6 +55,15 @@ pub struct Snapshot {
     pub namespace: Option<Namespace>,
     /// Artifacts in build order.
     pub artifacts: Vec<ArtifactRecord>,
+    /// What the configuration says of them.
+    #[serde(default)]
+    pub planned: Vec<PlannedArtifact>,
+    /// How many modules render with each renderer: `rawYaml`.
+    #[serde(default)]
+    pub renderers: BTreeMap<String, usize>,
+    /// How many modules deploy with each deployer: `kubectl`.
+    #[serde(default)]
+    pub deployers: BTreeMap<String, usize>,
     /// The last run of each step; one without an outcome runs now.
     pub steps: Vec<StepRecord>,
     /// Steps that wait.
@@ -200,8 +211,11 @@ impl Snapshot {
                 self.command.clone_from(command);
                 self.since = Some(event.at);
             }
-            EventKind::PlanLoaded { artifacts, profiles, context, namespace } => {
+            EventKind::PlanLoaded { artifacts, renderers, deployers, profiles, context, namespace } => {
                 self.load(artifacts);
+                self.planned.clone_from(artifacts);
+                self.renderers.clone_from(renderers);
+                self.deployers.clone_from(deployers);
                 self.profiles.clone_from(profiles);
                 self.context.clone_from(context);
                 self.namespace.clone_from(namespace);
@@ -233,9 +247,9 @@ impl Snapshot {
         }
     }
 
-    fn load(&mut self, artifacts: &[ImageName]) {
+    fn load(&mut self, artifacts: &[PlannedArtifact]) {
         let mut known = std::mem::take(&mut self.artifacts);
-        for artifact in artifacts {
+        for PlannedArtifact { image: artifact, .. } in artifacts {
             let found = known.iter().position(|record| record.artifact == *artifact);
             self.artifacts.push(found.map_or_else(|| ArtifactRecord::new(artifact.clone()), |index| known.swap_remove(index)));
         }

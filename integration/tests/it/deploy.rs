@@ -227,7 +227,7 @@ async fn what_left_the_manifests_is_pruned_unless_it_was_there_before() {
     configmap/a unchanged
     configmap/b pruned
     warning[deploy/kept]: persistentvolumeclaim/data is no longer in the manifests; it is kept, because deleting it would delete what is in it
-    help: delete it with `kubectl delete persistentvolumeclaim data`
+    help: delete it with `kubectl delete persistentvolumeclaim/data -n [NAMESPACE]`
     ");
     assert_eq!(deployer.context.kubectl(&["get", "configmaps", "kept", "theirs", "-o", "name"]).lines().count(), 2);
     deployer.job.prune = false;
@@ -272,7 +272,7 @@ async fn delete_takes_back_what_was_created_and_nothing_else() {
     configmap/settings deleted
     deployment/web deleted
     warning[deploy/kept]: configmap/theirs is kept: this configuration did not create it
-    help: delete it with `kubectl delete configmap theirs`
+    help: delete it with `kubectl delete configmap/theirs -n [NAMESPACE]`
     ");
     let left = deployer.context.kubectl(&["get", "configmaps,deployments", "-o", "name"]);
     assert_eq!(left, "configmap/bystander\nconfigmap/kube-root-ca.crt\nconfigmap/theirs\n");

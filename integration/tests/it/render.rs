@@ -66,7 +66,7 @@ spec:
 ";
 
 async fn rendered(context: &TestContext, pattern: &str) -> (Vec<Value>, String) {
-    let entry = RawManifests { pattern: Template::parse(pattern).unwrap(), is_default: false, at: None };
+    let entry = RawManifests { pattern: Template::parse(pattern).unwrap(), may_match_nothing: false, at: None };
     let module = RenderSpec { dir: context.path().to_owned(), raw_yaml: vec![entry], ..RenderSpec::default() };
     let cx = devloop_model::Cx::silent(StepId::of(Stage::Render));
     let sets = render(&RenderJob { modules: vec![module], ..RenderJob::default() }, None, &cx).await.unwrap();
@@ -110,7 +110,12 @@ async fn an_object_of_the_cluster_can_be_a_source() {
     let context = TestContext::new().with_file("odd.yaml", ODD);
     context.kubectl(&["apply", "-f", &context.path().join("odd.yaml").display().to_string()]);
     let (cluster, cx, _events) = crate::ready::connected(Stage::Render).await;
-    let entry = devloop_model::RemoteManifest { manifest: format!("{}:deployment/odd", context.namespace()), kube_context: None };
+    let entry = devloop_model::RemoteManifest {
+        manifest: format!("{}:deployment/odd", context.namespace()),
+        kube_context: None,
+        field: "manifests.remoteManifests".into(),
+        at: None,
+    };
     let module = RenderSpec { dir: context.path().to_owned(), remote_manifests: vec![entry], ..RenderSpec::default() };
     let sets = render(&RenderJob { modules: vec![module], ..RenderJob::default() }, Some(&cluster), &cx).await.unwrap();
     let object = &sets[0].manifests[0].object;

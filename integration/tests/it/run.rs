@@ -125,3 +125,48 @@ fn every_json_line_is_as_the_schema_says() {
         }
     }
 }
+
+#[test]
+fn images_that_are_given_are_named_as_skaffold_names_them() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: foo}]}\n";
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", &document("given", "manifests: {rawYaml: [pod.yaml]}\n"))
+        .with_file("pod.yaml", pod)
+        .with_file("built.json", r#"{"builds": [{"imageName": "foo", "tag": "foo:file"}]}"#);
+    for (arguments, image) in [
+        (&["-i", "foo:abc"][..], "foo:abc"),
+        (&["-i", "foo:abc", "-d", "gcr.io/k8s-skaffold"], "gcr.io/k8s-skaffold/foo:abc"),
+        (&["-a", "built.json", "-i", "foo=foo:named"], "foo:file"),
+        (&["-a", "built.json", "-t", "custom"], "foo:custom"),
+    ] {
+        let rendered = context.devloop(&[&["render", "--offline"][..], arguments].concat()).success();
+        assert!(rendered.contains(&format!("image: {image}\n")), "{arguments:?}\n{rendered}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn what_builds_nothing_writes_no_tag() {
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", &document("dry", &pipeline("web", ".")))
+        .with_file("Dockerfile", SLEEPER)
+        .with_file("web.yaml", &deployment("web"));
+    let repository = format!("localhost:5000/{}", context.namespace());
+    let context = context.with("SKAFFOLD_DEFAULT_REPO", &repository);
+    context.devloop(&["build", "-t", "built"]).success();
+    let dry = context.devloop(&["build", "--dry-run", "-q", "-t", "dry"]).success();
+    assert!(dry.contains("web:dry") && !dry.contains("@sha256:"), "{dry}");
+    let tags = context.devloop(&["render", "--digest-source", "tag", "-t", "tag"]).success();
+    assert!(tags.contains("web:tag"), "{tags}");
+    for tag in ["dry", "tag", "never"] {
+        let (_, said) = context.devloop(&["render", "--digest-source", "remote", "-t", tag]).failure();
+        assert!(said.contains(&format!("/web:{tag}")) && said.contains("has no image"), "{said}");
+    }
+    let built = context.devloop(&["render", "--digest-source", "remote", "-t", "built"]).success();
+    assert!(built.contains("web:built@sha256:"), "{built}");
+    // Neither a registry nor a daemon is asked for a name alone.
+    for arguments in [&["build", "--dry-run", "-q"][..], &["render", "--digest-source", "tag"]] {
+        let named = context.devloop(&[arguments, &["-d", "registry.invalid/x"]].concat()).success();
+        assert!(named.contains("registry.invalid/x/web"), "{named}");
+    }
+}

@@ -66,6 +66,7 @@ async fn run(spec: &CustomBuild, job: CustomJob<'_>, cx: &Cx) -> Result<(), Buil
     let command = spec.command.render(&vars, MissingKey::NoValue).map_err(|error| {
         BuildError::from(
             Diagnostic::error("build/template", format!("the build command of `{}` cannot be rendered", job.artifact.image))
+                .at(job.artifact.at.clone())
                 .because(error.to_string()),
         )
     })?;
@@ -78,6 +79,7 @@ async fn run(spec: &CustomBuild, job: CustomJob<'_>, cx: &Cx) -> Result<(), Buil
                 "build/custom-failed",
                 format!("the build command of `{}` ended with {status}: `{command}`", job.artifact.image),
             );
+            let fault = fault.help("run it by hand in the context of the artifact to see more");
             if last_lines.is_empty() { fault.into() } else { fault.because(last_lines.join("\n")).into() }
         }
         other => other.into(),

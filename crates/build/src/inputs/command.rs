@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use devloop_clients::process::Command;
+use devloop_clients::process::ProcessError;
 use devloop_model::Artifact;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
@@ -25,7 +26,7 @@ pub(crate) async fn list(artifact: &Artifact, command: &str, cx: &Cx) -> Result<
     for (name, value) in cx.env.iter() {
         process = process.env(name, value);
     }
-    let output = process.output(cx).await?;
+    let output = process.output(cx).await.map_err(|error| failed(artifact, command, error))?;
     serde_json::from_slice(&output.stdout).map_err(|error| {
         Diagnostic::error(
             "build/inputs-not-listed",
@@ -37,6 +38,16 @@ pub(crate) async fn list(artifact: &Artifact, command: &str, cx: &Cx) -> Result<
         .help(format!("`{command}` must print something like [\"go.mod\", \"main.go\"] and nothing else"))
         .into()
     })
+}
+
+fn failed(artifact: &Artifact, command: &str, error: ProcessError) -> BuildError {
+    if matches!(error, ProcessError::Cancelled) {
+        return error.into();
+    }
+    let inner = error.diagnostic();
+    let outer = Diagnostic::error("build/inputs-not-listed", format!("the command that names the inputs of `{}` failed", artifact.image));
+    let outer = inner.why.into_iter().fold(outer.at(artifact.at.clone()).because(inner.what), Diagnostic::because);
+    outer.help(format!("`{command}` is run in the context of the artifact, without a shell; `sh -c` in a script of its own has one")).into()
 }
 
 #[cfg(test)]
@@ -54,6 +65,16 @@ mod tests {
         let artifact = testing::custom("web", dir.path());
         let cx = Cx::silent(StepId::of(Stage::Prepare));
         assert_eq!(list(&artifact, "cat list", &cx).await.unwrap(), [PathBuf::from("a.go"), PathBuf::from("sub/b.go")]);
+        let error = list(&artifact, "false", &cx).await.unwrap_err().diagnostic();
+        insta::assert_snapshot!(error, @r"
+        error[build/inputs-not-listed]: the command that names the inputs of `web` failed
+         --> skaffold.yaml:1:1
+          |
+        1 | image: web
+          | ^
+          `false` ended with exit status: 1
+        help: `false` is run in the context of the artifact, without a shell; `sh -c` in a script of its own has one
+        ");
         std::fs::write(dir.path().join("list"), "a.go\nb.go\n").unwrap();
         let error = list(&artifact, "cat list", &cx).await.unwrap_err().diagnostic();
         insta::assert_snapshot!(error, @r#"

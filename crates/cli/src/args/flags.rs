@@ -138,13 +138,19 @@ pub(crate) struct TargetArgs {
     pub minikube_profile: Option<String>,
 }
 
+/// Which images are built: a deploy needs all of them.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Build")]
+pub(crate) struct OnlyArgs {
+    /// Build only artifacts whose image name contains one of these
+    #[arg(short, long, value_name = "TEXT", add = ArgValueCompleter::new(completion::artifacts))]
+    pub build_image: Vec<List>,
+}
+
 /// How images are built.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Build")]
 pub(crate) struct BuildArgs {
-    /// Build only artifacts whose image name contains one of these
-    #[arg(short, long, value_name = "TEXT", add = ArgValueCompleter::new(completion::artifacts))]
-    pub build_image: Vec<List>,
     /// Reuse images that were built from the same inputs
     #[arg(long, default_value = "true")]
     pub cache_artifacts: Switch,

@@ -48,7 +48,7 @@ pub(crate) async fn run(pipeline: &Pipeline, wanted: &Wanted<'_>, reporter: &Mut
     if let Some(file) = wanted.file {
         output::to_file(file, &text)?;
     }
-    if wanted.quiet || wanted.dry_run {
+    if (wanted.quiet || wanted.dry_run) && !pipeline.session.settings.console.json {
         reporter.lock().unwrap_or_else(PoisonError::into_inner).suspended(|| output::to_stdout(&text))?;
     }
     Ok(Exit::Done)

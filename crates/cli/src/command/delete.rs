@@ -21,12 +21,8 @@ use crate::pipeline::Pipeline;
 pub(crate) async fn run(pipeline: &Pipeline, dry_run: bool, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
     let goal = Goal::first(Stage::Render).then(Stage::Delete);
     let (ended, stages) = pipeline.run_with(goal, ImageSource::None, reporter, |specs| specs.delete_dry_run = dry_run).await;
-    if ended == Ended::Done && dry_run {
-        let mut text = String::new();
-        for key in stages.deletion().deleted {
-            let namespace = key.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-            text.extend([key.to_string(), namespace, "\n".to_owned()]);
-        }
+    if ended == Ended::Done && dry_run && !pipeline.session.settings.console.json {
+        let text: String = stages.deletion().deleted.iter().map(|key| key.for_kubectl() + "\n").collect();
         reporter.lock().unwrap_or_else(PoisonError::into_inner).suspended(|| output::to_stdout(&text))?;
     }
     Ok(ended.into())

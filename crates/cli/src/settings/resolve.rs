@@ -96,6 +96,7 @@ impl Settings {
             Command::Build(build) => {
                 self.take_shared(&build.config, &build.target, SyncPolicy::Always);
                 self.take_build(&build.build, false)?;
+                self.build.only = List::flatten(&build.only.build_image);
                 self.build.push = build.push.map(|push| push.0);
                 self.console.take(&build.console)?;
                 self.console.json = build.output == "json";
@@ -133,6 +134,7 @@ impl Settings {
             Command::Diagnose(diagnose) => {
                 self.take_shared(&diagnose.config, &diagnose.target, SyncPolicy::Missing);
                 self.take_build(&diagnose.build, diagnose.explain.0)?;
+                self.build.only = List::flatten(&diagnose.only.build_image);
                 self.console.progress = Progress::Nowhere;
                 CommandSettings::Diagnose {
                     file: self.console.take_output(diagnose.output),
@@ -189,7 +191,7 @@ impl Settings {
             text.parse::<Platform>().map_err(|error| ArgsError::Value { flag: "platform", value: text.clone(), why: error.to_string() })
         };
         self.build = BuildSettings {
-            only: List::flatten(&build.build_image),
+            only: Vec::new(),
             cache: build.cache_artifacts.0,
             cache_dir: match &build.cache_file {
                 Some(path) => with_suffix(path, ".devloop"),
@@ -237,10 +239,30 @@ impl Settings {
 /// (`pkg/skaffold/deploy/label/labeller.go`).
 fn label(text: &str) -> Result<(String, String), ArgsError> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
-    if name.is_empty() {
-        return Err(ArgsError::Value { flag: "label", value: text.to_owned(), why: "a label is NAME=VALUE".to_owned() });
+    let wrong = |why: &str| Err(ArgsError::Value { flag: "label", value: text.to_owned(), why: why.to_owned() });
+    let (prefix, word) = name.rsplit_once('/').map_or((None, name), |(prefix, word)| (Some(prefix), word));
+    if !is_label_word(word) || prefix.is_some_and(|prefix| !is_domain(prefix)) {
+        return wrong("a label is NAME=VALUE, its name letters and digits with `-`, `_` and `.` between, after a domain and `/` if any");
+    }
+    if !value.is_empty() && !is_label_word(value) {
+        return wrong("the value of a label is at most 63 letters and digits, with `-`, `_` and `.` between");
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Returns whether a text may be a label's name or value (Kubernetes' `pkg/util/validation`).
+fn is_label_word(text: &str) -> bool {
+    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    let inside = bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
+    bytes.len() <= 63 && inside && ends(bytes.first()) && ends(bytes.last())
+}
+
+/// Returns whether a text is a domain in lower case.
+fn is_domain(text: &str) -> bool {
+    let part =
+        |part: &str| is_label_word(part) && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    text.len() <= 253 && text.split('.').all(part)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

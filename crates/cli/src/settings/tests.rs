@@ -37,7 +37,7 @@ fn a_plain_run_is_skaffolds_default() {
 fn values_reach_their_place() {
     let settings = settings(
         "devloop run -f - -n ns -d '' --kube-context kind --build-concurrency 0 --platform linux/amd64,linux/arm64 -l a=b,c -t v1 \
-         --status-check=false --wait-for-deletions=false --mute-logs build,status-check --cache-file /tmp/cache -b web --tail",
+         --status-check=false --wait-for-deletions=false --mute-logs build,status-check --cache-file /tmp/cache --tail",
     );
     assert!(matches!(settings.command, CommandSettings::Run { tail: true, .. }));
     assert_eq!(settings.config.source, ConfigSource::Stdin);
@@ -47,12 +47,21 @@ fn values_reach_their_place() {
     assert_eq!(settings.build.concurrency, Some(0));
     assert_eq!(settings.build.platforms.iter().map(Platform::as_str).collect::<Vec<_>>(), ["linux/amd64", "linux/arm64"]);
     assert_eq!(settings.build.cache_dir, PathBuf::from("/tmp/cache.devloop"));
-    assert_eq!(settings.build.only, ["web"]);
     assert_eq!(settings.build.tag.as_deref(), Some("v1"));
     assert_eq!(settings.deploy.labels, [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())]);
     assert_eq!(settings.deploy.status_check, Some(false));
     assert_eq!(settings.deploy.wait_for_deletions, None);
     assert_eq!(settings.console.mute, Mute { build: true, deploy: false, status_check: true });
+}
+
+#[test]
+fn some_images_are_built_but_all_are_deployed() {
+    for command in ["build", "diagnose"] {
+        assert_eq!(settings(&format!("devloop {command} -b web,api")).build.only, ["web", "api"]);
+    }
+    for command in ["run", "render", "dev"] {
+        assert!(resolved(&format!("devloop {command} -b web")).is_err(), "{command}");
+    }
 }
 
 #[test]
@@ -129,7 +138,7 @@ fn what_is_no_value_is_refused() {
     ");
     insta::assert_snapshot!(refused("devloop run -l =x"), @r"
     error[cli/invalid-value]: `=x` is no value of `--label`
-      a label is NAME=VALUE
+      a label is NAME=VALUE, its name letters and digits with `-`, `_` and `.` between, after a domain and `/` if any
     ");
     insta::assert_snapshot!(refused("devloop run --mute-logs tests"), @r"
     error[cli/invalid-value]: `tests` is no value of `--mute-logs`

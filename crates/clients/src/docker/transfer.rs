@@ -35,6 +35,7 @@ impl Docker {
         let credentials = self.credentials(reference, cx).await;
         let tag = reference.tag.as_ref().map_or("latest", |tag| tag.as_str());
         let options = PushImageOptions { tag: Some(tag.to_owned()), platform: None };
+        tracing::debug!("container daemon: push `{reference}`");
         let mut lines = self.client.push_image(reference.name.as_str(), Some(options), Some(for_daemon(&credentials)));
         self.moved.mark();
         let (mut total, mut done, mut digest) = (0, 0, None);
@@ -66,6 +67,7 @@ impl Docker {
             platform: platform.map(ToString::to_string).unwrap_or_default(),
             ..CreateImageOptions::default()
         };
+        tracing::debug!("container daemon: pull `{reference}`");
         let mut lines = self.client.create_image(Some(options), None, Some(for_daemon(&credentials)));
         self.moved.mark();
         let mut layers: (HashSet<String>, u64) = Default::default();

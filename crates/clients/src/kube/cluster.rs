@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use devloop_model::Cx;
 use http::Request;
@@ -187,8 +188,10 @@ impl Cluster {
 
     /// Returns the text of an answer, after telling what the API server warns of beside it.
     async fn answer(&self, call: &Call, cx: &Cx) -> Result<String, kube::Error> {
+        let began = Instant::now();
         let response = self.client().send(call.request().map(Body::from)).await?;
         let (head, body) = response.into_parts();
+        tracing::debug!("API server: {} {}: {}, after {} ms", call.method, call.uri, head.status.as_u16(), began.elapsed().as_millis());
         let text = String::from_utf8(body.collect_bytes().await?.to_vec()).map_err(kube::Error::FromUtf8)?;
         self.0.warnings.tell(&head.headers, &call.action, cx);
         if head.status.is_client_error() || head.status.is_server_error() {

@@ -7,6 +7,7 @@ use devloop_model::Cancelled;
 use devloop_model::Diagnostic;
 
 use super::kinds::groups_of;
+use super::kinds::kind_like;
 use super::unknown_field;
 
 /// Why a cluster did not do what was asked.
@@ -267,6 +268,11 @@ fn unreachable_help(how: Unreachable, context: &str) -> Option<String> {
 fn unknown_kind_help(api_version: &str, kind: &str) -> String {
     let groups: Vec<String> =
         groups_of(kind).map(|group| if group.is_empty() { "the core group".to_owned() } else { format!("`{group}`") }).collect();
+    if groups.is_empty()
+        && let Some(near) = kind_like(api_version, kind)
+    {
+        return format!("did you mean `{near}`?");
+    }
     if groups.is_empty() {
         return format!("add the CustomResourceDefinition of `{api_version}` to the manifests, or install its operator first");
     }

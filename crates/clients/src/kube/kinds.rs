@@ -159,6 +159,14 @@ pub(super) fn groups_of(kind: &str) -> impl Iterator<Item = &'static str> {
     BUILT_IN.iter().filter(move |(_, known, ..)| *known == kind).map(|(group, ..)| *group)
 }
 
+/// Returns Kubernetes' own kind of this group that is spelled almost so: at most a third of its letters differ.
+pub(super) fn kind_like(api_version: &str, kind: &str) -> Option<&'static str> {
+    let (group, _) = split(api_version);
+    let of_group = BUILT_IN.iter().filter(|(known, ..)| *known == group).map(|(_, kind, ..)| *kind);
+    let distances = of_group.map(|known| (strsim::damerau_levenshtein(&known.to_lowercase(), &kind.to_lowercase()), known));
+    distances.min().filter(|(distance, _)| *distance <= kind.chars().count().max(3) / 3).map(|(_, known)| known)
+}
+
 impl Cluster {
     /// Returns where a kind is in the API; Kubernetes' own without a request, others by one request per group and version.
     ///
@@ -218,6 +226,18 @@ fn kinds_in(list: &Value, group: &str, version: &str) -> Vec<ResolvedKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kind_that_is_spelled_almost_right_is_found() {
+        for (api_version, kind, near) in [
+            ("apps/v1", "Deplyment", Some("Deployment")),
+            ("v1", "service", Some("Service")),
+            ("v1", "Deployment", None),
+            ("example.com/v1", "Deplyment", None),
+        ] {
+            assert_eq!(kind_like(api_version, kind), near, "{api_version} {kind}");
+        }
+    }
 
     #[test]
     fn paths_follow_the_api() {

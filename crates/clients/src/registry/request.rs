@@ -149,6 +149,7 @@ pub(super) async fn send(
     let own = Activity::new();
     let activity = activity.unwrap_or(&own);
     activity.mark();
+    tracing::debug!("registry {host}: {label}");
     let work = async {
         tokio::select! {
             result = request.send() => result.map_err(|error| transport_error(host, label, &error, limits)),

@@ -29,7 +29,11 @@ impl Converter<'_> {
         let raw_yaml = patterns.map(|(index, pattern)| {
             let pointer = format!("/manifests/rawYaml/{index}");
             let is_default = is_default(pattern);
-            RawManifests { pattern: self.template(&pointer, pattern), is_default, at: (!is_default).then(|| module.location(&pointer)) }
+            RawManifests {
+                pattern: self.template(&pointer, pattern),
+                may_match_nothing: is_default || module.module.is_remote,
+                at: (!is_default).then(|| module.location(&pointer)),
+            }
         });
         let raw_yaml = raw_yaml.collect();
         RenderSpec { dir: module.module.dir.clone(), raw_yaml, remote_manifests: remote_manifests(module) }
@@ -57,10 +61,21 @@ impl Converter<'_> {
 }
 
 fn remote_manifests(module: &Loaded) -> Vec<RemoteManifest> {
-    let listed = module.config.manifests.remote_manifests.iter();
-    let listed = listed.map(|remote| RemoteManifest { manifest: remote.manifest.clone(), kube_context: set(&remote.kube_context) });
-    let of_kubectl = module.config.deploy.kubectl.iter().flat_map(|kubectl| &kubectl.remote_manifests);
-    let of_kubectl = of_kubectl.map(|manifest| RemoteManifest { manifest: manifest.clone(), kube_context: None });
+    let of = |index: usize, manifest: &str, kube_context, field: &str, rest: &str| RemoteManifest {
+        manifest: manifest.to_owned(),
+        kube_context,
+        at: Some(module.location(&format!("/{}/{index}{rest}", field.replace('.', "/")))),
+        field: field.to_owned(),
+    };
+    let listed = module
+        .config
+        .manifests
+        .remote_manifests
+        .iter()
+        .enumerate()
+        .map(|(index, remote)| of(index, &remote.manifest, set(&remote.kube_context), "manifests.remoteManifests", "/manifest"));
+    let of_kubectl = module.config.deploy.kubectl.iter().flat_map(|kubectl| kubectl.remote_manifests.iter().enumerate());
+    let of_kubectl = of_kubectl.map(|(index, manifest)| of(index, manifest, None, "deploy.kubectl.remoteManifests", ""));
     listed.chain(of_kubectl).collect()
 }
 

@@ -45,7 +45,7 @@ fn a_configuration_that_says_nothing_has_the_defaults() {
     let [module] = plan.modules.as_slice() else { panic!("{:?}", plan.modules) };
     assert_eq!((module.name.as_deref(), module.dir.as_path()), (None, Path::new("/project")));
     let [manifests] = module.render.raw_yaml.as_slice() else { panic!("{:?}", module.render) };
-    assert_eq!((manifests.pattern.source(), manifests.is_default, manifests.at.is_none()), ("k8s/*.yaml", true, true));
+    assert_eq!((manifests.pattern.source(), manifests.may_match_nothing, manifests.at.is_none()), ("k8s/*.yaml", true, true));
     assert!(module.deploy.kubectl.is_some());
     assert_eq!(plan.deploy, devloop_model::DeploySettings::default());
 }
@@ -190,7 +190,7 @@ build: {local: {concurrency: 2}}
     assert_eq!(kubectl.default_namespace.as_ref().map(Template::source), Some("{{.NS}}"));
     assert_eq!(one.render.remote_manifests[0].manifest, "a:pod/x");
     assert_eq!(two.render.remote_manifests[0].kube_context.as_deref(), Some("other"));
-    assert!(two.render.raw_yaml.iter().all(|manifests| !manifests.is_default && manifests.at.is_some()));
+    assert!(two.render.raw_yaml.iter().all(|manifests| !manifests.may_match_nothing && manifests.at.is_some()));
     assert!(two.deploy.kubectl.is_some() && three.deploy.kubectl.is_none(), "manifests imply the deployer");
 }
 

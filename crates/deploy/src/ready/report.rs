@@ -57,7 +57,7 @@ fn written(failure: &Failure, log: &[String], waited_out: bool) -> Diagnostic {
         error = error.because(&*failure.status);
     }
     let Some(pod) = &failure.pod else {
-        return error.help(format!("`kubectl describe {object}` shows what its controller tried"));
+        return error.help(format!("`kubectl describe {}` shows what its controller tried", object.for_kubectl()));
     };
     if failure.after.is_some() {
         error = error.because(pod.fault.what(&pod.name));
@@ -155,7 +155,7 @@ mod tests {
 
         error[deploy/failed]: deployment/web failed
           FailedCreate: exceeded quota
-        help: `kubectl describe deployment/web` shows what its controller tried
+        help: `kubectl describe deployment/web -n shop` shows what its controller tried
 
         error[deploy/not-ready-in-time]: deployment/web is not ready after 600 s
           0 of 1 new replicas are available

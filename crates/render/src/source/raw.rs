@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use devloop_clients::http;
 use devloop_model::Cx;
-use devloop_model::Diagnostic;
 use devloop_model::Manifest;
 use devloop_model::MissingKey;
 use devloop_model::RawManifests;
@@ -42,9 +41,6 @@ pub(crate) async fn raw(module: &RenderSpec, vars: &Vars, cx: &Cx) -> Result<Vec
         } else {
             let (dir, owned) = (module.dir.clone(), entry.clone());
             let files = cx.unless_cancelled(blocking(move || files(&dir, &address, &owned))).await??;
-            if files.is_empty() && !entry.is_default {
-                cx.warn(no_match(entry));
-            }
             let files: Vec<PathBuf> = files.into_iter().filter(|file| seen.insert(file.clone())).collect();
             let dir = module.dir.clone();
             cx.unless_cancelled(blocking(move || read_all(&dir, &files))).await??
@@ -77,19 +73,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 fn files(dir: &Path, address: &str, entry: &RawManifests) -> Result<Vec<PathBuf>, RenderError> {
     match glob::expand(dir, address) {
         Ok(Found::Files(files)) => Ok(files),
-        Ok(Found::NoMatch) => Ok(Vec::new()),
-        Ok(Found::NoSuchPath) if entry.is_default => Ok(Vec::new()),
+        Ok(Found::NoMatch | Found::NoSuchPath) if entry.may_match_nothing => Ok(Vec::new()),
+        // What is deployed would be pruned (Skaffold's `pkg/skaffold/schema/validation/validation.go`).
+        Ok(Found::NoMatch) => Err(RenderError::NoMatch { pattern: address.to_owned(), dir: dir.to_owned(), at: at(entry) }),
         Ok(Found::NoSuchPath) => Err(RenderError::Missing { path: address.to_owned(), dir: dir.to_owned(), at: at(entry) }),
         Err(GlobError::Pattern(why)) => Err(RenderError::Pattern { pattern: address.to_owned(), why, at: at(entry) }),
         Err(GlobError::Io(path, source)) => Err(RenderError::Read { path, source }),
-    }
-}
-
-fn no_match(entry: &RawManifests) -> Diagnostic {
-    let warning = Diagnostic::warning("render/no-match", format!("`{}` matches no manifest", entry.pattern));
-    match &entry.at {
-        Some(at) => warning.at(at.clone()),
-        None => warning,
     }
 }
 

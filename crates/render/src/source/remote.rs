@@ -56,17 +56,17 @@ pub(crate) async fn remote(
 ) -> Result<Vec<Manifest>, RenderError> {
     let mut manifests = Vec::new();
     for entry in &module.remote_manifests {
-        let manifest = &entry.manifest;
-        let session = session.ok_or_else(|| RenderError::NoCluster { manifest: manifest.clone() })?;
-        let (api_version, key) = object_of(manifest).ok_or_else(|| RenderError::RemoteName { manifest: manifest.clone() })?;
+        let boxed = || Box::new(entry.clone());
+        let session = session.ok_or_else(|| RenderError::NoCluster { entry: boxed() })?;
+        let (api_version, key) = object_of(&entry.manifest).ok_or_else(|| RenderError::RemoteName { entry: boxed() })?;
         let fault = |source: KubeError| match source {
             KubeError::Cancelled => RenderError::Cancelled(devloop_model::Cancelled),
-            source => RenderError::Remote { manifest: manifest.clone(), source: Box::new(source) },
+            source => RenderError::Remote { entry: boxed(), source: Box::new(source) },
         };
         let cluster = cluster_of(entry, session, kubeconfig, cx).await.map_err(fault)?;
         let found = cluster.get(&api_version, &key, cx).await.map_err(fault)?;
-        let object = found.ok_or_else(|| RenderError::RemoteMissing { manifest: manifest.clone() })?;
-        manifests.push(Manifest { object: bare(object), source: format!("the cluster, {manifest}") });
+        let object = found.ok_or_else(|| RenderError::RemoteMissing { entry: boxed() })?;
+        manifests.push(Manifest { object: bare(object), source: format!("the cluster, {}", entry.manifest) });
     }
     Ok(manifests)
 }

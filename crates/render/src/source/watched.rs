@@ -102,7 +102,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
-        let entry = |pattern: &str| RawManifests { pattern: Template::parse(pattern).unwrap(), is_default: false, at: None };
+        let entry = |pattern: &str| RawManifests { pattern: Template::parse(pattern).unwrap(), may_match_nothing: false, at: None };
         let raw_yaml = ["k8s/*.yaml", "all", "./one.yaml", "later/*.yml", "gone.yaml", "https://example.com/x.yaml"].map(entry).to_vec();
         let module = RenderSpec { dir: dir.path().to_owned(), raw_yaml, ..RenderSpec::default() };
         let found = sources(&RenderJob { modules: vec![module], ..RenderJob::default() });

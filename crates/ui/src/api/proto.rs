@@ -1,6 +1,8 @@
 //! What both of Skaffold's event APIs share: JSON as its gateway writes protobuf messages, with the names of the
 //! `.proto` files and every field that is not set (`proto/v1`, `proto/v2`, `proto/enums`).
 
+use std::collections::BTreeMap;
+
 use devloop_model::AutoStage;
 use devloop_model::Diagnostic;
 use devloop_model::ForwardState;
@@ -225,6 +227,16 @@ pub(crate) fn cluster_type(snapshot: &Snapshot) -> &'static str {
         Some(context) if context.starts_with("gke") => "GKE",
         Some(_) => "OTHER",
     }
+}
+
+/// Returns Skaffold's word for a builder, renderer or deployer (`proto/enums/enums.proto`).
+pub(crate) fn kind(name: &str) -> String {
+    if name == "rawYaml" { "RAWK8S".to_owned() } else { name.to_uppercase() }
+}
+
+/// Returns how many modules do something in each way.
+pub(crate) fn counted(counts: &BTreeMap<String, usize>) -> Vec<Value> {
+    counts.iter().map(|(name, count)| json!({ "type": kind(name), "count": count })).collect()
 }
 
 /// Returns the entry that opens every session.

@@ -1,6 +1,8 @@
 //! Skaffold's first event API: our events and state to its messages (`proto/v1/skaffold.proto`,
 //! `pkg/skaffold/event/event.go`). Pure.
 
+use std::collections::BTreeMap;
+
 use devloop_model::AutoStage;
 use devloop_model::Event;
 use devloop_model::EventKind;
@@ -251,11 +253,18 @@ pub(crate) fn sync_status(now: &Snapshot) -> Status {
 }
 
 fn metadata(now: &Snapshot) -> Value {
-    let count = now.artifacts.len();
-    let builders = if count == 0 { vec![] } else { vec![json!({ "type": "UNKNOWN_BUILDER_TYPE", "count": count })] };
+    let mut builders = BTreeMap::new();
+    for artifact in &now.planned {
+        *builders.entry(artifact.builder.clone()).or_default() += 1;
+    }
     json!({
-        "build": { "numberOfArtifacts": count, "builders": builders, "type": "UNKNOWN_BUILD_TYPE", "additional": {} },
-        "deploy": { "deployers": [{ "type": "KUBECTL", "count": 1 }], "cluster": proto::cluster_type(now) },
+        "build": {
+            "numberOfArtifacts": now.planned.len(),
+            "builders": proto::counted(&builders),
+            "type": "LOCAL",
+            "additional": {},
+        },
+        "deploy": { "deployers": proto::counted(&now.deployers), "cluster": proto::cluster_type(now) },
         "test": null,
         "additional": {},
     })

@@ -8,6 +8,7 @@ use devloop_model::EventKind;
 use devloop_model::ForwardState;
 use devloop_model::ImageName;
 use devloop_model::Outcome;
+use devloop_model::PlannedArtifact;
 use devloop_model::Reason;
 use devloop_model::Severity;
 use devloop_model::Stage;
@@ -294,17 +295,17 @@ pub(crate) fn state(now: &Snapshot) -> Value {
 }
 
 fn metadata(now: &Snapshot) -> Value {
-    let artifact = |name: &ImageName| json!({ "type": "UNKNOWN_BUILDER_TYPE", "name": name, "context": "", "dockerfile": "" });
+    let artifact = |PlannedArtifact { image, builder, context, dockerfile }: &PlannedArtifact| json!({ "type": proto::kind(builder), "name": image, "context": context, "dockerfile": dockerfile.as_deref().unwrap_or_default() });
     json!({
         "build": {
-            "artifacts": now.artifacts.iter().map(|record| artifact(&record.artifact)).collect::<Vec<_>>(),
-            "type": "UNKNOWN_BUILD_TYPE",
+            "artifacts": now.planned.iter().map(artifact).collect::<Vec<_>>(),
+            "type": "LOCAL",
             "additional": {},
         },
-        "deploy": { "deployers": [{ "type": "KUBECTL", "count": 1 }], "cluster": proto::cluster_type(now) },
+        "deploy": { "deployers": proto::counted(&now.deployers), "cluster": proto::cluster_type(now) },
         "test": null,
         "runID": "",
-        "render": { "Renderers": [] },
+        "render": { "Renderers": proto::counted(&now.renderers) },
         "additional": {},
     })
 }

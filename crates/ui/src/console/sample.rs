@@ -14,6 +14,7 @@ use devloop_model::ImageRef;
 use devloop_model::Namespace;
 use devloop_model::ObjectKey;
 use devloop_model::Outcome;
+use devloop_model::PlannedArtifact;
 use devloop_model::Reason;
 use devloop_model::RebuildCause;
 use devloop_model::Stage;
@@ -59,6 +60,23 @@ pub(crate) fn finished(step: StepId, outcome: Outcome) -> EventKind {
     EventKind::StepFinished { step, outcome, duration: Duration::from_millis(1200) }
 }
 
+pub(crate) fn plan(artifacts: &[&str], context: Option<&str>) -> EventKind {
+    let planned = |artifact: &&str| PlannedArtifact {
+        image: name(artifact),
+        builder: "docker".into(),
+        context: (*artifact).to_owned(),
+        dockerfile: Some("Dockerfile".into()),
+    };
+    EventKind::PlanLoaded {
+        artifacts: artifacts.iter().map(planned).collect(),
+        renderers: [("rawYaml".to_owned(), 1)].into(),
+        deployers: [("kubectl".to_owned(), 1)].into(),
+        profiles: vec!["dev".into()],
+        context: context.map(str::to_owned),
+        namespace: Some(Namespace("default".into())),
+    }
+}
+
 /// Events as far as the builds' start.
 pub(crate) fn opening(command: &str, concurrency: usize) -> Vec<EventKind> {
     let tagged = |artifact: &str| EventKind::ImageTagged {
@@ -69,12 +87,7 @@ pub(crate) fn opening(command: &str, concurrency: usize) -> Vec<EventKind> {
         |artifact: &str, outcome, causes| EventKind::CacheChecked { artifact: name(artifact), outcome, causes, key: String::new() };
     vec![
         EventKind::SessionStarted { version: "0.1.0".into(), command: command.into() },
-        EventKind::PlanLoaded {
-            artifacts: vec![name("web"), name("api"), name("base")],
-            profiles: vec!["dev".into()],
-            context: Some("kind".into()),
-            namespace: Some(Namespace("default".into())),
-        },
+        plan(&["web", "api", "base"], Some("kind")),
         started(StepId::of(Stage::Prepare)),
         EventKind::TaggingStarted,
         tagged("web"),

@@ -12,6 +12,7 @@ use devloop_model::ForwardSource;
 use devloop_model::ForwardState;
 use devloop_model::Hold;
 use devloop_model::ImageName;
+use devloop_model::ObjectKey;
 use devloop_model::Outcome;
 use devloop_model::Stage;
 use devloop_model::StepId;
@@ -40,6 +41,8 @@ pub(crate) struct Saves {
     pass: Pass,
     /// Whether something of this pass waits for a person.
     held: bool,
+    /// Whether a release is being waited for.
+    waits: bool,
     /// Ports that were said to be forwarded.
     forwarded: BTreeSet<ForwardSource>,
 }
@@ -68,11 +71,16 @@ impl Saves {
     fn of_save(&mut self, fact: &EventKind) -> Option<Vec<Line>> {
         Some(match fact {
             EventKind::PlanLoaded { artifacts, .. } => {
-                self.artifacts.clone_from(artifacts);
+                self.artifacts = artifacts.iter().map(|artifact| artifact.image.clone()).collect();
                 return None;
             }
             EventKind::Watching { .. } => self.listing(),
             EventKind::Triggered { save, touched, .. } => self.triggered(*save, touched),
+            EventKind::StepStarted { step, .. } | EventKind::StepFinished { step, .. } if step.stage == Stage::StatusCheck => {
+                self.waits = matches!(fact, EventKind::StepStarted { .. });
+                return None;
+            }
+            EventKind::Readiness { object, ready, message, .. } if self.is_later() && !self.waits => readiness(object, *ready, message),
             EventKind::StepStarted { step, .. }
             | EventKind::StepFinished { step, outcome: Outcome::Succeeded | Outcome::Cancelled, .. }
                 if matches!(step.stage, Stage::Sync | Stage::Configure) =>
@@ -160,6 +168,15 @@ impl Saves {
             ForwardState::Ready { .. } | ForwardState::Waiting { .. } | ForwardState::Closed => Vec::new(),
         }
     }
+}
+
+/// Returns the line that says that an object broke, or recovered, although nothing was saved.
+fn readiness(object: &ObjectKey, ready: bool, message: &str) -> Vec<Line> {
+    vec![if ready {
+        Line::main(format!(" - {object} is ready again"))
+    } else {
+        Line::new(Paint::Yellow, format!(" - {object} is not ready: {message}"))
+    }]
 }
 
 fn synced(artifact: &ImageName, files: usize, replayed: bool) -> Vec<Line> {

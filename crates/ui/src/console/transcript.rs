@@ -121,7 +121,7 @@ impl Transcript {
                 self.command.clone_from(command);
                 self.info(&format!("devloop {version} {command}"))
             }
-            EventKind::PlanLoaded { artifacts, profiles, context, namespace } => {
+            EventKind::PlanLoaded { artifacts, profiles, context, namespace, .. } => {
                 self.artifacts = artifacts.len();
                 self.info(&plan(profiles, context.as_deref(), namespace.as_ref()))
             }
@@ -142,7 +142,9 @@ impl Transcript {
                 let names: Vec<&str> = platforms.iter().map(devloop_model::Platform::as_str).collect();
                 self.of_build(artifact, Line::main(format!("Target platforms: [{}]", names.join(","))))
             }
-            EventKind::ImageReady { .. }
+            // What a dry run would delete is printed as data.
+            EventKind::ObjectChanged { change: Change::Deletable, .. }
+            | EventKind::ImageReady { .. }
             | EventKind::StepProgress { .. }
             | EventKind::InputsListed { .. }
             | EventKind::Watching { .. }
@@ -377,6 +379,7 @@ fn changed(object: &ObjectKey, change: Change) -> Line {
             Change::Unchanged => format!(" - {kind}/{name} unchanged"),
             Change::Pruned => format!(" - {kind}/{name} pruned"),
             Change::Deleted => format!(" - {kind} \"{name}\" deleted"),
+            Change::Deletable => format!(" - {kind}/{name} would be deleted"),
         },
     )
 }

@@ -115,7 +115,7 @@ fn a_new_plan_keeps_what_is_known_of_its_artifacts() {
     let mut facts = first_pass();
     facts.extend([
         EventKind::PlanRejected { diagnostics: vec![Diagnostic::error("config/yaml", "no YAML")] },
-        EventKind::PlanLoaded { artifacts: vec![name("new"), name("web")], profiles: vec![], context: None, namespace: None },
+        sample::plan(&["new", "web"], None),
     ]);
     let now = after(facts);
     assert!(now.rejected.is_empty());

@@ -34,6 +34,26 @@ fn dev_syncs_pages_and_forwards_a_port() {
     assert_eq!(get(), "synced\n");
     assert_eq!(pods(), before, "a sync restarts nothing");
 
+    // A comment says nothing new, although the image does not have what was synced.
+    let config = fs::read_to_string(context.path().join("skaffold.yaml")).unwrap();
+    fs::write(context.path().join("skaffold.yaml"), format!("# a comment\n{config}")).unwrap();
+    let pass = session.succeeds();
+    assert_eq!((pass.ran(Stage::Configure).len(), pass.ran(Stage::Build).len(), pods()), (1, 0, before.clone()), "{pass:?}");
+
+    // A directory goes with what was in it.
+    fs::create_dir_all(context.path().join("www/a/b")).unwrap();
+    fs::write(context.path().join("www/a/b/page.html"), "deep\n").unwrap();
+    session.succeeds();
+    let listed = || context.kubectl(&["exec", "deploy/hello-sync", "--", "find", "/www"]);
+    assert!(listed().contains("/www/a/b/page.html"), "{}", listed());
+    fs::rename(context.path().join("www/a"), context.path().join("www/moved")).unwrap();
+    session.succeeds();
+    looked("the directory to move", || (!listed().contains("/www/a\n") && listed().contains("/www/moved/b/page.html")).then_some(()));
+    fs::remove_dir_all(context.path().join("www/moved")).unwrap();
+    session.succeeds();
+    looked("the directory to go", || (!listed().contains("moved")).then_some(()));
+    assert_eq!(pods(), before);
+
     // A new container gets what its image does not have, and the port stays.
     context.kubectl(&["delete", "pod", "--all", "--wait=false"]);
     session.until("the replay", |fact| matches!(fact, EventKind::FilesSynced { replayed: true, .. }).then_some(()));

@@ -52,6 +52,29 @@ fn dev_goes_on_when_its_pod_is_deleted_or_evicted() {
     session.leaves("INT");
 }
 
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn dev_tells_what_breaks_and_recovers_without_a_save() {
+    let app = App::new();
+    let mut session = app.dev(&[]);
+    let (pod, _) = app.pod("web");
+    let mut becomes = |command: &str, wanted: bool| {
+        app.context.kubectl(&["exec", &pod, "--", "sh", "-c", command]);
+        session.until("the readiness of web", |fact| match fact {
+            EventKind::Readiness { object, ready, message, .. } if object.name == "web" && *ready == wanted => Some(message.clone()),
+            _ => None,
+        })
+    };
+    // Without a page, its probe fails.
+    let why = becomes("mv /app/www/index.html /app/gone", false);
+    assert!(why.contains("available"), "{why}");
+    assert_eq!(becomes("mv /app/gone /app/www/index.html", true), "ready");
+    app.save("v2");
+    session.succeeds();
+    app.serves("v2");
+    session.leaves("INT");
+}
+
 /// A registry in front of the real one, whose uploads fail as often as it is told.
 struct FlakyRegistry {
     port: u16,

@@ -1,5 +1,6 @@
 //! The commands, against the API of a session in this process.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use devloop_model::CacheOutcome;
@@ -13,6 +14,7 @@ use devloop_model::Namespace;
 use devloop_model::ObjectKey;
 use devloop_model::Outcome;
 use devloop_model::Part;
+use devloop_model::PlannedArtifact;
 use devloop_model::Reason;
 use devloop_model::RebuildCause;
 use devloop_model::Stage;
@@ -66,7 +68,14 @@ fn events() -> Vec<Event> {
     let parts = vec![Part { step: build.clone(), duration }];
     let facts = vec![
         EventKind::SessionStarted { version: "0.1.0".into(), command: "dev".into() },
-        EventKind::PlanLoaded { artifacts: vec![web()], profiles: vec![], context: Some("kind".into()), namespace: None },
+        EventKind::PlanLoaded {
+            artifacts: vec![PlannedArtifact { image: web(), builder: "ko".into(), context: ".".into(), dockerfile: None }],
+            renderers: BTreeMap::new(),
+            deployers: BTreeMap::new(),
+            profiles: vec![],
+            context: Some("kind".into()),
+            namespace: None,
+        },
         triggered(1),
         checked(),
         started(),
