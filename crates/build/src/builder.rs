@@ -7,6 +7,7 @@ pub(crate) mod ko;
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use devloop_clients::Clients;
 use devloop_model::Artifact;
@@ -15,7 +16,9 @@ use devloop_model::BuiltImage;
 use devloop_model::CustomBuild;
 use devloop_model::Cx;
 use devloop_model::DockerBuild;
+use devloop_model::EventKind;
 use devloop_model::Identity;
+use devloop_model::ImageName;
 use devloop_model::ImageRef;
 use devloop_model::KoBuild;
 
@@ -49,6 +52,14 @@ pub(crate) async fn build(job: &BuildJob, options: &BuildOptions, clients: &Clie
         deliver(&image, &options.target.delivery, clients.docker(cx).await?, cx).await?;
     }
     Ok(image)
+}
+
+/// Returns what `pushing` gives, and tells how long it took.
+async fn timed_push<T, E>(artifact: &ImageName, pushing: impl Future<Output = Result<T, E>>, cx: &Cx) -> Result<T, E> {
+    let began = Instant::now();
+    let pushed = pushing.await?;
+    cx.emit(EventKind::ImagePushed { artifact: artifact.clone(), duration: began.elapsed() });
+    Ok(pushed)
 }
 
 /// One build with all that it is given.

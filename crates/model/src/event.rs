@@ -261,6 +261,13 @@ pub enum EventKind {
         /// The image.
         image: BuiltImage,
     },
+    /// An image is in its registry now, as the last part of its build.
+    ImagePushed {
+        /// The artifact.
+        artifact: ImageName,
+        /// How long that took.
+        duration: Duration,
+    },
     /// Images are put into the cluster's nodes without a registry.
     ImageLoaded {
         /// The image.

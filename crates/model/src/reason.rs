@@ -93,7 +93,7 @@ impl fmt::Display for RebuildCause {
             Self::Builder { setting } => write!(f, "{setting} changed"),
             Self::Platforms => f.write_str("target platforms changed"),
             Self::Required { artifact } => write!(f, "{artifact}, which it requires, is rebuilt"),
-            Self::Gone { place } => write!(f, "the image is gone from {place}"),
+            Self::Gone { place } => write!(f, "{place} does not have the image"),
             Self::CacheOff => f.write_str("the cache is off"),
             Self::Asked => f.write_str("asked for"),
         }

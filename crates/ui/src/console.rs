@@ -23,6 +23,7 @@ use std::fmt;
 use std::io::IsTerminal;
 use std::io::Write;
 
+use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::Key;
@@ -187,6 +188,12 @@ impl Console {
         self.print(lines, jiff::Timestamp::now());
         self.draw();
         action
+    }
+
+    /// Shows something that is no fact of the session.
+    pub fn note(&mut self, diagnostic: &Diagnostic) {
+        self.print(vec![diagnostic::line(diagnostic)], jiff::Timestamp::now());
+        self.draw();
     }
 
     /// Draws the foot of the terminal again, which may have another size now.

@@ -90,6 +90,13 @@ impl Reporter {
         }
     }
 
+    /// Shows a person something that is no fact of the session.
+    pub fn note(&mut self, diagnostic: &devloop_model::Diagnostic) {
+        if let Output::Console(console) = &mut self.output {
+            console.note(diagnostic);
+        }
+    }
+
     /// Draws what moves again: the terminal may have another size.
     pub fn resized(&mut self) {
         if let Output::Console(console) = &mut self.output {

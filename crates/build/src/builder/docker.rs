@@ -22,6 +22,7 @@ use devloop_model::Platform;
 use devloop_model::Tag;
 use serde_json::json;
 
+use super::timed_push;
 use crate::BuildError;
 
 /// The media type of an index of images for several platforms.
@@ -92,7 +93,10 @@ async fn build_one(
     } else {
         docker.build(request(spec, job, reference, platform, dockerfile), cx).await?
     };
-    if job.pushes { Ok(Identity::Digest(docker.push(reference, cx).await?)) } else { Ok(Identity::Id(id)) }
+    if !job.pushes {
+        return Ok(Identity::Id(id));
+    }
+    Ok(Identity::Digest(timed_push(job.artifact, docker.push(reference, cx), cx).await?))
 }
 
 fn request(spec: &DockerBuild, job: DockerJob<'_>, reference: &ImageRef, platform: Option<&Platform>, dockerfile: PathBuf) -> BuildRequest {

@@ -19,6 +19,7 @@ use devloop_clients::registry::Blob;
 use devloop_clients::registry::PushImage;
 use devloop_clients::registry::PushLayer;
 use devloop_clients::registry::Registry;
+use devloop_clients::registry::RegistryError;
 use devloop_clients::registry::RemoteImage;
 use devloop_clients::registry::is_here;
 use devloop_model::Artifact;
@@ -41,6 +42,7 @@ use self::layer::Layers;
 use self::layer::Packing;
 pub(crate) use self::load::load;
 pub(crate) use self::settings::Settings;
+use super::timed_push;
 use crate::BuildError;
 use crate::inputs::ko::Program;
 use crate::inputs::ko::program;
@@ -108,13 +110,18 @@ pub(crate) async fn push(spec: &KoBuild, job: KoJob<'_>, registry: &Registry, cx
     }
     let packing = if is_here(&job.reference.name) { Packing::Stored } else { Packing::Compressed };
     let built = build_all(spec, job, packing, registry, cx).await?;
-    if let [only] = built.as_slice() {
-        return Ok(registry.push(job.reference, only.to_push(), cx).await?);
+    Ok(timed_push(&job.artifact.image, Box::pin(push_all(&built, job.reference, registry, cx)), cx).await?)
+}
+
+/// Pushes one image, or those of several platforms with an index of them.
+async fn push_all(built: &[Built], reference: &ImageRef, registry: &Registry, cx: &Cx) -> Result<Digest, RegistryError> {
+    if let [only] = built {
+        return registry.push(reference, only.to_push(), cx).await;
     }
-    let by_digest = ImageRef { name: job.reference.name.clone(), tag: None, digest: None };
+    let by_digest = ImageRef { name: reference.name.clone(), tag: None, digest: None };
     let digests = try_join_all(built.iter().map(|one| registry.push(&by_digest, one.to_push(), cx))).await?;
-    let (index, media_type) = index(&built, &digests);
-    Ok(registry.push_manifest(job.reference, index.into(), media_type, cx).await?)
+    let (index, media_type) = index(built, &digests);
+    registry.push_manifest(reference, index.into(), media_type, cx).await
 }
 
 async fn build_all(spec: &KoBuild, job: KoJob<'_>, packing: Packing, registry: &Registry, cx: &Cx) -> Result<Vec<Built>, BuildError> {

@@ -95,7 +95,7 @@ impl Lookup<'_> {
         {
             return self.push_again(cache, docker, id).await;
         }
-        let place = self.reference.name.domain().unwrap_or("docker.io").to_owned();
+        let place = self.reference.name.to_string();
         Ok(Answer::NotFound { gone_from: entry.digest.is_some().then_some(place) })
     }
 

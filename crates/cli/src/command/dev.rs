@@ -169,12 +169,13 @@ impl Hands<'_> {
         }
     }
 
-    /// Opens an address as the desktop does; a machine without one shows it as text already.
+    /// Opens an address as the desktop does.
     async fn open(&self, url: &str) {
         let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
         let opened = devloop_clients::process::Command::new(program).arg(url).deadline(OPEN_DEADLINE).output(&self.cx).await;
         if let Err(error) = opened {
-            tracing::debug!(%error, url, "not opened");
+            let note = Diagnostic::warning("dev/not-opened", format!("{url} was not opened")).because(error.diagnostic().what);
+            self.reporter.lock().unwrap_or_else(PoisonError::into_inner).note(&note);
         }
     }
 }

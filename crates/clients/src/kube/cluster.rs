@@ -273,7 +273,14 @@ impl Cluster {
 
 /// Returns the texts of an error and its sources, outermost first.
 pub(super) fn chain(error: &dyn std::error::Error) -> Vec<String> {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect()
+    let mut said: Vec<String> = Vec::new();
+    for text in std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string) {
+        // Some errors say their source themselves.
+        if !said.iter().any(|before| before.contains(&text)) {
+            said.push(text);
+        }
+    }
+    said
 }
 
 /// Returns how long to wait before the same request may succeed; none where it will not, or must not be sent twice.

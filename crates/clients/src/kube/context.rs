@@ -99,7 +99,16 @@ impl Cluster {
         config.default_retry = false;
         config.connect_timeout = Some(Duration::from_secs(10));
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let login = |why: String| KubeError::Login { context: context.clone().unwrap_or_else(|| "in-cluster".to_owned()), why };
+        let plugin = config.auth_info.exec.clone().and_then(|exec| Some((exec.command?, exec.install_hint)));
+        let login = |why: String| {
+            let context = context.clone().unwrap_or_else(|| "in-cluster".to_owned());
+            match &plugin {
+                Some((program, hint)) if why.contains("unable to run auth exec") => {
+                    KubeError::NoLoginProgram { context, program: program.clone(), hint: hint.clone(), why }
+                }
+                _ => KubeError::Login { context, why },
+            }
+        };
         let client = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
         let client = match cx.unless_cancelled(tokio::time::timeout(LOGIN_LIMIT, client)).await? {
             Ok(Ok(client)) => client.map_err(|error| login(chain(&error).join(": ")))?,

@@ -48,6 +48,18 @@ pub enum KubeError {
         /// Why.
         why: String,
     },
+    /// The program that the context logs in with does not run.
+    #[error("`{program}`, which context `{context}` logs in with, cannot be run")]
+    NoLoginProgram {
+        /// The context.
+        context: String,
+        /// The program, as the kubeconfig names it.
+        program: String,
+        /// What the kubeconfig says to install it.
+        hint: Option<String>,
+        /// Why.
+        why: String,
+    },
     /// The API server does not answer.
     #[error("the cluster at {server} cannot be reached")]
     Unreachable {
@@ -176,6 +188,10 @@ impl KubeError {
             Self::Login { why, .. } => {
                 error.because(why).help("log in again with the tool that wrote this context, then run `kubectl get namespaces` to check")
             }
+            Self::NoLoginProgram { program, hint, why, .. } => {
+                let help = format!("install `{program}`, put it on PATH, or choose another context with `--kube-context`");
+                error.because(why).help(hint.clone().filter(|hint| !hint.is_empty()).unwrap_or(help))
+            }
             Self::Unreachable { how, why, context, .. } => {
                 let error = error.because(why);
                 match unreachable_help(*how, context) {
@@ -209,7 +225,7 @@ impl KubeError {
             Self::BadKubeconfig { .. } => "kube/bad-kubeconfig",
             Self::UnknownContext { .. } => "kube/unknown-context",
             Self::NoCurrentContext { .. } => "kube/no-current-context",
-            Self::Login { .. } => "kube/login",
+            Self::Login { .. } | Self::NoLoginProgram { .. } => "kube/login",
             Self::Unreachable { .. } => "kube/unreachable",
             Self::Unauthorized { .. } => "kube/unauthorized",
             Self::Forbidden { .. } => "kube/forbidden",
@@ -226,7 +242,14 @@ impl KubeError {
 
     /// Returns whether the same request fails again until somebody changes rights, credentials or kinds.
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Forbidden { .. } | Self::Unauthorized { .. } | Self::UnknownKind { .. } | Self::Login { .. })
+        matches!(
+            self,
+            Self::Forbidden { .. }
+                | Self::Unauthorized { .. }
+                | Self::UnknownKind { .. }
+                | Self::Login { .. }
+                | Self::NoLoginProgram { .. }
+        )
     }
 
     /// Returns whether the API server says that a field of the object can never be changed, so that only deleting it

@@ -108,7 +108,10 @@ impl Hands {
             Key::Char('b') => KeyAction::Command(Command::Execute { build: true, sync: true, deploy: true }),
             Key::Char('p') => KeyAction::Command(Command::Pause { paused: !snapshot.paused }),
             Key::Char('q') => KeyAction::Command(Command::Quit),
-            Key::Char('o') => self.open(snapshot),
+            Key::Char('o') => match self.open(snapshot) {
+                Some(url) => KeyAction::Open(url),
+                None => return (KeyAction::None, vec![Line::main("No address answers yet")]),
+            },
             Key::Enter => KeyAction::Look,
             Key::Char('/') => {
                 self.typing = true;
@@ -165,17 +168,15 @@ impl Hands {
         back.into_iter().map(|(_, line)| line).collect()
     }
 
-    /// Returns the next address that answers.
-    fn open(&mut self, snapshot: &Snapshot) -> KeyAction {
+    /// Returns the next address that answers; none if there is none.
+    fn open(&mut self, snapshot: &Snapshot) -> Option<String> {
         let ready = snapshot.forwards.iter().filter(|forward| matches!(forward.state, ForwardState::Ready { .. }));
         let urls: Vec<String> = ready
             .map(|forward| forward.url.clone().unwrap_or_else(|| format!("http://{}:{}", forward.address, forward.local_port)))
             .collect();
-        if urls.is_empty() {
-            return KeyAction::None;
-        }
+        let at = self.opened.checked_rem(urls.len())?;
         self.opened += 1;
-        KeyAction::Open(urls[(self.opened - 1) % urls.len()].clone())
+        urls.into_iter().nth(at)
     }
 }
 

@@ -15,6 +15,8 @@ use devloop_model::StepId;
 pub(super) struct Pass {
     /// Whether a deploy wrote anything.
     wrote: bool,
+    /// How long each image was pushed.
+    pushed: BTreeMap<ImageName, Duration>,
     /// How many files of each artifact were synced, and into how many containers.
     synced: BTreeMap<ImageName, (usize, usize)>,
 }
@@ -24,6 +26,7 @@ impl Pass {
     pub(super) fn apply(&mut self, fact: &EventKind) {
         match fact {
             EventKind::ObjectChanged { change, .. } => self.wrote |= *change != Change::Unchanged,
+            EventKind::ImagePushed { artifact, duration } => *self.pushed.entry(artifact.clone()).or_default() += *duration,
             EventKind::FilesSynced { artifact, copied, deleted, containers, replayed: false } => {
                 let (files, into) = self.synced.entry(artifact.clone()).or_default();
                 *files += copied + deleted;
@@ -33,12 +36,12 @@ impl Pass {
         }
     }
 
-    /// Returns the steps that did something: ` → built web 1.1 s → deployed 0.1 s → ready 0.9 s`.
+    /// Returns the steps that did something: ` → built web 1.1 s → pushed 0.1 s → deployed 0.1 s → ready 0.9 s`.
     pub(super) fn steps(&self, parts: &[Part]) -> String {
         let step = |part: &Part| {
             let StepId { stage, artifact } = &part.step;
             let what = match (stage, artifact) {
-                (Stage::Build, Some(artifact)) => format!("built {artifact}"),
+                (Stage::Build, Some(artifact)) => return Some(self.build(artifact, part.duration)),
                 (Stage::Sync, Some(artifact)) => self.sync(artifact)?,
                 (Stage::Deploy, _) if self.wrote => "deployed".to_owned(),
                 (Stage::StatusCheck, _) if self.wrote => "ready".to_owned(),
@@ -47,6 +50,13 @@ impl Pass {
             Some(format!(" → {what} {}", seconds(part.duration)))
         };
         parts.iter().filter_map(step).collect()
+    }
+
+    fn build(&self, artifact: &ImageName, took: Duration) -> String {
+        match self.pushed.get(artifact) {
+            Some(pushed) => format!(" → built {artifact} {} → pushed {}", seconds(took.saturating_sub(*pushed)), seconds(*pushed)),
+            None => format!(" → built {artifact} {}", seconds(took)),
+        }
     }
 
     fn sync(&self, artifact: &ImageName) -> Option<String> {
@@ -103,6 +113,14 @@ mod tests {
             pass.apply(&fact);
         }
         assert_eq!(pass.steps(&parts), " → synced 2 files into 2 containers 0.04 s → kept 1 file for its next container 0.04 s");
+    }
+
+    #[test]
+    fn a_push_is_a_part_of_its_build() {
+        let mut pass = Pass::default();
+        pass.apply(&EventKind::ImagePushed { artifact: name("web"), duration: Duration::from_millis(150) });
+        let part = |artifact| Part { step: StepId::build(name(artifact)), duration: Duration::from_millis(1250) };
+        assert_eq!(pass.steps(&[part("web"), part("api")]), " → built web 1.1 s → pushed 0.1 s → built api 1.2 s");
     }
 
     #[test]

@@ -56,6 +56,9 @@ impl Saves {
         if let EventKind::PortForwarded { source, address, local_port, state, .. } = &event.fact {
             return Some(self.forwarded(source, address, *local_port, state));
         }
+        if let EventKind::UrlAnswered { source, url } = &event.fact {
+            return Some(vec![Line::new(Paint::Green, format!("{}/{} answers at {url}", source.kind, source.name))]);
+        }
         if !self.watches {
             return None;
         }

@@ -145,6 +145,7 @@ impl Transcript {
             // What a dry run would delete is printed as data.
             EventKind::ObjectChanged { change: Change::Deletable, .. }
             | EventKind::ImageReady { .. }
+            | EventKind::ImagePushed { .. }
             | EventKind::StepProgress { .. }
             | EventKind::InputsListed { .. }
             | EventKind::Watching { .. }

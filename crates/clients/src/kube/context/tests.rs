@@ -49,6 +49,30 @@ async fn the_context_comes_from_the_first_file_that_names_one() {
 }
 
 #[tokio::test]
+async fn a_login_program_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one");
+    for (hint, help) in [
+        ("", "install `no-such-login`, put it on PATH, or choose another context with `--kube-context`"),
+        ("get it at the desk", "get it at the desk"),
+    ] {
+        let plugin = format!(
+            "{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: no-such-login, installHint: '{hint}', interactiveMode: Never}}}}"
+        );
+        write(folder.path(), "one", "https://127.0.0.1:1", "far");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("{token: t}", &plugin)).unwrap();
+        assert_eq!(
+            refused(&settings(folder.path(), &["one"]), folder.path()).await,
+            format!(
+                "error[kube/login]: `no-such-login`, which context `far` logs in with, cannot be run\n  \
+                 auth error: unable to run auth exec: No such file or directory (os error 2)\nhelp: {help}"
+            )
+        );
+    }
+}
+
+#[tokio::test]
 async fn no_kubeconfig_is_told_with_where_it_was_looked_for() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(current_context(&settings(folder.path(), &["missing"])).unwrap(), None);
