@@ -45,6 +45,33 @@ pub(crate) fn diagnostics(module: &Loaded, command: &str, skip_tests: bool) -> V
     report.diagnostics
 }
 
+/// Returns a warning for each artifact that cannot be synced, because others are built from it: a change of it is a change of them.
+pub(crate) fn synced_bases(modules: &[Loaded], command: &str) -> Vec<Diagnostic> {
+    if !matches!(command, "dev" | "debug") {
+        return Vec::new();
+    }
+    let artifacts = || modules.iter().flat_map(|module| &module.config.build.artifacts);
+    let built_from = |image: &str| artifacts().find(|artifact| artifact.requires.iter().any(|required| required.image == image));
+    let mut found = Vec::new();
+    for module in modules {
+        let synced = module.config.build.artifacts.iter().enumerate().filter(|(_, artifact)| artifact.sync.is_some());
+        for (index, artifact) in synced {
+            if let Some(other) = built_from(&artifact.image) {
+                let what = format!(
+                    "`sync` of `{}` has no effect: `{}` is built from it, so that every change is built",
+                    artifact.image, other.image
+                );
+                found.push(no_effect(module, &format!("/build/artifacts/{index}/sync"), what));
+            }
+        }
+    }
+    found
+}
+
+fn no_effect(module: &Loaded, pointer: &str, what: String) -> Diagnostic {
+    Diagnostic::warning("config/no-effect", what).at(module.key_span(pointer).location(None))
+}
+
 struct Report<'m> {
     module: &'m Loaded,
     diagnostics: Vec<Diagnostic>,
@@ -58,8 +85,7 @@ impl Report<'_> {
     }
 
     fn warning(&mut self, pointer: &str, what: String) {
-        let at = self.module.key_span(pointer).location(None);
-        self.diagnostics.push(Diagnostic::warning("config/no-effect", what).at(at));
+        self.diagnostics.push(no_effect(self.module, pointer, what));
     }
 
     fn hooks(&mut self, pointer: &str, hooks: &HostHooks, around: &str) {

@@ -407,7 +407,12 @@ impl Stages for LiveStages {
     }
 
     async fn touched(&self, files: &[PathBuf], cx: &Cx) -> Touched {
-        self.concerned(files, &cx.clone().with_env(self.specs().env.clone())).await
+        let touched = self.concerned(files, &cx.clone().with_env(self.specs().env.clone())).await;
+        if touched.artifacts.iter().any(|artifact| artifact.syncable) {
+            // Nothing looks at the inputs again before the next build, and they may be more or fewer.
+            self.watch_files(cx);
+        }
+        touched
     }
 
     fn everything(&self) -> Touched {

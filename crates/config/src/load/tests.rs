@@ -121,3 +121,17 @@ fn what_another_stage_acts_on_is_no_matter() {
     assert_eq!(told("run", true), ["this version of devloop does not deploy with helm"]);
     assert_eq!(told("run", false).len(), 2);
 }
+
+#[test]
+fn a_base_that_would_be_synced_is_told() {
+    let text =
+        format!("{HEAD}build: {{artifacts: [{{image: base, sync: {{}}}}, {{image: web, sync: {{}}, requires: [{{image: base}}]}}]}}\n");
+    let dir = project(&[("skaffold.yaml", &text)]);
+    let told = |command: &str| {
+        let options = Options { command: command.to_owned(), ..options(dir.path()) };
+        let plan = load(&ConfigSource::Search, &options, &NoFetch).unwrap();
+        plan.warnings.into_iter().map(|warning| warning.what).collect::<Vec<_>>()
+    };
+    assert_eq!(told("dev"), ["`sync` of `base` has no effect: `web` is built from it, so that every change is built"]);
+    assert_eq!(told("run"), ["`sync` has no effect under `run`"]);
+}

@@ -41,11 +41,20 @@ fn dev_syncs_pages_and_forwards_a_port() {
     assert_eq!((pass.ran(Stage::Configure).len(), pass.ran(Stage::Build).len(), pods()), (1, 0, before.clone()), "{pass:?}");
 
     // A directory goes with what was in it.
+    let watched = |session: &Session| {
+        let files = session.seen.iter().rev().find_map(|event| match event.fact {
+            EventKind::Watching { files, .. } => Some(files),
+            _ => None,
+        });
+        files.unwrap()
+    };
+    let files = watched(&session);
     fs::create_dir_all(context.path().join("www/a/b")).unwrap();
     fs::write(context.path().join("www/a/b/page.html"), "deep\n").unwrap();
     session.succeeds();
     let listed = || context.kubectl(&["exec", "deploy/hello-sync", "--", "find", "/www"]);
     assert!(listed().contains("/www/a/b/page.html"), "{}", listed());
+    assert_eq!(watched(&session), files + 1);
     fs::rename(context.path().join("www/a"), context.path().join("www/moved")).unwrap();
     session.succeeds();
     looked("the directory to move", || (!listed().contains("/www/a\n") && listed().contains("/www/moved/b/page.html")).then_some(()));
