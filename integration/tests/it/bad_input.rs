@@ -236,7 +236,7 @@ fn image_never_pulled() {
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn crash_loop() {
-    let context = running("echo starting; echo cannot open /data >&2; exit 7");
+    let context = running("echo starting; echo cannot open /data; exit 7");
     let text = said(&context, &["run"]);
     insta::assert_snapshot!(pod_names(&text), @r"
     warning[build/no-tag]: `web` is tagged `latest`, as its tagger has no tag

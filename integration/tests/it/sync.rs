@@ -322,7 +322,8 @@ async fn a_new_pod_and_a_new_run_of_a_container_get_everything_again() {
     session.write("b", "b\n");
     session.sync(&["b", "-c"]).await;
     assert_eq!(session.run(&["cat", "/tmp/seen"]), "old\none\none\n");
-    session.run(&["kill", "1"]);
+    // The command is over before the container is.
+    session.run(&["sh", "-c", "(sleep 1; kill 1) > /dev/null 2>&1 &"]);
     assert_eq!(session.replayed().await, 2);
     assert_eq!(session.run(&["cat", "/app/a", "/app/b", "/tmp/seen"]), "one\nb\none\n");
     let pod = session.pod();
