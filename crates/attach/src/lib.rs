@@ -87,13 +87,7 @@ impl AttachError {
     /// Returns this error in the user's words.
     pub fn diagnostic(&self) -> Diagnostic {
         match self {
-            Self::Watch(source) => {
-                let inner = source.diagnostic();
-                let mut error = Diagnostic::error("attach/watch", self.to_string()).because(inner.what);
-                error.why.extend(inner.why);
-                error.help = inner.help;
-                error
-            }
+            Self::Watch(source) => Diagnostic::error("attach/watch", self.to_string()).caused_by(source.diagnostic()),
             Self::Sync(diagnostic) => Diagnostic::clone(diagnostic),
             Self::Cancelled(cancelled) => Diagnostic::error("attach/cancelled", cancelled.to_string()),
         }

@@ -10,7 +10,6 @@ mod paths;
 pub(crate) mod walk;
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
@@ -107,18 +106,6 @@ impl Inputs {
             files.extend(now.dockerfile.iter().map(|path| (path.display().to_string(), false)));
         }
         files.into_iter().map(|(path, deleted)| ChangedFile { path, deleted }).collect()
-    }
-
-    /// Returns the directories, relative to the context, that are gone with all that was in them.
-    pub fn gone_directories(&self, now: &Self) -> BTreeSet<String> {
-        let left = now.directories();
-        self.directories().difference(&left).map(|path| (*path).to_owned()).collect()
-    }
-
-    fn directories(&self) -> BTreeSet<&str> {
-        let above = |path| std::iter::successors(Some(path), |path: &&str| path.rsplit_once('/').map(|(parent, _)| parent));
-        let of_file = |file: &'_ InputFile| usize::from(file.kind != InputKind::EmptyDirectory);
-        self.files.iter().flat_map(|file| above(&*file.path).skip(of_file(file))).collect()
     }
 
     /// Returns the paths, relative to the context.

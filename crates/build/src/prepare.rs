@@ -156,16 +156,14 @@ pub async fn build(job: BuildJob, options: &BuildOptions, clients: &Clients, cx:
             return;
         }
         let cache = BuildCache::new(&cache_dir);
-        if let Err(error) = cache.record_image(prepared.key, &identity) {
-            tracing::debug!("cannot remember the image of {}: {error}", prepared.artifact.image);
-        }
-        remember(&cache, &prepared);
+        lookup::remember(&cache, prepared.key, &identity);
+        remember_ingredients(&cache, &prepared);
     })
     .await;
     Ok(image)
 }
 
-fn remember(cache: &BuildCache, prepared: &Prepared) {
+fn remember_ingredients(cache: &BuildCache, prepared: &Prepared) {
     if let Err(error) = cache.record_ingredients(&prepared.artifact, &prepared.ingredients, &prepared.inputs) {
         tracing::debug!("cannot remember what went into {}: {error}", prepared.artifact.image);
     }
@@ -349,7 +347,7 @@ async fn look_up(
                 Some(Answer::Found(outcome, image)) => {
                     if effects == Effects::Deliver && outcome == CacheOutcome::FoundTagging {
                         // It is not what was used last: from here on, reasons are counted from it.
-                        remember(cache, &prepared);
+                        remember_ingredients(cache, &prepared);
                     }
                     (outcome, PreparedState::Cached(image))
                 }

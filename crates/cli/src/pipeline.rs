@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -253,8 +254,9 @@ impl Pipeline {
     /// Returns what is to be said of the plan.
     pub(crate) fn loaded(&self) -> Vec<EventKind> {
         let Session { plan, .. } = &self.session;
+        let here = std::env::current_dir().unwrap_or_default();
         let loaded = EventKind::PlanLoaded {
-            artifacts: plan.artifacts.iter().map(planned).collect(),
+            artifacts: plan.artifacts.iter().map(|artifact| planned(artifact, &here)).collect(),
             renderers: counted("rawYaml", plan.modules.iter().filter(|module| module.render.has_manifests()).count()),
             deployers: counted("kubectl", plan.modules.iter().filter(|module| module.deploy.kubectl.is_some()).count()),
             profiles: plan.profiles.clone(),
@@ -266,14 +268,13 @@ impl Pipeline {
     }
 }
 
-/// Returns what is said of an artifact.
-fn planned(artifact: &Artifact) -> PlannedArtifact {
+/// Returns what is said of an artifact, its context relative to `here`.
+fn planned(artifact: &Artifact, here: &Path) -> PlannedArtifact {
     let (builder, dockerfile) = match &artifact.builder {
         Builder::Docker(docker) => ("docker", Some(docker.dockerfile.display().to_string())),
         Builder::Ko(_) => ("ko", None),
         Builder::Custom(_) => ("custom", None),
     };
-    let here = std::env::current_dir().unwrap_or_default();
     let context = artifact.context.strip_prefix(here).unwrap_or(&artifact.context).display().to_string();
     PlannedArtifact {
         image: artifact.image.clone(),

@@ -127,8 +127,8 @@ fn in_runtime(settings: Settings, env: Env) -> Exit {
 async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>> {
     let cancel = CancellationToken::new();
     let standing = Standing::default();
-    let (left, display) = (Arc::clone(&standing), Arc::new(OnceLock::new()));
-    let shown: Arc<OnceLock<Arc<Mutex<Reporter>>>> = Arc::clone(&display);
+    let display: Arc<OnceLock<Arc<Mutex<Reporter>>>> = Arc::default();
+    let (left, shown) = (Arc::clone(&standing), Arc::clone(&display));
     let leave = move || {
         // Whoever holds it may hold it for long: the terminal may be stopped.
         if let Some(Ok(mut reporter)) = shown.get().map(|reporter| reporter.try_lock()) {

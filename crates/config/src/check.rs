@@ -6,10 +6,10 @@ mod artifacts;
 mod containers;
 
 use devloop_model::Diagnostic;
+use devloop_model::nearest;
 
 use crate::loaded::Loaded;
 use crate::schema::PortForwardResource;
-use crate::schema::shape::nearest;
 
 /// Returns every fault, in the order of the modules.
 pub(crate) fn faults(modules: &[Loaded]) -> Vec<Diagnostic> {

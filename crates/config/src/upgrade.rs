@@ -3,10 +3,10 @@
 //! What changed from one version to the next: Skaffold's `docs-v2/content/en/schemas/v4beta*.json` and `pkg/skaffold/schema/v4beta*/upgrade.go`.
 
 use devloop_model::Diagnostic;
+use devloop_model::nearest;
 
 use crate::Node;
 use crate::Value;
-use crate::schema::shape::nearest;
 
 /// The oldest `v4beta` that is read.
 pub(crate) const OLDEST: u32 = 1;

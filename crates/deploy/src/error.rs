@@ -84,13 +84,7 @@ impl DeployError {
                 object.for_kubectl()
             )),
             Self::DefaultNamespace(error) => Diagnostic::error("deploy/default-namespace", self.to_string()).because(error.to_string()),
-            Self::Kubectl { error, .. } => {
-                let inner = error.diagnostic();
-                let mut outer = Diagnostic::error("deploy/kubectl", self.to_string()).because(inner.what);
-                outer.why.extend(inner.why);
-                outer.help = inner.help;
-                outer
-            }
+            Self::Kubectl { error, .. } => Diagnostic::error("deploy/kubectl", self.to_string()).caused_by(error.diagnostic()),
             Self::NotReady(diagnostic) => (**diagnostic).clone(),
             Self::Cancelled => Diagnostic::error("deploy/interrupted", self.to_string()),
         }

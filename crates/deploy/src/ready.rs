@@ -116,11 +116,7 @@ pub async fn wait_until_ready(spec: &ReadySpec, release: &Release, cluster: &Clu
         for object in &objects {
             check.add(object.key.clone(), built_in, object.generation, spec.deadline, start);
         }
-        let mut selection = Selection::of(kind, namespace);
-        if let [only] = objects.as_slice() {
-            selection = selection.fields(format!("metadata.name={}", only.key.name));
-        }
-        watches.open(About::Objects, selection, cx);
+        watches.open(About::Objects, selection(kind, namespace, &objects), cx);
     }
     follow(spec, &mut check, &mut watches, cx).await
 }
@@ -139,6 +135,15 @@ async fn groups(release: &Release, cluster: &Cluster, cx: &Cx) -> Result<Vec<Gro
         resolved.push((cluster.resource(&api_version, &kind, cx).await?, namespace, objects));
     }
     Ok(resolved)
+}
+
+/// Returns what is watched for the objects of a group: the only one there is, or all of their kind.
+fn selection(kind: ResolvedKind, namespace: Option<Namespace>, objects: &[ReleasedObject]) -> Selection {
+    let all = Selection::of(kind, namespace);
+    match objects {
+        [only] => all.fields(format!("metadata.name={}", only.key.name)),
+        _ => all,
+    }
 }
 
 fn is_waited_for(object: &ReleasedObject) -> bool {

@@ -269,13 +269,8 @@ impl LiveStages {
         }
         let mut release = Release::default();
         for group in &specs.deploy {
-            let (manifests, mut outage) = (group.of(&manifests), Outage::none(self.watching.is_some()));
-            let deployed = loop {
-                let tried = devloop_deploy::deploy(&group.job, &manifests, cluster, cx).await;
-                if let Some(deployed) = outage.outlast(tried, cx).await? {
-                    break deployed;
-                }
-            };
+            let (manifests, outage) = (group.of(&manifests), Outage::none(self.watching.is_some()));
+            let deployed = outage.over(|| devloop_deploy::deploy(&group.job, &manifests, cluster, cx), cx).await?;
             warn_of_twice(&release, &deployed, cx);
             release.objects.extend(deployed.objects);
         }

@@ -54,6 +54,13 @@ pub struct Location {
     pub label: Option<String>,
 }
 
+impl fmt::Display for Location {
+    /// `skaffold.yaml:14:7`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
 impl Diagnostic {
     /// Returns an error with this code and text.
     pub fn error(code: &'static str, what: impl Into<String>) -> Self {
@@ -86,6 +93,15 @@ impl Diagnostic {
         self
     }
 
+    /// Adds what `inner` says as causes, and its help where there is none yet.
+    #[must_use]
+    pub fn caused_by(mut self, inner: Self) -> Self {
+        self.why.push(inner.what);
+        self.why.extend(inner.why);
+        self.help = self.help.or(inner.help);
+        self
+    }
+
     /// Adds what the user can do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -112,7 +128,7 @@ impl fmt::Display for Diagnostic {
         if let Some(at) = &self.at {
             let margin = " ".repeat(at.line.to_string().len());
             let carets = "^".repeat(at.width.max(1));
-            write!(f, "\n{margin}--> {}:{}:{}", at.file.display(), at.line, at.column)?;
+            write!(f, "\n{margin}--> {at}")?;
             write!(f, "\n{margin} |\n{} | {}", at.line, at.text)?;
             write!(f, "\n{margin} | {}{carets}", " ".repeat(at.column.saturating_sub(1)))?;
             if let Some(label) = &at.label {

@@ -158,7 +158,7 @@ impl RenderError {
                 (Diagnostic::error("render/address", what).help("use a path, a pattern, or an `http://` or `https://` URL"), at.as_deref())
             }
             Self::Read { source, .. } => (Diagnostic::error("render/read", what).because(source.to_string()), None),
-            Self::Fetch { source, at, .. } => (inherit(Diagnostic::error("render/fetch", what), source.diagnostic()), at.as_deref()),
+            Self::Fetch { source, at, .. } => (Diagnostic::error("render/fetch", what).caused_by(source.diagnostic()), at.as_deref()),
             Self::Yaml { at, why } => (Diagnostic::error("render/yaml", what).because(&**why), Some(&**at)),
             Self::NotAnObject { at, help, .. } => (Diagnostic::error("render/not-an-object", what).help(&**help), Some(&**at)),
             Self::RemoteName { entry } => {
@@ -168,7 +168,7 @@ impl RenderError {
             Self::NoCluster { entry } => {
                 (Diagnostic::error("render/no-cluster", what).help("leave out `--offline`, or remove the entry"), entry.at.as_ref())
             }
-            Self::Remote { entry, source } => (inherit(Diagnostic::error("render/remote", what), source.diagnostic()), entry.at.as_ref()),
+            Self::Remote { entry, source } => (Diagnostic::error("render/remote", what).caused_by(source.diagnostic()), entry.at.as_ref()),
             Self::RemoteMissing { entry } => (Diagnostic::error("render/remote-missing", what), entry.at.as_ref()),
             Self::Write { why, .. } => (Diagnostic::error("render/write", what).because(&**why), None),
             Self::Cancelled(_) => (Diagnostic::error("render/interrupted", what), None),
@@ -178,12 +178,4 @@ impl RenderError {
             None => diagnostic,
         }
     }
-}
-
-/// Returns `outer` with what `inner` says as its causes.
-fn inherit(mut outer: Diagnostic, inner: Diagnostic) -> Diagnostic {
-    outer.why.push(inner.what);
-    outer.why.extend(inner.why);
-    outer.help = outer.help.or(inner.help);
-    outer
 }

@@ -158,7 +158,7 @@ impl Lookup<'_> {
 }
 
 /// A cache that cannot be written costs a build another time, and nothing now.
-fn remember(cache: &BuildCache, key: CacheKey, identity: &Identity) {
+pub(crate) fn remember(cache: &BuildCache, key: CacheKey, identity: &Identity) {
     if let Err(error) = cache.record_image(key, identity) {
         tracing::debug!("cannot remember an image: {error}");
     }

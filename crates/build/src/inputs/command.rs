@@ -44,10 +44,11 @@ fn failed(artifact: &Artifact, command: &str, error: ProcessError) -> BuildError
     if matches!(error, ProcessError::Cancelled) {
         return error.into();
     }
-    let inner = error.diagnostic();
-    let outer = Diagnostic::error("build/inputs-not-listed", format!("the command that names the inputs of `{}` failed", artifact.image));
-    let outer = inner.why.into_iter().fold(outer.at(artifact.at.clone()).because(inner.what), Diagnostic::because);
-    outer.help(format!("`{command}` is run in the context of the artifact, without a shell; `sh -c` in a script of its own has one")).into()
+    Diagnostic::error("build/inputs-not-listed", format!("the command that names the inputs of `{}` failed", artifact.image))
+        .at(artifact.at.clone())
+        .caused_by(error.diagnostic())
+        .help(format!("`{command}` is run in the context of the artifact, without a shell; `sh -c` in a script of its own has one"))
+        .into()
 }
 
 #[cfg(test)]

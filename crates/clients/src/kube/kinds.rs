@@ -159,12 +159,11 @@ pub(super) fn groups_of(kind: &str) -> impl Iterator<Item = &'static str> {
     BUILT_IN.iter().filter(move |(_, known, ..)| *known == kind).map(|(group, ..)| *group)
 }
 
-/// Returns Kubernetes' own kind of this group that is spelled almost so: at most a third of its letters differ.
+/// Returns Kubernetes' own kind of this group that is spelled almost so.
 pub(super) fn kind_like(api_version: &str, kind: &str) -> Option<&'static str> {
     let (group, _) = split(api_version);
-    let of_group = BUILT_IN.iter().filter(|(known, ..)| *known == group).map(|(_, kind, ..)| *kind);
-    let distances = of_group.map(|known| (strsim::damerau_levenshtein(&known.to_lowercase(), &kind.to_lowercase()), known));
-    distances.min().filter(|(distance, _)| *distance <= kind.chars().count().max(3) / 3).map(|(_, known)| known)
+    let of_group: Vec<&'static str> = BUILT_IN.iter().filter(|(known, ..)| *known == group).map(|(_, kind, ..)| *kind).collect();
+    devloop_model::nearest(kind, &of_group)
 }
 
 impl Cluster {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use devloop_model::Diagnostic;
 use devloop_model::ImageName;
+use devloop_model::nearest;
 
 use super::not_one_of;
 use crate::loaded::Loaded;
 use crate::schema::Artifact;
-use crate::schema::shape::nearest;
 
 /// An artifact and where it stands.
 struct Placed<'m> {

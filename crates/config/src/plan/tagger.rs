@@ -2,6 +2,7 @@
 
 use devloop_model::GitVariant;
 use devloop_model::Tagger;
+use devloop_model::nearest;
 
 use super::convert::Converter;
 use super::convert::set;
@@ -10,7 +11,6 @@ use crate::schema::DateTimeTagger;
 use crate::schema::GitTagger;
 use crate::schema::TagPolicy;
 use crate::schema::TaggerComponent;
-use crate::schema::shape::nearest;
 
 const POLICY: &str = "/build/tagPolicy";
 

@@ -1,6 +1,7 @@
 //! Whether a tree has the shape that the schema asks for: every fault of it, each at its place.
 
 use devloop_model::Diagnostic;
+use devloop_model::nearest;
 use serde_json::Map;
 use serde_json::Value as Json;
 
@@ -219,15 +220,4 @@ fn group_of<'j>(schema: &'j Json, field: &str) -> Option<(&'j str, Vec<&'j str>)
         let fields: Vec<&str> = fields.as_array()?.iter().filter_map(Json::as_str).collect();
         fields.contains(&field).then_some((name.as_str(), fields))
     })
-}
-
-/// Returns the one of `known` that `word` was probably meant to be.
-pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let lower = word.to_lowercase();
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&candidate.to_lowercase(), &lower);
-    let (distance, candidate) = known.iter().map(|candidate| (distance(candidate), *candidate)).min_by_key(|(distance, _)| *distance)?;
-    let is_part = candidate.len() > 3
-        && lower.len() > 3
-        && (lower.starts_with(&candidate.to_lowercase()) || candidate.to_lowercase().starts_with(&lower));
-    (distance <= word.chars().count().max(3) / 3 || is_part).then_some(candidate)
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use devloop_clients::kube::Cluster;
-use devloop_clients::kube::Selection;
 use devloop_clients::kube::WatchEvent;
 use devloop_clients::kube::built_in_kind;
 use devloop_model::Cx;
@@ -16,6 +15,7 @@ use serde_json::Value;
 
 use super::ReadyError;
 use super::groups;
+use super::selection;
 use super::workload::ReadyState;
 use super::workload::state;
 
@@ -67,37 +67,24 @@ pub async fn follow_readiness(release: &Release, ready: bool, cluster: &Cluster,
     let mut watches = SelectAll::new();
     for (kind, namespace, objects) in groups(release, cluster, cx).await? {
         let built_in = built_in_kind(&kind.api_version(), &kind.kind).is_some();
-        let template = objects[0].key.clone();
         known.objects.extend(objects.iter().map(|object| (object.key.clone(), Standing { built_in, ready, message: String::new() })));
-        let mut selection = Selection::of(kind, namespace);
-        if let [only] = objects.as_slice() {
-            selection = selection.fields(format!("metadata.name={}", only.key.name));
-        }
-        let named = move |object: &Value| ObjectKey {
-            name: object["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
-            ..template.clone()
-        };
-        watches.push(cluster.watch(&selection, cx).map(move |event| event.map(|event| changed(event, &named))).boxed());
+        watches.push(cluster.watch_on(&selection(kind, namespace, &objects), cx).boxed());
     }
     while let Some(event) = cx.unless_cancelled(watches.next()).await? {
-        if let Some((key, object)) = event?
-            && let Some(fact) = known.take(&key, object.as_ref())
-        {
+        let fact = match event {
+            Ok(WatchEvent::Applied(object)) => known.take(&ObjectKey::of(&object), Some(&object)),
+            Ok(WatchEvent::Deleted(object)) => known.take(&ObjectKey::of(&object), None),
+            Err(error) if error.is_lasting() => return Err(error.into()),
+            // After any other error the watch goes on by itself.
+            Ok(WatchEvent::Listing | WatchEvent::Listed) | Err(_) => None,
+        };
+        if let Some(fact) = fact {
             cx.emit(fact);
         }
     }
     // Nothing of the release becomes ready: there is nothing to tell.
     cx.cancel.cancelled().await;
     Ok(())
-}
-
-/// Returns which object changed, and what it is now; none if it is gone.
-fn changed(event: WatchEvent, named: &impl Fn(&Value) -> ObjectKey) -> Option<(ObjectKey, Option<Value>)> {
-    match event {
-        WatchEvent::Applied(object) => Some((named(&object), Some(Value::clone(&object)))),
-        WatchEvent::Deleted(object) => Some((named(&object), None)),
-        WatchEvent::Listing | WatchEvent::Listed => None,
-    }
 }
 
 #[cfg(test)]

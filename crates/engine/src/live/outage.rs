@@ -55,11 +55,27 @@ impl Outage {
         Self { patient, pause: None }
     }
 
+    /// Returns what `attempt` gives, tried again and again while the cluster is away.
+    ///
+    /// # Errors
+    /// What it fails of otherwise, or with the outage where that is not waited for.
+    pub(super) async fn over<T, E: Failure, F: Future<Output = Result<T, E>>>(
+        mut self,
+        mut attempt: impl FnMut() -> F,
+        cx: &Cx,
+    ) -> Result<T, Diagnostic> {
+        loop {
+            if let Some(done) = self.outlast(attempt().await, cx).await? {
+                return Ok(done);
+            }
+        }
+    }
+
     /// Returns what a try gave; none after a pause if the cluster was away, so that it is to be tried again.
     ///
     /// # Errors
     /// What the try failed of, if that was something else, or if the step was stopped.
-    pub(super) async fn outlast<T>(&mut self, tried: Result<T, impl Failure>, cx: &Cx) -> Result<Option<T>, Diagnostic> {
+    async fn outlast<T>(&mut self, tried: Result<T, impl Failure>, cx: &Cx) -> Result<Option<T>, Diagnostic> {
         match tried {
             Err(error) if self.patient && error.is_outage() => {
                 self.wait(error.diagnostic(), cx).await?;

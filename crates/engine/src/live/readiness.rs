@@ -14,15 +14,8 @@ impl LiveStages {
     pub(super) async fn wait_until_ready(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
         let live = Arc::clone(&self.products().live);
-        let (specs, mut outage) = (self.specs(), Outage::none(self.watching.is_some()));
-        let waited = loop {
-            let tried = devloop_deploy::wait_until_ready(&specs.ready, &live.release, cluster, cx).await;
-            match outage.outlast(tried, cx).await {
-                Ok(None) => {}
-                Ok(Some(())) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
+        let (specs, outage) = (self.specs(), Outage::none(self.watching.is_some()));
+        let waited = outage.over(|| devloop_deploy::wait_until_ready(&specs.ready, &live.release, cluster, cx), cx).await;
         if waited.is_ok() {
             self.settle(Stage::StatusCheck);
         }
@@ -39,13 +32,7 @@ impl LiveStages {
             let now = waited.borrow_and_update().clone();
             let followed = async {
                 let Some((live, ready)) = now else { return std::future::pending().await };
-                let mut outage = Outage::none(true);
-                loop {
-                    let tried = devloop_deploy::follow_readiness(&live.release, ready, cluster, cx).await;
-                    if outage.outlast(tried, cx).await?.is_some() {
-                        return Ok(());
-                    }
-                }
+                Outage::none(true).over(|| devloop_deploy::follow_readiness(&live.release, ready, cluster, cx), cx).await
             };
             tokio::select! {
                 biased;

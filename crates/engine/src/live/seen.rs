@@ -76,6 +76,13 @@ impl Seen {
     pub(super) fn directories(&self) -> &BTreeSet<PathBuf> {
         &self.places().directories
     }
+
+    /// Returns the directories, relative to the context, that are gone with all that was in them.
+    pub(super) fn gone_directories(&self, now: &Self) -> BTreeSet<String> {
+        let context = normal(&self.inputs.context);
+        let gone = self.directories().difference(now.directories()).filter_map(|path| path.strip_prefix(&context).ok());
+        gone.map(|path| path.to_string_lossy().into_owned()).collect()
+    }
 }
 
 /// Returns a path without `.` and `..`.

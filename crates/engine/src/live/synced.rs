@@ -6,7 +6,6 @@ use std::sync::Arc;
 use devloop_attach::Known;
 use devloop_attach::SyncItem;
 use devloop_attach::SyncJob;
-use devloop_build::Inputs;
 use devloop_model::Artifact;
 use devloop_model::ChangedFile;
 use devloop_model::Cx;
@@ -15,14 +14,15 @@ use devloop_model::ImageName;
 
 use super::LiveStages;
 use super::Specs;
+use super::seen::Seen;
 
 impl LiveStages {
     /// Returns where the changed files go in running containers; none if one of them takes a build.
     pub(super) async fn sync_items(
         &self,
         artifact: &Artifact,
-        before: &Inputs,
-        now: &Inputs,
+        before: &Seen,
+        now: &Seen,
         files: &[ChangedFile],
         cx: &Cx,
     ) -> Option<Vec<SyncItem>> {
@@ -36,7 +36,8 @@ impl LiveStages {
         };
         self.products().working_dirs.insert(image.deployed(), working_dir.clone());
         let gone = if files.iter().any(|file| file.deleted) { before.gone_directories(now) } else { BTreeSet::new() };
-        let known = Known { map: now.sync_map.as_deref(), before: before.sync_map.as_deref(), gone: &gone, working_dir: &working_dir };
+        let (map, before) = (now.inputs.sync_map.as_deref(), before.inputs.sync_map.as_deref());
+        let known = Known { map, before, gone: &gone, working_dir: &working_dir };
         devloop_attach::destinations(artifact, known, files)
     }
 

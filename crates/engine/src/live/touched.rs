@@ -68,9 +68,10 @@ impl LiveStages {
         if files.is_empty() {
             return None;
         }
-        let items = self.sync_items(artifact, &before.inputs, &now, &files, cx).await;
+        let now = Arc::new(Seen::new(now));
+        let items = self.sync_items(artifact, &before, &now, &files, cx).await;
         let mut products = self.products();
-        products.seen.insert(artifact.image.clone(), Arc::new(Seen::new(now)));
+        products.seen.insert(artifact.image.clone(), now);
         let syncable = items.is_some();
         products.to_sync.entry(artifact.image.clone()).or_default().extend(items.into_iter().flatten());
         touched(files.into_iter().map(|file| file.path).collect(), syncable)

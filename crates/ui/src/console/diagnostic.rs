@@ -52,7 +52,7 @@ fn place(line: Line, at: &Location, paint: Paint) -> Line {
     let line = line
         .and(Paint::Plain, "\n")
         .and(Paint::Blue, format!("{margin}-->"))
-        .and(Paint::Plain, format!(" {}:{}:{}\n", at.file.display(), at.line, at.column))
+        .and(Paint::Plain, format!(" {at}\n"))
         .and(Paint::Blue, format!("{margin} |\n{} |", at.line))
         .and(Paint::Plain, format!(" {}\n", at.text))
         .and(Paint::Blue, format!("{margin} |"))

@@ -111,7 +111,7 @@ impl Panel {
     /// Returns what is wrong with the configuration that was saved last.
     fn rejected(&self) -> Option<Line> {
         let wrong = self.snapshot.rejected.first()?;
-        let place = wrong.at.as_ref().map(|at| format!("{}:{}:{}: ", at.file.display(), at.line, at.column)).unwrap_or_default();
+        let place = wrong.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
         Some(Line::new(Paint::Red, "  ✗ the last good configuration holds").and(Paint::Plain, format!(": {place}{}", wrong.what)))
     }
 

@@ -142,9 +142,7 @@ impl Transcript {
                 let names: Vec<&str> = platforms.iter().map(devloop_model::Platform::as_str).collect();
                 self.of_build(artifact, Line::main(format!("Target platforms: [{}]", names.join(","))))
             }
-            // What a dry run would delete is printed as data.
-            EventKind::ObjectChanged { change: Change::Deletable, .. }
-            | EventKind::ImageReady { .. }
+            EventKind::ImageReady { .. }
             | EventKind::ImagePushed { .. }
             | EventKind::StepProgress { .. }
             | EventKind::InputsListed { .. }
@@ -165,7 +163,7 @@ impl Transcript {
             EventKind::ImagesPruned { images, .. } => self.info(&format!("{} pruned", count(*images, "image"))),
             EventKind::ImageLoaded { image, into } => self.loaded(image, into),
             EventKind::ImagesResolved { images } => self.resolved(images),
-            EventKind::ObjectChanged { object, change } => vec![changed(object, *change)],
+            EventKind::ObjectChanged { object, change } => changed(object, *change).into_iter().collect(),
             EventKind::Readiness { object, ready: true, pending, total, .. } => {
                 let left = if *pending > 0 { format!(" [{pending}/{total} deployment(s) still pending]") } else { String::new() };
                 self.readiness.ready(object, format!(" - {} is ready.{left}", waited_for(object)), event.at).into_iter().collect()
@@ -368,21 +366,20 @@ fn cache(artifact: &ImageName, outcome: CacheOutcome, causes: &[RebuildCause]) -
 }
 
 /// Returns an object in the words of `kubectl apply` and `kubectl delete`.
-fn changed(object: &ObjectKey, change: Change) -> Line {
+fn changed(object: &ObjectKey, change: Change) -> Option<Line> {
     let kind = object.kind.to_lowercase();
     let kind = if object.group.is_empty() { kind } else { format!("{kind}.{}", object.group) };
     let name = &object.name;
-    Line::new(
-        Paint::Plain,
-        match change {
-            Change::Created => format!(" - {kind}/{name} created"),
-            Change::Configured => format!(" - {kind}/{name} configured"),
-            Change::Unchanged => format!(" - {kind}/{name} unchanged"),
-            Change::Pruned => format!(" - {kind}/{name} pruned"),
-            Change::Deleted => format!(" - {kind} \"{name}\" deleted"),
-            Change::Deletable => format!(" - {kind}/{name} would be deleted"),
-        },
-    )
+    let text = match change {
+        Change::Created => format!(" - {kind}/{name} created"),
+        Change::Configured => format!(" - {kind}/{name} configured"),
+        Change::Unchanged => format!(" - {kind}/{name} unchanged"),
+        Change::Pruned => format!(" - {kind}/{name} pruned"),
+        Change::Deleted => format!(" - {kind} \"{name}\" deleted"),
+        // A dry run prints them as data.
+        Change::Deletable => return None,
+    };
+    Some(Line::new(Paint::Plain, text))
 }
 
 /// Returns an object as Skaffold's status check names it: with its namespace unless that is `default`
