@@ -33,6 +33,7 @@ use devloop_model::BuiltImage;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::EventKind;
+use devloop_model::HookSettings;
 use devloop_model::ImageName;
 use tokio::sync::watch;
 
@@ -57,8 +58,8 @@ pub struct SyncJob {
     pub image: String,
     /// What changed.
     pub items: Vec<SyncItem>,
-    /// What every hook on this machine is told of the session: `SKAFFOLD_WORK_DIR`, `SKAFFOLD_DEFAULT_REPO` and their like.
-    pub variables: Vec<(String, String)>,
+    /// What holds for every hook of the session.
+    pub hooks: HookSettings,
 }
 
 /// What a sync did.
@@ -165,14 +166,14 @@ impl Syncer {
     /// # Errors
     /// When a file cannot be written in one of the containers, a hook fails, or the step is cancelled; the image then has to be built.
     pub async fn sync(&self, job: &SyncJob, cluster: &Cluster, cx: &Cx) -> Result<Synced, AttachError> {
-        let (before, after) = job.artifact.sync.as_ref().map_or((&[][..], &[][..]), |spec| (&spec.before, &spec.after));
+        let (before, after) = job.artifact.sync.as_ref().map_or((&[][..], &[][..]), |spec| (&spec.hooks.before, &spec.hooks.after));
         let namespaces = self.0.namespaces().clone();
-        let variables = hooks::variables(job, &namespaces, cluster.context());
-        hooks::on_host(before, &variables, cx).await?;
+        let run = |phase| hooks::run(phase, job, &namespaces, cluster.context());
+        hooks::on_host(before, &run(hooks::BEFORE), cx).await?;
         let mark = self.0.ledger().record(&job.artifact, &job.items);
         self.0.tell(false);
         let containers = cx.unless_cancelled(self.arrived(&job.artifact.image, mark)).await??;
-        hooks::on_host(after, &variables, cx).await?;
+        hooks::on_host(after, &run(hooks::AFTER), cx).await?;
         let deleted = job.items.iter().filter(|item| item.deleted && item.is_file()).count();
         cx.emit(EventKind::FilesSynced {
             artifact: job.artifact.image.clone(),

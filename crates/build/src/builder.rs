@@ -3,6 +3,7 @@
 mod arguments;
 mod custom;
 pub(crate) mod docker;
+mod hooks;
 pub(crate) mod ko;
 
 use std::path::Path;
@@ -40,6 +41,7 @@ pub(crate) async fn build(job: &BuildJob, options: &BuildOptions, clients: &Clie
     let artifact = &*job.prepared.artifact;
     let work = Work { job, artifact, options, clients, cx };
     let reference = &job.prepared.reference;
+    hooks::run("pre-build", &artifact.hooks.before, &work).await?;
     let (identity, reference) = match &artifact.builder {
         // The largest of the three by far: on the heap, so that the others stay small.
         Builder::Docker(spec) => (Box::pin(work.docker(spec)).await?, reference.clone()),
@@ -51,6 +53,7 @@ pub(crate) async fn build(job: &BuildJob, options: &BuildOptions, clients: &Clie
     if matches!(image.identity, Identity::Id(_)) {
         deliver(&image, &options.target.delivery, clients.docker(cx).await?, cx).await?;
     }
+    hooks::run("post-build", &artifact.hooks.after, &work).await?;
     Ok(image)
 }
 

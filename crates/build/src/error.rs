@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use devloop_clients::docker::DockerError;
+use devloop_clients::hooks::HookError;
 use devloop_clients::process::ProcessError;
 use devloop_clients::registry::RegistryError;
 use devloop_model::Artifact;
@@ -20,6 +21,9 @@ pub enum BuildError {
     /// A child process failed.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// A hook failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// A registry failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -82,6 +86,7 @@ impl BuildError {
         match self {
             Self::Cancelled(_) => Diagnostic::error("build/interrupted", self.to_string()),
             Self::Process(error) => error.diagnostic(),
+            Self::Hook(error) => error.diagnostic(),
             Self::Registry(error) => error.diagnostic(),
             Self::Docker(error) => error.diagnostic(),
             Self::Circle { at, .. } => {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use devloop_model::Artifact;
 use devloop_model::BuildSettings;
 use devloop_model::Delivery;
+use devloop_model::HookSettings;
 use devloop_model::ImageName;
 use devloop_model::Namespace;
 use devloop_model::Platform;
@@ -30,6 +31,8 @@ pub struct BuildOptions {
     pub fresh: BTreeSet<ImageName>,
     /// Where the hash index and the build cache live (`$XDG_CACHE_HOME/devloop`).
     pub cache_dir: PathBuf,
+    /// What holds for every hook.
+    pub hooks: HookSettings,
     /// The directory that devloop was started in.
     pub working_dir: PathBuf,
     /// The command, as builds see it in `SKAFFOLD_RUN_MODE`: `build`, `run`, `dev`, `debug`.
@@ -69,6 +72,7 @@ impl BuildOptions {
             cache_artifacts: true,
             fresh: BTreeSet::new(),
             cache_dir,
+            hooks: HookSettings::default(),
             working_dir,
             mode: mode.to_owned(),
             now: now(),

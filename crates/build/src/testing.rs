@@ -32,6 +32,7 @@ pub(crate) fn artifact(image: &str, context: &Path, builder: Builder) -> Artifac
         platforms: Vec::new(),
         runtime: None,
         sync: None,
+        hooks: devloop_model::Hooks::default(),
         local: LocalBuild::default(),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: format!("image: {image}"), width: 1, label: None },
     }

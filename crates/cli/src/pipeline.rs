@@ -30,6 +30,7 @@ use devloop_model::Change;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
+use devloop_model::HookSettings;
 use devloop_model::KubectlDeploy;
 use devloop_model::Module;
 use devloop_model::PlannedArtifact;
@@ -68,11 +69,14 @@ impl Pipeline {
             artifacts: self.session.artifacts(),
             images,
             build: self.build_options(),
+            builds: self.session.plan.modules.iter().map(|module| module.build.clone()).collect(),
+            session: uuid::Uuid::new_v4().to_string(),
             builds_skipped_by: None,
             pruning: self.pruning(),
             load_given: false,
             render: self.render_job(),
             deploy: self.deploy_groups(),
+            checks_status: self.checks_status(),
             ready: self.ready_spec(),
             attach: self.attach_spec(),
             delete_dry_run: false,
@@ -130,10 +134,24 @@ impl Pipeline {
             cache_artifacts: settings.build.cache,
             fresh: BTreeSet::new(),
             cache_dir: settings.build.cache_dir.clone(),
-            working_dir: std::env::current_dir().unwrap_or_default(),
+            hooks: self.hook_settings(),
+            working_dir: working_dir(),
             mode: settings.command.acts_as().to_owned(),
             now: devloop_build::now(),
         }
+    }
+
+    /// Returns what holds for every hook. Source of the variables: Skaffold's `pkg/skaffold/hooks/env.go`.
+    fn hook_settings(&self) -> HookSettings {
+        let Settings { config, api, .. } = &self.session.settings;
+        let all = [
+            ("DEFAULT_REPO", self.target.default_repo.clone()),
+            ("MULTI_LEVEL_REPO", Some(self.target.multi_level_repo.to_string())),
+            ("HTTP_PORT", api.port.map(|port| port.to_string())),
+            ("WORK_DIR", Some(working_dir().display().to_string())),
+        ];
+        let variables = all.into_iter().filter_map(|(name, value)| Some((format!("SKAFFOLD_{name}"), value?)));
+        HookSettings { variables: variables.collect(), limit: config.hook_timeout }
     }
 
     fn render_job(&self) -> RenderJob {
@@ -144,6 +162,9 @@ impl Pipeline {
             namespace: self.target.namespace_is_forced.then(|| self.target.namespace.clone()),
             resource_selector: plan.resource_selector.clone(),
             kubeconfig: settings.target.kubeconfig.clone(),
+            hooks: self.hook_settings(),
+            context: self.target.context.clone(),
+            hook_namespace: self.target.namespace.clone(),
             vars: Vars::from_env(env),
             ..RenderJob::default()
         }
@@ -178,7 +199,7 @@ impl Pipeline {
             passing: matches!(&self.session.settings.command, CommandSettings::Dev(dev) if dev.clean_up),
             wait_for_deletions: WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() },
         };
-        DeployGroup { modules: index..index + 1, job }
+        DeployGroup { modules: index..index + 1, job, hooks: kubectl.hooks.clone() }
     }
 
     fn ready_spec(&self) -> ReadySpec {
@@ -254,7 +275,7 @@ impl Pipeline {
     /// Returns what is to be said of the plan.
     pub(crate) fn loaded(&self) -> Vec<EventKind> {
         let Session { plan, .. } = &self.session;
-        let here = std::env::current_dir().unwrap_or_default();
+        let here = working_dir();
         let loaded = EventKind::PlanLoaded {
             artifacts: plan.artifacts.iter().map(|artifact| planned(artifact, &here)).collect(),
             renderers: counted("rawYaml", plan.modules.iter().filter(|module| module.render.has_manifests()).count()),
@@ -266,6 +287,10 @@ impl Pipeline {
         let warned = plan.warnings.iter().map(|diagnostic| EventKind::Warned { diagnostic: diagnostic.clone() });
         [loaded].into_iter().chain(warned).collect()
     }
+}
+
+fn working_dir() -> PathBuf {
+    std::env::current_dir().unwrap_or_default()
 }
 
 /// Returns what is said of an artifact, its context relative to `here`.

@@ -218,6 +218,8 @@ pub(crate) struct ConfigSettings {
     pub remote_cache: PathBuf,
     /// When they are fetched.
     pub sync_remote_cache: SyncPolicy,
+    /// How long a hook may take.
+    pub hook_timeout: Duration,
     /// The file of global settings that was named; none means the usual places of [`Paths`].
     pub global: Option<PathBuf>,
 }

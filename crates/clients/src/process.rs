@@ -349,7 +349,7 @@ async fn collect(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
 }
 
 /// Sends each line to the step's log, and leaves the last ones in `last`.
-async fn forward(pipe: Option<impl AsyncRead + Unpin>, stream: Stream, last: &Mutex<VecDeque<String>>, cx: &Cx) {
+pub(crate) async fn forward(pipe: Option<impl AsyncRead + Unpin>, stream: Stream, last: &Mutex<VecDeque<String>>, cx: &Cx) {
     let Some(pipe) = pipe else { return };
     let mut reader = BufReader::new(pipe);
     let mut bytes = Vec::new();

@@ -4,12 +4,15 @@ mod artifact;
 mod convert;
 mod deploy;
 mod forward;
+mod hooks;
 mod sync;
 mod tagger;
 
 use std::path::PathBuf;
 
+use devloop_model::Artifact;
 use devloop_model::BuildSettings;
+use devloop_model::BuildSpec;
 use devloop_model::Diagnostic;
 use devloop_model::Module;
 use devloop_model::Plan;
@@ -29,18 +32,18 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
     for module in modules {
         let mut converter = Converter { module, env: &options.env, faults: Vec::new() };
         let tagger = options.tag.as_ref().map_or_else(|| converter.tagger(), |tag| Tagger::Fixed(tag.clone()));
-        for index in 0..module.config.build.artifacts.len() {
-            if let Some(artifact) = converter.artifact(index, &tagger) {
-                plan.artifacts.push(artifact);
-            }
-        }
+        let artifacts: Vec<Artifact> =
+            (0..module.config.build.artifacts.len()).filter_map(|index| converter.artifact(index, &tagger)).collect();
         let render = converter.render();
         let deploy = converter.deploy();
         plan.port_forward.extend(converter.port_forward());
+        let images = artifacts.iter().map(|artifact| artifact.image.clone()).collect();
+        plan.artifacts.extend(artifacts);
         plan.modules.push(Module {
             name: module.module.name.clone(),
             file: PathBuf::clone(&module.module.file),
             dir: module.module.dir.clone(),
+            build: BuildSpec { artifacts: images, hooks: converter.host_hooks(&module.config.build.hooks) },
             render,
             deploy,
         });

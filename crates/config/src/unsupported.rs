@@ -3,7 +3,6 @@
 use devloop_model::Diagnostic;
 
 use crate::loaded::Loaded;
-use crate::schema::HostHooks;
 
 /// Which stages a command runs: what concerns another stage is no matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +30,7 @@ impl Stages {
 pub(crate) fn diagnostics(module: &Loaded, command: &str, skip_tests: bool) -> Vec<Diagnostic> {
     let stages = Stages::of(command);
     let mut report = Report { module, diagnostics: Vec::new() };
-    report.build(stages.builds);
+    report.build();
     if stages.tests && !skip_tests && !module.config.test.is_empty() {
         report.error("/test", "does not run tests", "run without them with `--skip-tests`");
     }
@@ -88,14 +87,8 @@ impl Report<'_> {
         self.diagnostics.push(no_effect(self.module, pointer, what));
     }
 
-    fn hooks(&mut self, pointer: &str, hooks: &HostHooks, around: &str) {
-        if !hooks.before.is_empty() || !hooks.after.is_empty() {
-            self.error(pointer, &format!("does not run hooks {around}"), "");
-        }
-    }
-
     /// Artifacts are refused whatever the command: no other stage can tell their images without a builder.
-    fn build(&mut self, builds: bool) {
+    fn build(&mut self) {
         let build = &self.module.config.build;
         if build.google_cloud_build.is_some() {
             self.error("/build/googleCloudBuild", "does not build on Google Cloud Build", "use `local`, for example in a profile");
@@ -114,12 +107,6 @@ impl Report<'_> {
             for (_, key, name) in builders.iter().filter(|(is_set, ..)| *is_set) {
                 self.error(&pointer(key), &format!("does not build with {name}"), "use `docker`, `ko` or `custom`");
             }
-            if builds {
-                self.hooks(&pointer("hooks"), &artifact.hooks, "around a build");
-            }
-        }
-        if builds {
-            self.hooks("/build/hooks", &build.hooks, "around builds");
         }
     }
 
@@ -132,9 +119,6 @@ impl Report<'_> {
         ];
         for (_, key, does_not) in sources.iter().filter(|(is_set, ..)| *is_set) {
             self.error(&format!("/manifests/{key}"), does_not, "render to files first, and name them in `manifests.rawYaml`");
-        }
-        if !manifests.hooks.before.is_empty() || !manifests.hooks.after.is_empty() {
-            self.error("/manifests/hooks", "does not run hooks around rendering", "");
         }
         if !manifests.transform.is_empty() {
             self.error("/manifests/transform", "does not run kpt functions on manifests", "");
@@ -154,11 +138,6 @@ impl Report<'_> {
         ];
         for (_, key, does_not) in deployers.iter().filter(|(is_set, ..)| *is_set) {
             self.error(&format!("/deploy/{key}"), does_not, "use `kubectl`, for example in a profile");
-        }
-        if let Some(kubectl) = &deploy.kubectl
-            && (!kubectl.hooks.before.is_empty() || !kubectl.hooks.after.is_empty())
-        {
-            self.error("/deploy/kubectl/hooks", "does not run hooks around a deployment", "");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use devloop_clients::hooks::HookError;
 use devloop_clients::kube::KubeError;
 use devloop_clients::process::ProcessError;
 use devloop_model::Cancelled;
@@ -56,6 +57,17 @@ pub enum DeployError {
         /// How it ended.
         error: ProcessError,
     },
+    /// A hook failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    /// A name in a hook is no pattern.
+    #[error("`{pattern}` in a hook is not a valid pattern")]
+    HookPattern {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        why: String,
+    },
     /// What was deployed does not become ready.
     #[error("{}", .0.what)]
     NotReady(Box<Diagnostic>),
@@ -85,6 +97,10 @@ impl DeployError {
             )),
             Self::DefaultNamespace(error) => Diagnostic::error("deploy/default-namespace", self.to_string()).because(error.to_string()),
             Self::Kubectl { error, .. } => Diagnostic::error("deploy/kubectl", self.to_string()).caused_by(error.diagnostic()),
+            Self::Hook(error) => error.diagnostic(),
+            Self::HookPattern { why, .. } => Diagnostic::error("deploy/hook-pattern", self.to_string())
+                .because(&**why)
+                .help("`podName` and `containerName` are globs: `*`, `?` and `[a-z]`"),
             Self::NotReady(diagnostic) => (**diagnostic).clone(),
             Self::Cancelled => Diagnostic::error("deploy/interrupted", self.to_string()),
         }
@@ -108,7 +124,10 @@ impl DeployError {
     /// Returns whether the step was cancelled, so that this is no failure.
     pub fn is_cancelled(&self) -> bool {
         match self {
-            Self::Cancelled | Self::Kube(KubeError::Cancelled) | Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
+            Self::Cancelled
+            | Self::Kube(KubeError::Cancelled)
+            | Self::Hook(HookError::Cancelled)
+            | Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
             Self::Object { error, .. } => matches!(**error, KubeError::Cancelled),
             Self::Several(errors) => errors.iter().any(Self::is_cancelled),
             _ => false,

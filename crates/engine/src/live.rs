@@ -1,5 +1,6 @@
 //! The real stages: each gets its own spec and the products of the steps before it.
 
+mod hooks;
 mod outage;
 mod products;
 mod pruning;
@@ -24,7 +25,9 @@ use devloop_build::BuildOptions;
 use devloop_build::Prepared;
 use devloop_build::PreparedState;
 use devloop_clients::Clients;
+use devloop_clients::kube::Cluster;
 use devloop_deploy::Deletion;
+use devloop_deploy::Visited;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
@@ -78,6 +81,8 @@ pub struct LiveStages {
     live: watch::Sender<Arc<Live>>,
     /// What was waited for, and whether it became ready; none while it is being replaced.
     waited: watch::Sender<Option<(Arc<Live>, bool)>>,
+    /// Which containers had which hook already.
+    visited: Visited,
     /// Told when the images of a deploy run.
     settled: Notify,
     /// Shared by what finds or makes images until they are noted; what removes one is alone.
@@ -100,6 +105,7 @@ impl LiveStages {
             syncer: Syncer::new(),
             live: watch::Sender::new(Arc::default()),
             waited: watch::Sender::new(None),
+            visited: Visited::default(),
             settled: Notify::new(),
             taken: RwLock::new(()),
         }
@@ -184,10 +190,12 @@ impl LiveStages {
             self.note_image(&specs, image, mark);
             cx.emit(EventKind::ImageReady { image: image.clone() });
         }
-        if specs.images == ImageSource::Build {
-            announce_builds(&prepared, &options, cx);
-        }
         self.products().prepared(&prepared, images, mark);
+        if specs.images == ImageSource::Build {
+            let to_build = to_build(&prepared);
+            announce_builds(&to_build, &options, cx);
+            self.before_builds(&specs, &to_build, cx).await?;
+        }
         Ok(())
     }
 
@@ -223,6 +231,7 @@ impl LiveStages {
         let _taken = self.taken.read().await;
         let image = devloop_build::build(job, options, &self.clients, cx).await.map_err(|e| e.diagnostic())?;
         if self.products().built(&prepared, &image) {
+            self.after_build(&specs, artifact, cx).await?;
             self.note_image(&specs, &image, mark);
             cx.emit(EventKind::ImageReady { image });
         }
@@ -243,6 +252,8 @@ impl LiveStages {
         let job = RenderJob { images: images.clone(), bases: bases(&specs), ..specs.render.clone() };
         let reads_cluster = !job.offline && job.modules.iter().any(|module| !module.remote_manifests.is_empty());
         let cluster = if reads_cluster { Some(self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?) } else { None };
+        devloop_render::run_hooks_before(&job, cx).await.map_err(|e| e.diagnostic())?;
+        self.note_sources(&job);
         let manifests = devloop_render::render(&job, cluster, cx).await.map_err(|e| e.diagnostic())?;
         let objects = manifests.iter().map(|set| set.manifests.len()).sum();
         cx.emit(EventKind::ManifestsRendered { objects, hash: devloop_render::hash(&manifests) });
@@ -268,16 +279,53 @@ impl LiveStages {
             }
         }
         let mut release = Release::default();
+        let mut last = None;
         for group in &specs.deploy {
+            if let Some((before, deployed)) = last.take() {
+                self.finish_before_next(before, &deployed, &specs, cluster, cx).await?;
+            }
             let (manifests, outage) = (group.of(&manifests), Outage::none(self.watching.is_some()));
+            self.before_deploy(group, &manifests, &specs, cluster, cx).await?;
             let deployed = outage.over(|| devloop_deploy::deploy(&group.job, &manifests, cluster, cx), cx).await?;
             warn_of_twice(&release, &deployed, cx);
-            release.objects.extend(deployed.objects);
+            release.objects.extend(deployed.objects.iter().cloned());
+            last = Some((group, deployed));
         }
         let live = Arc::new(Live { images, release });
-        self.products().live = Arc::clone(&live);
+        {
+            let mut products = self.products();
+            products.live = Arc::clone(&live);
+            products.unhooked = last.map(|(_, deployed)| deployed);
+        }
         self.live.send_replace(live);
         self.settle(Stage::Deploy);
+        if specs.checks_status { Ok(()) } else { self.finish_last(&specs, cluster, cx).await }
+    }
+
+    /// Runs the hooks after a group that others come after, once it is ready.
+    async fn finish_before_next(
+        &self,
+        group: &DeployGroup,
+        deployed: &Release,
+        specs: &Specs,
+        cluster: &Cluster,
+        cx: &Cx,
+    ) -> Result<(), Diagnostic> {
+        if group.hooks.after.is_empty() {
+            return Ok(());
+        }
+        if specs.checks_status {
+            let outage = Outage::none(self.watching.is_some());
+            outage.over(|| devloop_deploy::wait_until_ready(&specs.ready, deployed, cluster, cx), cx).await?;
+        }
+        self.after_deploy(group, deployed, specs, cluster, cx).await
+    }
+
+    /// Runs the hooks after the last group of a deploy, unless they ran since.
+    async fn finish_last(&self, specs: &Specs, cluster: &Cluster, cx: &Cx) -> Result<(), Diagnostic> {
+        let (Some(group), Some(deployed)) = (specs.deploy.last(), self.products().unhooked.clone()) else { return Ok(()) };
+        self.after_deploy(group, &deployed, specs, cluster, cx).await?;
+        self.products().unhooked = None;
         Ok(())
     }
 
@@ -357,13 +405,16 @@ fn concurrency(specs: &Specs) -> usize {
 }
 
 /// Says what is about to be built.
-fn announce_builds(prepared: &[Arc<Prepared>], options: &BuildOptions, cx: &Cx) {
-    let to_build = || prepared.iter().filter(|prepared| matches!(prepared.state, PreparedState::ToBuild { .. }));
-    if to_build().next().is_none() {
-        return;
+fn announce_builds(to_build: &[ImageName], options: &BuildOptions, cx: &Cx) {
+    if !to_build.is_empty() {
+        let concurrency = options.settings.concurrency.unwrap_or_default();
+        cx.emit(EventKind::BuildsStarted { artifacts: to_build.to_vec(), concurrency });
     }
-    let artifacts = to_build().map(|prepared| prepared.artifact.image.clone()).collect();
-    cx.emit(EventKind::BuildsStarted { artifacts, concurrency: options.settings.concurrency.unwrap_or_default() });
+}
+
+fn to_build(prepared: &[Arc<Prepared>]) -> Vec<ImageName> {
+    let to_build = prepared.iter().filter(|prepared| matches!(prepared.state, PreparedState::ToBuild { .. }));
+    to_build.map(|prepared| prepared.artifact.image.clone()).collect()
 }
 
 fn cached(prepared: &Prepared) -> Option<BuiltImage> {

@@ -1,6 +1,7 @@
 //! What the user's configuration means, after modules, profiles, templates and defaults.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,10 +10,12 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::Diagnostic;
+use crate::Hooks;
 use crate::ImageName;
 use crate::Location;
 use crate::Namespace;
 use crate::Platform;
+use crate::RenderHooks;
 use crate::Template;
 
 /// The fully resolved configuration of a session.
@@ -47,10 +50,21 @@ pub struct Module {
     pub file: PathBuf,
     /// The directory that its relative paths start from.
     pub dir: PathBuf,
+    /// What it builds, and what runs around that.
+    pub build: BuildSpec,
     /// What it renders.
     pub render: RenderSpec,
     /// How it deploys.
     pub deploy: DeploySpec,
+}
+
+/// What a module builds together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildSpec {
+    /// Its artifacts.
+    pub artifacts: BTreeSet<ImageName>,
+    /// What runs before the first of their builds, and after the last.
+    pub hooks: Hooks,
 }
 
 /// An image to build, as configured.
@@ -74,6 +88,8 @@ pub struct Artifact {
     pub local: LocalBuild,
     /// Which of its files are copied into running containers; none means that every change is built.
     pub sync: Option<SyncSpec>,
+    /// What runs around its build.
+    pub hooks: Hooks,
     /// Where the artifact stands in skaffold.yaml.
     pub at: Location,
 }
@@ -312,6 +328,8 @@ pub struct RenderSpec {
     pub raw_yaml: Vec<RawManifests>,
     /// `manifests.remoteManifests`: objects that are in the cluster already.
     pub remote_manifests: Vec<RemoteManifest>,
+    /// What runs around rendering.
+    pub hooks: RenderHooks,
 }
 
 impl RenderSpec {
@@ -365,6 +383,8 @@ pub struct KubectlDeploy {
     pub disable_validation: bool,
     /// Namespace of objects that name none, unless the command line says one.
     pub default_namespace: Option<Template>,
+    /// What runs around a deploy.
+    pub hooks: Hooks,
 }
 
 /// What holds for every deploy.
@@ -422,10 +442,8 @@ pub enum ForwardPort {
 pub struct SyncSpec {
     /// Which files go where.
     pub mode: SyncMode,
-    /// What runs before.
-    pub before: Vec<SyncHook>,
-    /// What runs after.
-    pub after: Vec<SyncHook>,
+    /// What runs around a sync.
+    pub hooks: Hooks,
 }
 
 /// Which files go where.
@@ -448,25 +466,6 @@ pub struct SyncRule {
     pub dest: String,
     /// Taken off the start of a path.
     pub strip: String,
-}
-
-/// A command around a sync.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SyncHook {
-    /// On this machine.
-    Host {
-        /// The command and its arguments.
-        command: Vec<String>,
-        /// Operating systems that it is for; empty means all.
-        os: Vec<String>,
-        /// Its working directory; none means where devloop was started.
-        dir: Option<PathBuf>,
-    },
-    /// In every container that is synced.
-    Container {
-        /// The command and its arguments.
-        command: Vec<String>,
-    },
 }
 
 /// `deploy.logs`.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use devloop_clients::hooks::HookError;
 use devloop_clients::http::HttpError;
 use devloop_clients::kube::KubeError;
 use devloop_model::Cancelled;
@@ -131,6 +132,15 @@ pub enum RenderError {
         /// Why.
         why: String,
     },
+    /// A hook failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    /// A hook that changes manifests printed none.
+    #[error("a post-render hook with `withChange: true` printed nothing: `{command}`")]
+    HookOutput {
+        /// Its command.
+        command: String,
+    },
     /// The step was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -171,6 +181,12 @@ impl RenderError {
             Self::Remote { entry, source } => (Diagnostic::error("render/remote", what).caused_by(source.diagnostic()), entry.at.as_ref()),
             Self::RemoteMissing { entry } => (Diagnostic::error("render/remote-missing", what), entry.at.as_ref()),
             Self::Write { why, .. } => (Diagnostic::error("render/write", what).because(&**why), None),
+            Self::Hook(error) => (error.diagnostic(), None),
+            Self::HookOutput { .. } => (
+                Diagnostic::error("render/hook-output", what)
+                    .help("print the manifests that are to be deployed, or leave out `withChange` where it only looks at them"),
+                None,
+            ),
             Self::Cancelled(_) => (Diagnostic::error("render/interrupted", what), None),
         };
         match at {

@@ -5,6 +5,7 @@
 //! in which they were written. [`to_yaml`] prints them.
 
 mod error;
+mod hooks;
 mod source;
 mod transform;
 mod yaml;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use devloop_clients::kube::Cluster;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
+use devloop_model::HookSettings;
 use devloop_model::ImageName;
 use devloop_model::ManifestSet;
 use devloop_model::Namespace;
@@ -24,6 +26,8 @@ use devloop_model::ResourceSelector;
 use devloop_model::Vars;
 
 pub use error::RenderError;
+pub use hooks::run_hooks_before;
+pub use source::Contents;
 pub use source::Sources;
 pub use source::sources;
 pub use yaml::to_yaml;
@@ -47,11 +51,17 @@ pub struct RenderJob {
     pub kubeconfig: Option<PathBuf>,
     /// Whether the cluster must not be asked and namespaces not be written.
     pub offline: bool,
+    /// What holds for every hook.
+    pub hooks: HookSettings,
+    /// The Kubernetes context, for hooks.
+    pub context: Option<String>,
+    /// The namespace of objects that name none, for hooks.
+    pub hook_namespace: Namespace,
     /// Variables for templates in the paths of manifests.
     pub vars: Vars,
 }
 
-/// Returns the objects of each module, in deploy order, with images, labels and namespace put in.
+/// Returns the objects of each module, in deploy order, with images, labels and namespace put in, as the hooks after rendering left them.
 ///
 /// `remote` is the cluster that `remoteManifests` are read from.
 ///
@@ -73,7 +83,7 @@ pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Resul
                 cx.warn(warning);
             }
         }
-        sets.push(ManifestSet { manifests });
+        sets.push(ManifestSet { manifests: hooks::after(module, manifests, job, cx).await? });
     }
     if let Some(warning) = images.unused(&job.bases) {
         cx.warn(warning);

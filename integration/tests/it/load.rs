@@ -85,6 +85,7 @@ fn options(into: LoadInto, folder: &std::path::Path) -> BuildOptions {
         cache_artifacts: false,
         fresh: std::collections::BTreeSet::new(),
         cache_dir: folder.join(".cache"),
+        hooks: devloop_model::HookSettings::default(),
         working_dir: folder.to_owned(),
         mode: "run".to_owned(),
         now: jiff::Timestamp::now(),
@@ -101,6 +102,7 @@ fn artifact(folder: &std::path::Path, image: &str, local: LocalBuild) -> Arc<Art
         platforms: Vec::new(),
         runtime: None,
         sync: None,
+        hooks: devloop_model::Hooks::default(),
         local,
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
     })

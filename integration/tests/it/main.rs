@@ -13,6 +13,7 @@ mod docker;
 mod dockerignore;
 mod examples;
 mod forward;
+mod hooks;
 mod ko;
 mod load;
 mod logs;

@@ -15,17 +15,20 @@ use devloop_clients::registry::Registry;
 use devloop_clients::registry::RegistrySettings;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
+use devloop_model::ContainerHook;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::DockerBuild;
 use devloop_model::Env;
 use devloop_model::EventKind;
+use devloop_model::Hook;
+use devloop_model::HookSettings;
+use devloop_model::Hooks;
 use devloop_model::Identity;
 use devloop_model::ImageRef;
 use devloop_model::LocalBuild;
 use devloop_model::Location;
 use devloop_model::Stage;
-use devloop_model::SyncHook;
 use devloop_model::SyncMode;
 use devloop_model::SyncSpec;
 use devloop_model::Tagger;
@@ -83,7 +86,7 @@ struct Deployed<'a> {
     dockerfile: &'a str,
     pod: &'a str,
     container: &'a str,
-    after: Vec<SyncHook>,
+    after: Vec<Hook>,
     /// Whether the namespace admits only what needs no rights.
     restricted: bool,
     /// Whether the session's user may do no more than look at pods and run commands in them.
@@ -106,7 +109,8 @@ impl Session {
             platforms: Vec::new(),
             runtime: None,
             local: LocalBuild::default(),
-            sync: Some(SyncSpec { mode: SyncMode::Manual(Vec::new()), before: Vec::new(), after: deployed.after }),
+            hooks: Hooks::default(),
+            sync: Some(SyncSpec { mode: SyncMode::Manual(Vec::new()), hooks: Hooks { before: Vec::new(), after: deployed.after } }),
             at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
         });
         let (pod, container, name) = (deployed.pod, deployed.container, image.deployed());
@@ -174,7 +178,7 @@ impl Session {
             artifact: Arc::clone(&self.artifact),
             image: "web:1".into(),
             items: paths.iter().map(item).collect(),
-            variables: Vec::new(),
+            hooks: HookSettings::default(),
         };
         let sync = self.syncer.sync(&job, &self.cluster, &self.cx);
         let synced = tokio::time::timeout(Duration::from_mins(3), sync).await.expect("it ends by itself");
@@ -315,7 +319,10 @@ async fn many_and_large_files_come_whole_to_every_container() {
 #[tokio::test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 async fn a_new_pod_and_a_new_run_of_a_container_get_everything_again() {
-    let hook = SyncHook::Container { command: ["sh", "-c", "cat /app/a >> /tmp/seen"].map(str::to_owned).to_vec() };
+    let hook = Hook::Container(ContainerHook {
+        command: ["sh", "-c", "cat /app/a >> /tmp/seen"].map(str::to_owned).to_vec(),
+        ..ContainerHook::default()
+    });
     let mut session = Session::start(Deployed { dockerfile: BUSYBOX, container: SLEEP, after: vec![hook], ..Deployed::default() }).await;
     session.write("a", "one\n");
     session.sync(&["a"]).await;

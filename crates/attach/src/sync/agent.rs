@@ -106,22 +106,10 @@ pub(super) async fn expect<const N: usize>(exec: &mut Exec, word: &[u8; N]) -> R
     exec.close_stdin();
     let (end, stderr) = tokio::time::timeout(HELLO_LIMIT, exec.end()).await.unwrap_or((ExecEnd::Lost, String::new()));
     let is_lost = end == ExecEnd::Lost;
-    let why = reason(end, &stderr);
+    let why = end.because_of(&stderr);
     Err(if is_lost { Closed::ForNow(why) } else { Closed::ForGood(why) })
 }
 
 async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     tokio::time::timeout(STALL_LIMIT, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
-/// Returns why a command did not do what it should, in one line.
-pub(super) fn reason(end: ExecEnd, stderr: &str) -> String {
-    let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-    match end {
-        // The runtime's own words come last, behind those of everything that it was asked through.
-        ExecEnd::NotStarted(why) => why.rsplit("unable to start container process: ").next().unwrap_or_default().to_owned(),
-        ExecEnd::Lost => "the connection was lost".to_owned(),
-        ExecEnd::Exited(code) if last.is_empty() => format!("it exited with {code}"),
-        ExecEnd::Exited(_) => last.to_owned(),
-    }
 }

@@ -9,7 +9,6 @@ use devloop_clients::kube::ContainerRef;
 use devloop_clients::kube::ExecEnd;
 use devloop_model::Cx;
 
-use super::agent::reason;
 use super::channel::Closed;
 use super::content;
 use super::content::Content;
@@ -31,8 +30,8 @@ pub(super) async fn probe(container: &ContainerRef, cluster: &Cluster, cx: &Cx) 
     match output.end {
         // Not every tar can help.
         ExecEnd::Exited(_) => Ok(()),
-        ExecEnd::Lost => Err(Closed::ForNow(reason(ExecEnd::Lost, ""))),
-        end @ ExecEnd::NotStarted(_) => Err(Closed::ForGood(reason(end, &output.stderr))),
+        ExecEnd::Lost => Err(Closed::ForNow(ExecEnd::Lost.because_of(""))),
+        end @ ExecEnd::NotStarted(_) => Err(Closed::ForGood(end.because_of(&output.stderr))),
     }
 }
 
@@ -80,11 +79,11 @@ async fn run(container: &ContainerRef, command: &[String], input: &[u8], cluster
     let output = cluster.exec_to_end(container, command, input, LIMIT, cx).await.map_err(|error| error.to_string())?;
     match output.end {
         ExecEnd::Exited(0) => return Ok(None),
-        ExecEnd::Lost => return Err(reason(output.end, "")),
+        ExecEnd::Lost => return Err(output.end.because_of("")),
         _ => {}
     }
     let denied = output.stderr.to_lowercase().contains("permission denied") || output.stderr.contains("Read-only file system");
-    Ok(Some(Failure { path: format!("`{}`", command[0]), denied, why: reason(output.end, &output.stderr) }))
+    Ok(Some(Failure { path: format!("`{}`", command[0]), denied, why: output.end.because_of(&output.stderr) }))
 }
 
 fn append(archive: &mut tar::Builder<Vec<u8>>, destination: &str, content: Content) -> io::Result<()> {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use devloop_agent::protocol::Failure;
+use devloop_clients::hooks::Phase;
 use devloop_model::Artifact;
 use devloop_model::Diagnostic;
 use devloop_model::EventKind;
-use devloop_model::SyncHook;
+use devloop_model::Hook;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -154,14 +155,14 @@ impl Keeper {
     ) -> Result<(), Diagnostic> {
         let artifact = Arc::clone(&self.artifact);
         let spec = artifact.sync.as_ref().filter(|_| with_hooks);
-        self.hooks(running, spec.map_or(&[], |spec| &spec.before)).await?;
+        self.hooks(running, hooks::BEFORE, spec.map_or(&[], |spec| &spec.hooks.before)).await?;
         self.transfer(running, channel, lacking).await?;
-        self.hooks(running, spec.map_or(&[], |spec| &spec.after)).await
+        self.hooks(running, hooks::AFTER, spec.map_or(&[], |spec| &spec.hooks.after)).await
     }
 
-    async fn hooks(&mut self, running: &Running, hooks: &[SyncHook]) -> Result<(), Diagnostic> {
+    async fn hooks(&mut self, running: &Running, phase: Phase, hooks: &[Hook]) -> Result<(), Diagnostic> {
         self.in_hook = true;
-        let result = hooks::in_container(hooks, &running.container, &self.connector.cluster, &self.connector.cx).await;
+        let result = hooks::in_container(hooks, phase, &running.container, &self.connector.cluster, &self.connector.cx).await;
         if result.is_err() {
             // Its end may be that of the container, which is about to be told.
             tokio::time::sleep(FIRST_PAUSE).await;

@@ -162,6 +162,7 @@ fn without_parents(items: Vec<SyncItem>) -> Vec<SyncItem> {
 
 #[cfg(test)]
 mod tests {
+    use devloop_model::Hooks;
     use devloop_model::SyncSpec;
 
     use super::*;
@@ -169,7 +170,7 @@ mod tests {
 
     /// Files are written `path` or, deleted, `-path`; rules `src dest strip`.
     fn shown(mode: SyncMode, files: &[&str]) -> Option<Vec<String>> {
-        let artifact = artifact("web", Some(SyncSpec { mode, before: Vec::new(), after: Vec::new() }));
+        let artifact = artifact("web", Some(SyncSpec { mode, hooks: Hooks::default() }));
         let map = |pairs: &[(&str, &[&str])]| SyncMap {
             files: pairs
                 .iter()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use devloop_model::Artifact;
 use devloop_model::Builder;
 use devloop_model::DockerBuild;
+use devloop_model::Hooks;
 use devloop_model::ImageName;
 use devloop_model::LocalBuild;
 use devloop_model::Location;
@@ -23,6 +24,7 @@ pub(super) fn artifact(name: &str, sync: Option<SyncSpec>) -> Arc<Artifact> {
         runtime: None,
         local: LocalBuild::default(),
         sync,
+        hooks: Hooks::default(),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
     })
 }

@@ -109,6 +109,9 @@ pub(crate) struct ConfigArgs {
     /// Fetch these repositories always, where they are missing, or never [default: missing for diagnose, else always]
     #[arg(long, value_name = "WHEN")]
     pub sync_remote_cache: Option<SyncRemote>,
+    /// How long a hook may take
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub hook_timeout: GoDuration,
     /// Read global settings from this file [default: ~/.config/devloop/config, else ~/.skaffold/config]
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,

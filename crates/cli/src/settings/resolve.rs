@@ -9,6 +9,7 @@ use devloop_attach::UnknownMode;
 use devloop_clients::git::SyncPolicy;
 use devloop_model::AutoStage;
 use devloop_model::Env;
+use devloop_model::HookSettings;
 use devloop_model::ImageNameError;
 use devloop_model::ImageRef;
 use devloop_model::Platform;
@@ -173,6 +174,7 @@ impl Settings {
                 Some(SyncRemote::Never) => SyncPolicy::Never,
                 None => usual_sync,
             },
+            hook_timeout: config.hook_timeout.0,
             global: config.config.clone(),
         };
         self.target = TargetSettings {
@@ -289,6 +291,7 @@ impl ConfigSettings {
             propagate_profiles: true,
             remote_cache: paths.cache.join("repos"),
             sync_remote_cache: SyncPolicy::Never,
+            hook_timeout: HookSettings::default().limit,
             global: None,
         }
     }

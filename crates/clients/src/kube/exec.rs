@@ -1,12 +1,16 @@
 //! Commands in containers, with their streams, over one connection each.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
 use devloop_model::Cx;
 use devloop_model::Namespace;
+use devloop_model::Stream;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
@@ -24,6 +28,7 @@ use super::Cluster;
 use super::KubeError;
 use super::cluster::Call;
 use super::kinds::built_in_kind;
+use crate::process::forward;
 
 /// How long it may take until the command runs.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
@@ -69,6 +74,20 @@ pub enum ExecEnd {
     NotStarted(String),
     /// The connection ended first.
     Lost,
+}
+
+impl ExecEnd {
+    /// Returns why a command failed: its last word on standard error, else how it ended.
+    pub fn because_of(self, stderr: &str) -> String {
+        let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+        match self {
+            // The runtime's own words come last, behind those of everything that it was asked through.
+            Self::NotStarted(why) => why.rsplit("unable to start container process: ").next().unwrap_or_default().to_owned(),
+            Self::Lost => "the connection was lost".to_owned(),
+            Self::Exited(code) if last.is_empty() => format!("it exited with {code}"),
+            Self::Exited(_) => last.to_owned(),
+        }
+    }
 }
 
 /// What a command that ran to its end left.
@@ -204,6 +223,50 @@ impl Cluster {
         let late = |_| KubeError::TimedOut { action: action(container, command), limit };
         cx.unless_cancelled(tokio::time::timeout(limit, to_end(exec, input))).await?.map_err(late)
     }
+
+    /// Returns how a command ended that ran within `limit`, each of its lines recorded as the step's own.
+    ///
+    /// # Errors
+    /// As [`Cluster::exec`], and when it takes too long.
+    pub async fn exec_logged(
+        &self,
+        container: &ContainerRef,
+        command: &[String],
+        limit: Duration,
+        cx: &Cx,
+    ) -> Result<ExecLogged, KubeError> {
+        let exec = self.start(container, command, false, cx).await?;
+        let late = |_| KubeError::TimedOut { action: action(container, command), limit };
+        cx.unless_cancelled(tokio::time::timeout(limit, logged(exec, cx))).await?.map_err(late)
+    }
+}
+
+/// What a command left whose lines were recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecLogged {
+    /// How it ended.
+    pub end: ExecEnd,
+    /// Its last lines, of either stream.
+    pub last_lines: Vec<String>,
+}
+
+async fn logged(exec: Exec, cx: &Cx) -> ExecLogged {
+    let Exec { stdin: _, stdout, stderr, mut end, ended: _, _process } = exec;
+    let last = Mutex::new(VecDeque::new());
+    let read = async {
+        tokio::join!(forward(Some(stdout), Stream::Stdout, &last, cx), forward(Some(stderr), Stream::Stderr, &last, cx));
+    };
+    tokio::pin!(read);
+    let (mut is_read, mut ended) = (false, None);
+    // Streams end with a command, but not with a connection that is lost.
+    while !(is_read && ended.is_some() || ended == Some(ExecEnd::Lost)) {
+        tokio::select! {
+            how = &mut end, if ended.is_none() => ended = Some(how),
+            () = &mut read, if !is_read => is_read = true,
+        }
+    }
+    let last_lines = last.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+    ExecLogged { end: ended.unwrap_or(ExecEnd::Lost), last_lines }
 }
 
 fn action(container: &ContainerRef, command: &[String]) -> String {

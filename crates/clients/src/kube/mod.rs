@@ -33,6 +33,7 @@ pub use error::Unreachable;
 pub use exec::ContainerRef;
 pub use exec::Exec;
 pub use exec::ExecEnd;
+pub use exec::ExecLogged;
 pub use exec::ExecOutput;
 pub use forward::PortStream;
 pub use kinds::ResolvedKind;

@@ -45,6 +45,7 @@ impl Converter<'_> {
             platforms,
             runtime: runtime(&config.runtime_type),
             sync: config.sync.as_ref().and_then(|sync| self.sync(sync)),
+            hooks: self.host_hooks(&config.hooks),
             local,
             at: module.location(&format!("{pointer}/image")),
         })

@@ -36,7 +36,8 @@ impl Converter<'_> {
             }
         });
         let raw_yaml = raw_yaml.collect();
-        RenderSpec { dir: module.module.dir.clone(), raw_yaml, remote_manifests: remote_manifests(module) }
+        let hooks = self.render_hooks(&module.config.manifests.hooks);
+        RenderSpec { dir: module.module.dir.clone(), raw_yaml, remote_manifests: remote_manifests(module), hooks }
     }
 
     /// Returns how the module deploys.
@@ -55,6 +56,7 @@ impl Converter<'_> {
                 .as_deref()
                 .and_then(set)
                 .map(|namespace| self.template("/deploy/kubectl/defaultNamespace", &namespace)),
+            hooks: self.deploy_hooks(&kubectl.hooks),
         });
         DeploySpec { kubectl }
     }

@@ -4,13 +4,11 @@ use std::collections::HashSet;
 
 use devloop_model::Artifact;
 use devloop_model::ImageName;
-use devloop_model::SyncHook;
 use devloop_model::SyncMode;
 use devloop_model::SyncRule;
 use devloop_model::SyncSpec;
 
 use super::convert::Converter;
-use super::convert::set;
 use crate::schema;
 
 impl Converter<'_> {
@@ -26,16 +24,7 @@ impl Converter<'_> {
         } else {
             return None;
         };
-        let hooks = |items: &[schema::SyncHookItem]| items.iter().filter_map(|item| self.sync_hook(item)).collect();
-        Some(SyncSpec { mode, before: hooks(&sync.hooks.before), after: hooks(&sync.hooks.after) })
-    }
-
-    fn sync_hook(&self, item: &schema::SyncHookItem) -> Option<SyncHook> {
-        if let Some(host) = &item.host {
-            let dir = set(&host.dir).map(|dir| self.absolute(&dir));
-            return Some(SyncHook::Host { command: host.command.clone(), os: host.os.clone(), dir });
-        }
-        item.container.as_ref().map(|container| SyncHook::Container { command: container.command.clone() })
+        Some(SyncSpec { mode, hooks: self.sync_hooks(&sync.hooks) })
     }
 }
 
@@ -52,6 +41,10 @@ pub(super) fn only_of_leaves(artifacts: &mut [Artifact]) {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+
+    use devloop_model::ContainerHook;
+    use devloop_model::Hook;
+    use devloop_model::HostHook;
 
     use super::super::tests::plan_of;
     use super::*;
@@ -88,13 +81,13 @@ mod tests {
         let sync = plan.artifacts[0].sync.as_ref().unwrap();
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         assert_eq!(
-            sync.before,
+            sync.hooks.before,
             [
-                SyncHook::Container { command: words(&["a", "b"]) },
-                SyncHook::Host { command: words(&["c"]), os: words(&["linux"]), dir: Some(PathBuf::from("/project/sub")) }
+                Hook::Container(ContainerHook { command: words(&["a", "b"]), ..ContainerHook::default() }),
+                Hook::Host(HostHook { command: words(&["c"]), os: words(&["linux"]), dir: Some(PathBuf::from("/project/sub")) })
             ]
         );
-        assert_eq!(sync.after, [SyncHook::Host { command: words(&["d"]), os: Vec::new(), dir: None }]);
+        assert_eq!(sync.hooks.after, [Hook::Host(HostHook { command: words(&["d"]), ..HostHook::default() })]);
     }
 
     #[test]

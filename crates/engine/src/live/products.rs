@@ -1,6 +1,7 @@
 //! What the steps so far have made.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use devloop_attach::Live;
@@ -8,12 +9,15 @@ use devloop_attach::Mark;
 use devloop_attach::SyncItem;
 use devloop_build::BuildJob;
 use devloop_build::Prepared;
+use devloop_build::PreparedState;
 use devloop_deploy::Deletion;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
 use devloop_model::Diagnostic;
 use devloop_model::ImageName;
 use devloop_model::ManifestSet;
+use devloop_model::Release;
+use devloop_render::Contents;
 
 use super::pruning::Own;
 use super::seen::Seen;
@@ -25,10 +29,16 @@ pub(super) struct Products {
     /// The inputs of each artifact when they were last looked at, for whatever reason.
     pub(super) seen: BTreeMap<ImageName, Arc<Seen>>,
     pub(super) images: BTreeMap<ImageName, BuiltImage>,
+    /// What has to be built, for as long as it is not.
+    pub(super) unbuilt: BTreeSet<ImageName>,
     pub(super) manifests: Arc<Vec<ManifestSet>>,
+    /// What manifests were rendered from, where files are watched.
+    pub(super) sources: Contents,
     /// The images that `manifests` were rendered with.
     pub(super) rendered: Vec<BuiltImage>,
     pub(super) live: Arc<Live>,
+    /// What the last group of a deploy left, until the hooks after it ran.
+    pub(super) unhooked: Option<Release>,
     /// What was built into a daemon and is still there.
     pub(super) own: Own,
     /// What waits to be synced.
@@ -54,6 +64,10 @@ impl Products {
         for prepared in prepared {
             let image = &prepared.artifact.image;
             self.seen.insert(image.clone(), Arc::new(Seen::new(prepared.inputs.clone())));
+            match &prepared.state {
+                PreparedState::Cached(_) => self.unbuilt.remove(image),
+                PreparedState::ToBuild { .. } => self.unbuilt.insert(image.clone()),
+            };
             self.prepared.insert(image.clone(), Arc::clone(prepared));
             self.marks.insert(image.clone(), mark);
             // The image will have it.

@@ -15,9 +15,10 @@ impl LiveStages {
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
         let live = Arc::clone(&self.products().live);
         let (specs, outage) = (self.specs(), Outage::none(self.watching.is_some()));
-        let waited = outage.over(|| devloop_deploy::wait_until_ready(&specs.ready, &live.release, cluster, cx), cx).await;
+        let mut waited = outage.over(|| devloop_deploy::wait_until_ready(&specs.ready, &live.release, cluster, cx), cx).await;
         if waited.is_ok() {
             self.settle(Stage::StatusCheck);
+            waited = self.finish_last(&specs, cluster, cx).await;
         }
         if !cx.cancel.is_cancelled() {
             self.waited.send_replace(Some((live, waited.is_ok())));

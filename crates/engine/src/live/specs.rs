@@ -9,7 +9,9 @@ use devloop_build::BuildOptions;
 use devloop_deploy::DeployJob;
 use devloop_deploy::ReadySpec;
 use devloop_model::Artifact;
+use devloop_model::BuildSpec;
 use devloop_model::Env;
+use devloop_model::Hooks;
 use devloop_model::ImageName;
 use devloop_render::RenderJob;
 
@@ -27,6 +29,10 @@ pub struct Specs {
     pub images: ImageSource,
     /// How they are built.
     pub build: BuildOptions,
+    /// What each module builds together.
+    pub builds: Vec<BuildSpec>,
+    /// What tells this session from others.
+    pub session: String,
     /// The option that leaves builds out, to say so: `--dry-run=true`.
     pub builds_skipped_by: Option<&'static str>,
     /// Whether and how images that were replaced are removed from the daemon that built them.
@@ -37,6 +43,8 @@ pub struct Specs {
     pub render: RenderJob,
     /// How it is deployed, in order; taken back in reverse.
     pub deploy: Vec<DeployGroup>,
+    /// Whether it is waited for.
+    pub checks_status: bool,
     /// How long it is waited for.
     pub ready: ReadySpec,
     /// What is followed and forwarded.
@@ -65,4 +73,6 @@ pub struct DeployGroup {
     pub modules: Range<usize>,
     /// How.
     pub job: DeployJob,
+    /// What runs around it.
+    pub hooks: Hooks,
 }

@@ -13,7 +13,6 @@ use devloop_model::Diagnostic;
 use devloop_model::ImageName;
 
 use super::LiveStages;
-use super::Specs;
 use super::seen::Seen;
 
 impl LiveStages {
@@ -51,19 +50,7 @@ impl LiveStages {
         };
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
         let built = self.products().images.get(image).map(devloop_model::BuiltImage::tagged).unwrap_or_default();
-        let job = SyncJob { artifact: Arc::clone(artifact), image: built, items, variables: variables(&specs) };
+        let job = SyncJob { artifact: Arc::clone(artifact), image: built, items, hooks: specs.build.hooks.clone() };
         self.syncer.sync(&job, cluster, cx).await.map(drop).map_err(|e| e.diagnostic())
     }
-}
-
-/// Returns what hooks are told of the session (Skaffold's `pkg/skaffold/hooks/env.go`).
-fn variables(specs: &Specs) -> Vec<(String, String)> {
-    let target = &specs.build.target;
-    let variable = |name: &str, value: String| (format!("SKAFFOLD_{name}"), value);
-    let repository = target.default_repo.iter().map(|repository| variable("DEFAULT_REPO", repository.clone()));
-    let rest = [
-        variable("MULTI_LEVEL_REPO", target.multi_level_repo.to_string()),
-        variable("WORK_DIR", specs.build.working_dir.display().to_string()),
-    ];
-    repository.chain(rest).collect()
 }

@@ -25,7 +25,8 @@ impl LiveStages {
         let near = watched.map(|artifact| (artifact, self.near(artifact, &rest, &sources)));
         let near: Vec<_> = near.filter(|(_, near)| !near.is_empty()).collect();
         let artifacts = join_all(near.iter().map(|(artifact, near)| self.differs(artifact, near, &specs, cx))).await;
-        let manifests = rest.iter().filter(|file| sources.contains(file));
+        let rendered = self.products().sources.clone();
+        let manifests = rest.iter().filter(|file| sources.contains(file) && !rendered.still_have(file));
         Touched {
             artifacts: artifacts.into_iter().flatten().collect(),
             manifests: manifests.map(|file| shown(file, &specs)).collect(),

@@ -8,6 +8,7 @@ use devloop_model::Artifact;
 use devloop_model::Builder;
 use devloop_model::Cx;
 use devloop_model::EventKind;
+use devloop_render::RenderJob;
 use devloop_watch::FileWatcher;
 use devloop_watch::WatchReport;
 use devloop_watch::WatchSet;
@@ -50,6 +51,14 @@ impl LiveStages {
         }
         if watched.said.replace((files, directories)) != Some((files, directories)) {
             cx.emit(EventKind::Watching { mode, files, directories });
+        }
+    }
+
+    /// Notes what manifests are rendered from, so that a file which is written again as it was is no news: hooks and tools do so.
+    pub(super) fn note_sources(&self, job: &RenderJob) {
+        if self.watching.is_some() {
+            let contents = devloop_render::sources(job).contents();
+            self.products().sources = contents;
         }
     }
 

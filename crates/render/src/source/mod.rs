@@ -6,7 +6,9 @@ mod raw;
 mod remote;
 mod watched;
 
+pub(crate) use objects::objects;
 pub(crate) use raw::raw;
 pub(crate) use remote::remote;
+pub use watched::Contents;
 pub use watched::Sources;
 pub use watched::sources;

@@ -1,5 +1,6 @@
 //! The files that manifests come from, and where more of them would appear.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Component;
 use std::path::Path;
@@ -27,6 +28,28 @@ impl Sources {
             || (glob::is_manifest(path) || self.directories.contains(path))
                 && path.parent().is_some_and(|parent| self.directories.contains(parent))
     }
+}
+
+/// What was in files when they were last read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contents(BTreeMap<PathBuf, blake3::Hash>);
+
+impl Contents {
+    /// Returns whether a file has what it had: one that was written with the same content is no news.
+    pub fn still_have(&self, path: &Path) -> bool {
+        self.0.get(path).is_some_and(|known| hash(path).as_ref() == Some(known))
+    }
+}
+
+impl Sources {
+    /// Returns what is in the files now.
+    pub fn contents(&self) -> Contents {
+        Contents(self.files.iter().filter_map(|file| Some((file.clone(), hash(file)?))).collect())
+    }
+}
+
+fn hash(path: &Path) -> Option<blake3::Hash> {
+    std::fs::read(path).ok().map(|bytes| blake3::hash(&bytes))
 }
 
 /// Returns the files that the manifests of `job` come from; entries that lead nowhere are told when they are rendered.
@@ -118,5 +141,22 @@ mod tests {
         ] {
             assert_eq!(found.contains(&dir.path().join(path)), wanted, "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_written_again_with_the_same_content_is_no_news() {
+        let dir = tempfile::tempdir().unwrap();
+        let [kept, changed, gone, new] = ["kept", "changed", "gone", "new"].map(|name| dir.path().join(name));
+        for path in [&kept, &changed, &gone] {
+            std::fs::write(path, "a").unwrap();
+        }
+        let files = BTreeSet::from([kept.clone(), changed.clone(), gone.clone(), new.clone()]);
+        let contents = Sources { files, ..Sources::default() }.contents();
+        std::fs::write(&kept, "a").unwrap();
+        std::fs::write(&changed, "b").unwrap();
+        std::fs::write(&new, "a").unwrap();
+        std::fs::remove_file(&gone).unwrap();
+        assert_eq!([&kept, &changed, &gone, &new].map(|path| contents.still_have(path)), [true, false, false, false]);
+        assert!(!contents.still_have(dir.path()), "a directory may hold anything");
     }
 }

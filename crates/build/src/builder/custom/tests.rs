@@ -36,6 +36,7 @@ fn artifact(context: &Path) -> Artifact {
         platforms: Vec::new(),
         runtime: None,
         sync: None,
+        hooks: devloop_model::Hooks::default(),
         local: LocalBuild::default(),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
     }
