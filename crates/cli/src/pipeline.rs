@@ -254,7 +254,7 @@ impl Pipeline {
     /// Returns what is told every event.
     pub(crate) fn reporting<'a>(&'a self, reporter: &'a Mutex<Reporter>) -> impl FnMut(&Event) + Send + 'a {
         |event| {
-            if let EventKind::ObjectChanged { object, change } = &event.fact {
+            if let EventKind::ObjectChanged { object, change, .. } = &event.fact {
                 let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
                 match change {
                     Change::Pruned | Change::Deleted => standing.remove(&object.to_string()),
@@ -264,6 +264,12 @@ impl Pipeline {
             }
             reporter.lock().unwrap_or_else(PoisonError::into_inner).report(event);
         }
+    }
+
+    /// Returns how many modules have what each name stands for, where any has.
+    fn count<const N: usize>(&self, kinds: [(&str, fn(&Module) -> bool); N]) -> BTreeMap<String, usize> {
+        let counted = kinds.map(|(name, has)| (name.to_owned(), self.session.plan.modules.iter().filter(|module| has(module)).count()));
+        counted.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     pub(crate) fn opening(&self) -> Vec<EventKind> {
@@ -278,8 +284,9 @@ impl Pipeline {
         let here = working_dir();
         let loaded = EventKind::PlanLoaded {
             artifacts: plan.artifacts.iter().map(|artifact| planned(artifact, &here)).collect(),
-            renderers: counted("rawYaml", plan.modules.iter().filter(|module| module.render.has_manifests()).count()),
-            deployers: counted("kubectl", plan.modules.iter().filter(|module| module.deploy.kubectl.is_some()).count()),
+            renderers: self
+                .count([("rawYaml", |module| module.render.has_manifests()), ("kustomize", |module| module.render.kustomize.is_some())]),
+            deployers: self.count([("kubectl", |module| module.deploy.kubectl.is_some())]),
             profiles: plan.profiles.clone(),
             context: self.target.context.clone(),
             namespace: Some(self.target.namespace.clone()),
@@ -307,10 +314,6 @@ fn planned(artifact: &Artifact, here: &Path) -> PlannedArtifact {
         context: if context.is_empty() { ".".to_owned() } else { context },
         dockerfile,
     }
-}
-
-fn counted(name: &str, count: usize) -> BTreeMap<String, usize> {
-    (count > 0).then(|| (name.to_owned(), count)).into_iter().collect()
 }
 
 /// Returns what names a configuration at each of its runs: its name, else where its file is, and which of those without a name it

@@ -21,7 +21,7 @@ pub(crate) fn fill(document: &mut Node, is_alone: bool) {
     for forward in list(document, "portForward") {
         port_forward(forward);
     }
-    let has_manifests = is_alone && manifests(document);
+    let has_manifests = kustomize(document) | (is_alone && manifests(document));
     deploy(map(document, "deploy"), is_alone, has_manifests);
 }
 
@@ -135,6 +135,18 @@ fn port_forward(forward: &mut Node) {
         let span = forward.span.clone();
         forward.set("localPort", Node::new(Value::Int(port), span));
     }
+}
+
+/// Gives `manifests.kustomize` its path; returns whether there is one.
+fn kustomize(document: &mut Node) -> bool {
+    let Some(kustomize) = document.get_mut("manifests").and_then(|manifests| manifests.get_mut("kustomize")) else { return false };
+    if kustomize.as_map().is_none() {
+        return false;
+    }
+    if kustomize.get("paths").and_then(Node::as_list).unwrap_or_default().is_empty() {
+        paths(kustomize, ".");
+    }
+    true
 }
 
 /// Gives a lone configuration the default pattern, if nothing else makes or deploys manifests; returns whether it has files of manifests.

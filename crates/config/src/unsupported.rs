@@ -113,7 +113,6 @@ impl Report<'_> {
     fn render(&mut self) {
         let manifests = &self.module.config.manifests;
         let sources = [
-            (manifests.kustomize.is_some(), "kustomize", "does not render with Kustomize"),
             (manifests.helm.is_some(), "helm", "does not render with helm"),
             (!manifests.kpt.is_empty(), "kpt", "does not render with kpt"),
         ];

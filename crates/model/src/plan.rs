@@ -328,6 +328,8 @@ pub struct RenderSpec {
     pub raw_yaml: Vec<RawManifests>,
     /// `manifests.remoteManifests`: objects that are in the cluster already.
     pub remote_manifests: Vec<RemoteManifest>,
+    /// `manifests.kustomize`.
+    pub kustomize: Option<KustomizeSpec>,
     /// What runs around rendering.
     pub hooks: RenderHooks,
 }
@@ -337,6 +339,24 @@ impl RenderSpec {
     pub fn has_manifests(&self) -> bool {
         !self.raw_yaml.is_empty() || !self.remote_manifests.is_empty()
     }
+}
+
+/// `manifests.kustomize`.
+#[derive(Debug, Clone, Default)]
+pub struct KustomizeSpec {
+    /// Kustomizations.
+    pub paths: Vec<KustomizePath>,
+    /// More arguments of `kustomize build`; an entry may hold several.
+    pub build_args: Vec<String>,
+}
+
+/// One entry of `manifests.kustomize.paths`.
+#[derive(Debug, Clone)]
+pub struct KustomizePath {
+    /// A directory, or a URL.
+    pub path: Template,
+    /// Where it stands; none for the default.
+    pub at: Option<Location>,
 }
 
 /// One entry of `manifests.rawYaml`.

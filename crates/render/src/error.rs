@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use devloop_clients::hooks::HookError;
 use devloop_clients::http::HttpError;
 use devloop_clients::kube::KubeError;
+use devloop_clients::process::ProcessError;
 use devloop_model::Cancelled;
 use devloop_model::Diagnostic;
 use devloop_model::Location;
@@ -15,8 +16,10 @@ use devloop_model::TemplateError;
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// A template in a path failed.
-    #[error("`{pattern}` in `manifests.rawYaml` could not be expanded")]
+    #[error("`{pattern}` in `{field}` could not be expanded")]
     Template {
+        /// The field that it stands in.
+        field: &'static str,
         /// The entry, as written.
         pattern: String,
         /// Where it stands.
@@ -59,6 +62,39 @@ pub enum RenderError {
         path: PathBuf,
         /// The system's answer.
         source: std::io::Error,
+    },
+    /// A path leads to no kustomization.
+    #[error("there is no kustomization in `{}`", path.display())]
+    NoKustomization {
+        /// The path.
+        path: PathBuf,
+        /// Whether there is a directory.
+        exists: bool,
+        /// Where it stands in skaffold.yaml.
+        at: Option<Box<Location>>,
+    },
+    /// No program builds kustomizations.
+    #[error("neither `kustomize` nor `kubectl` was found on PATH")]
+    NoKustomize,
+    /// Kustomizations include one another.
+    #[error("kustomizations include one another in a circle: {}", circle.iter().map(|dir| format!("`{}`", dir.display())).collect::<Vec<_>>().join(" -> "))]
+    KustomizeCircle {
+        /// Their directories; the first comes again at the end.
+        circle: Vec<PathBuf>,
+        /// Where the path that leads there stands in skaffold.yaml.
+        at: Option<Box<Location>>,
+    },
+    /// Kustomize failed.
+    #[error("Kustomize could not build `{address}`")]
+    Kustomize {
+        /// The directory or URL.
+        address: String,
+        /// Files that it names and that are not there.
+        missing: Vec<PathBuf>,
+        /// Where it stands in skaffold.yaml.
+        at: Option<Box<Location>>,
+        /// How it ended.
+        source: ProcessError,
     },
     /// No file matches a pattern.
     #[error("`{pattern}` matches no manifest")]
@@ -146,6 +182,8 @@ pub enum RenderError {
     Cancelled(#[from] Cancelled),
 }
 
+const INSTALL_KUSTOMIZE: &str =
+    "install kubectl, which has Kustomize built in, or Kustomize itself: https://kubectl.docs.kubernetes.io/installation/kustomize";
 /// Where relative paths start (Skaffold's `pkg/skaffold/parser/config.go`).
 const PATHS_START: &str = "paths in `manifests.rawYaml` start from the working directory; those of a required configuration from its own";
 
@@ -163,6 +201,21 @@ impl RenderError {
                 Diagnostic::error("render/no-match", what).because(format!("looked in {}", dir.display())).help(PATHS_START),
                 at.as_deref(),
             ),
+            Self::NoKustomization { exists, at, .. } => {
+                let why = if *exists { "it has no `kustomization.yaml`" } else { "there is no such directory" };
+                let help = "paths in `manifests.kustomize.paths` are directories, and start where those of `rawYaml` do";
+                (Diagnostic::error("render/no-kustomization", what).because(why).help(help), at.as_deref())
+            }
+            Self::NoKustomize => (Diagnostic::error("render/no-kustomize", what).help(INSTALL_KUSTOMIZE), None),
+            Self::KustomizeCircle { at, .. } => (
+                Diagnostic::error("render/kustomize-circle", what).help("take one of them out of the `resources` of another"),
+                at.as_deref(),
+            ),
+            Self::Kustomize { source, missing, at, .. } => {
+                let error = Diagnostic::error("render/kustomize", what);
+                let absent = missing.iter().map(|file| format!("it names `{}`, which does not exist", file.display()));
+                (absent.fold(error, Diagnostic::because).caused_by(source.diagnostic()), at.as_deref())
+            }
             Self::Pattern { why, at, .. } => (Diagnostic::error("render/pattern", what).because(&**why), at.as_deref()),
             Self::Address { at, .. } => {
                 (Diagnostic::error("render/address", what).help("use a path, a pattern, or an `http://` or `https://` URL"), at.as_deref())

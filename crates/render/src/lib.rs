@@ -73,6 +73,7 @@ pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Resul
     let fields = transform::Fields::new(&job.resource_selector);
     for module in &job.modules {
         let mut manifests = source::raw(module, &job.vars, cx).await?;
+        manifests.append(&mut source::kustomize(module, &job.vars, cx).await?);
         images.replace(&mut manifests, &fields);
         let mut live = source::remote(module, remote.filter(|_| !job.offline), job.kubeconfig.as_deref(), cx).await?;
         images.replace_live(&mut live, &fields);

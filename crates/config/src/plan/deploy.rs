@@ -5,6 +5,8 @@ use std::time::Duration;
 use devloop_model::DeploySettings;
 use devloop_model::DeploySpec;
 use devloop_model::KubectlDeploy;
+use devloop_model::KustomizePath;
+use devloop_model::KustomizeSpec;
 use devloop_model::LogPrefix;
 use devloop_model::LogSettings;
 use devloop_model::RawManifests;
@@ -36,8 +38,18 @@ impl Converter<'_> {
             }
         });
         let raw_yaml = raw_yaml.collect();
+        let kustomize = module.config.manifests.kustomize.as_ref().map(|kustomize| self.kustomize(kustomize));
         let hooks = self.render_hooks(&module.config.manifests.hooks);
-        RenderSpec { dir: module.module.dir.clone(), raw_yaml, remote_manifests: remote_manifests(module), hooks }
+        RenderSpec { dir: module.module.dir.clone(), raw_yaml, remote_manifests: remote_manifests(module), kustomize, hooks }
+    }
+
+    fn kustomize(&mut self, kustomize: &schema::Kustomize) -> KustomizeSpec {
+        let module = self.module;
+        let paths = kustomize.paths.iter().enumerate().map(|(index, path)| {
+            let pointer = format!("/manifests/kustomize/paths/{index}");
+            KustomizePath { path: self.template(&pointer, path), at: Some(module.location(&pointer)) }
+        });
+        KustomizeSpec { paths: paths.collect(), build_args: kustomize.build_args.clone() }
     }
 
     /// Returns how the module deploys.

@@ -1,11 +1,13 @@
 //! Where manifests come from.
 
 mod glob;
+mod kustomize;
 mod objects;
 mod raw;
 mod remote;
 mod watched;
 
+pub(crate) use kustomize::kustomize;
 pub(crate) use objects::objects;
 pub(crate) use raw::raw;
 pub(crate) use remote::remote;

@@ -57,6 +57,7 @@ fn at(entry: &RawManifests) -> Option<Box<devloop_model::Location>> {
 
 fn address(entry: &RawManifests, vars: &Vars) -> Result<String, RenderError> {
     entry.pattern.render(vars, MissingKey::NoValue).map_err(|source| RenderError::Template {
+        field: "manifests.rawYaml",
         pattern: entry.pattern.source().to_owned(),
         at: at(entry),
         source,

@@ -10,6 +10,7 @@ use devloop_model::MissingKey;
 
 use super::glob;
 use super::glob::Found;
+use super::kustomize;
 use crate::RenderJob;
 
 /// The files that manifests come from.
@@ -62,6 +63,11 @@ pub fn sources(job: &RenderJob) -> Sources {
                 sources.add(&module.dir, &address);
             }
         }
+        for path in module.kustomize.iter().flat_map(|spec| &spec.paths) {
+            if let Ok(address) = kustomize::address(&module.dir, path, &job.vars) {
+                sources.add_kustomization(Path::new(&address));
+            }
+        }
     }
     sources
 }
@@ -95,8 +101,29 @@ impl Sources {
     }
 }
 
+impl Sources {
+    fn add_kustomization(&mut self, dir: &Path) {
+        let kustomize::Inputs { files, charts, .. } = kustomize::inputs(dir);
+        self.files.extend(files);
+        for chart in charts {
+            self.add_tree(&chart);
+        }
+    }
+
+    /// Adds all files below a directory, whatever they are called.
+    fn add_tree(&mut self, dir: &Path) {
+        self.directories.insert(dir.to_owned());
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => self.add_tree(&entry.path()),
+                _ => drop(self.files.insert(entry.path())),
+            }
+        }
+    }
+}
+
 /// Returns an absolute path without `.` and `..`, as file events name it.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut normal = PathBuf::new();
     for component in absolute.components() {

@@ -1,0 +1,3 @@
+module example.com/kustomize
+
+go 1.24
