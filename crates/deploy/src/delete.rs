@@ -70,7 +70,7 @@ pub async fn delete(job: &DeployJob, manifests: &ManifestSet, dry_run: bool, clu
         deletion.kept.extend(kept.into_iter().filter_map(Result::err));
         if dry_run {
             for one in &doomed {
-                cx.emit(EventKind::ObjectChanged { object: one.key.clone(), change: Change::Deletable });
+                cx.emit(EventKind::ObjectChanged { object: one.key.clone(), change: Change::Deletable, fields: Vec::new() });
             }
         } else {
             remove(job, &doomed, cluster, cx).await?;
@@ -182,6 +182,6 @@ async fn gone(job: &DeployJob, one: &Doomed, cluster: &Cluster, cx: &Cx) -> Resu
             Err(error) => return Err(error.into()),
         }
     }
-    cx.emit(EventKind::ObjectChanged { object: one.key.clone(), change: Change::Deleted });
+    cx.emit(EventKind::ObjectChanged { object: one.key.clone(), change: Change::Deleted, fields: Vec::new() });
     Ok(())
 }

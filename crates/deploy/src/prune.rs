@@ -64,7 +64,7 @@ async fn one(inventory: &Inventory, entry: &Entry, cluster: &Cluster, cx: &Cx) -
     }
     let options = DeleteOptions { uid: live["metadata"]["uid"].as_str().map(str::to_owned), ..DeleteOptions::default() };
     match cluster.delete(&entry.api_version, &entry.key, &options, cx).await {
-        Ok(true) => cx.emit(EventKind::ObjectChanged { object: entry.key.clone(), change: Change::Pruned }),
+        Ok(true) => cx.emit(EventKind::ObjectChanged { object: entry.key.clone(), change: Change::Pruned, fields: Vec::new() }),
         Ok(false) | Err(KubeError::Conflict { .. }) => {}
         Err(error) => return Err(failed(error)),
     }

@@ -286,6 +286,9 @@ pub enum EventKind {
         object: ObjectKey,
         /// What became of it.
         change: Change,
+        /// The paths of its fields that are different from before: `spec.template.spec.containers[web].image`.
+        #[serde(default)]
+        fields: Vec<String>,
     },
     /// A watched object's readiness changed.
     Readiness {

@@ -258,7 +258,7 @@ impl Snapshot {
     /// Takes in what happens in the cluster and at its ports.
     fn apply_cluster(&mut self, event: &Event) {
         match &event.fact {
-            EventKind::ObjectChanged { object, change: Change::Pruned | Change::Deleted } => {
+            EventKind::ObjectChanged { object, change: Change::Pruned | Change::Deleted, .. } => {
                 self.resources.retain(|resource| resource.object != *object);
             }
             EventKind::Readiness { object, ready, message, .. } => self.note_readiness(event.at, object, *ready, message),

@@ -92,7 +92,7 @@ impl Deployer {
         let mut lines = Vec::new();
         while let Ok(event) = self.events.try_recv() {
             match event {
-                EventKind::ObjectChanged { object, change } => {
+                EventKind::ObjectChanged { object, change, .. } => {
                     lines.push(format!("{object} {}", serde_json::to_value(change).unwrap().as_str().unwrap()));
                 }
                 EventKind::Warned { diagnostic } => lines.push(diagnostic.to_string()),

@@ -241,7 +241,7 @@ impl Pass {
 /// Returns what was changed in the cluster, in alphabetical order: `deployment/web Configured`.
 pub(crate) fn changes(events: &[Event]) -> Vec<String> {
     let changed = events.iter().filter_map(|event| match &event.fact {
-        EventKind::ObjectChanged { object, change } if *change != Change::Unchanged => {
+        EventKind::ObjectChanged { object, change, .. } if *change != Change::Unchanged => {
             Some(format!("{}/{} {change:?}", object.kind.to_lowercase(), object.name))
         }
         _ => None,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Cluster;
 use super::KubeError;
 use super::cluster::Call;
+use super::differences::differences;
 use super::read::describe;
 use super::take_over;
 use super::unknown_field;
@@ -53,6 +54,8 @@ pub struct Applied {
     pub object: Value,
     /// Created, configured or unchanged.
     pub change: Change,
+    /// The paths of the fields that are different from before.
+    pub fields: Vec<String>,
 }
 
 impl Cluster {
@@ -81,12 +84,10 @@ impl Cluster {
             live => live,
         };
         let after = self.patch(&api_version, &key, object, options, cx).await?;
-        let change = match &before {
-            None => Change::Created,
-            Some(before) if same(before, &after) => Change::Unchanged,
-            Some(_) => Change::Configured,
-        };
-        Ok(Applied { object: after, change })
+        let Some(before) = before else { return Ok(Applied { object: after, change: Change::Created, fields: Vec::new() }) };
+        let fields = differences(&before, &after);
+        let change = if fields.is_empty() { Change::Unchanged } else { Change::Configured };
+        Ok(Applied { object: after, change, fields })
     }
 
     async fn patch(&self, api_version: &str, key: &ObjectKey, object: &Value, options: ApplyOptions, cx: &Cx) -> Result<Value, KubeError> {
@@ -143,49 +144,4 @@ pub(super) fn bytes(value: &Value) -> Vec<u8> {
 
 fn identity(object: &Value) -> (String, ObjectKey) {
     (object["apiVersion"].as_str().unwrap_or_default().to_owned(), ObjectKey::of(object))
-}
-
-/// Returns whether two states of an object are the same but for what the server writes by itself.
-fn same(before: &Value, after: &Value) -> bool {
-    let metadata = |object: &Value, field: &str| object["metadata"].get(field).filter(|value| !is_empty(value)).cloned();
-    let fields = ["uid", "labels", "annotations", "finalizers", "ownerReferences"];
-    let content = |object: &Value| -> Vec<(String, Value)> {
-        let object = object.as_object().into_iter().flatten();
-        let mut content: Vec<_> = object
-            .filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind"))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
-        content.sort_by(|(a, _), (b, _)| a.cmp(b));
-        content
-    };
-    fields.iter().all(|field| metadata(before, field) == metadata(after, field)) && content(before) == content(after)
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn what_the_server_writes_by_itself_is_no_change() {
-        let before = json!({"metadata": {"uid": "1", "resourceVersion": "5", "managedFields": [1], "labels": {"a": "b"}}, "spec": {"x": 1}, "status": {"ready": 0}});
-        for (after, unchanged) in [
-            (
-                json!({"metadata": {"uid": "1", "resourceVersion": "6", "managedFields": [2], "labels": {"a": "b"}}, "spec": {"x": 1}, "status": {"ready": 1}}),
-                true,
-            ),
-            (json!({"metadata": {"uid": "1", "labels": {"a": "b"}, "annotations": {}}, "spec": {"x": 1}}), true),
-            (json!({"metadata": {"uid": "2", "labels": {"a": "b"}}, "spec": {"x": 1}}), false),
-            (json!({"metadata": {"uid": "1", "labels": {"a": "c"}}, "spec": {"x": 1}}), false),
-            (json!({"metadata": {"uid": "1", "labels": {"a": "b"}}, "spec": {"x": 2}}), false),
-            (json!({"metadata": {"uid": "1", "labels": {"a": "b"}}, "spec": {"x": 1}, "data": {}}), false),
-        ] {
-            assert_eq!(same(&before, &after), unchanged, "{after}");
-        }
-    }
 }

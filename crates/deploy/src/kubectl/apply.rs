@@ -8,6 +8,7 @@ use devloop_clients::kube::Cluster;
 use devloop_clients::kube::DeleteOptions;
 use devloop_clients::kube::KubeError;
 use devloop_clients::kube::Validation;
+use devloop_clients::kube::differences;
 use devloop_model::Change;
 use devloop_model::Cx;
 use devloop_model::EventKind;
@@ -86,14 +87,14 @@ async fn one(plan: &Plan<'_>, inventory: &Inventory, wanted: &Wanted, cluster: &
         && is_as_applied(plan.before.get(&wanted.key), live, &object, &manifest)
     {
         let digest = fingerprint::of_live(live, &object);
-        cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change: Change::Unchanged });
+        cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change: Change::Unchanged, fields: Vec::new() });
         return Ok(Done::new(wanted, live, manifest, digest));
     }
     let applied = match cluster.apply_over(&object, live, plan.options(), cx).await {
         Err(error) if plan.force() && error.is_immutable_field() => return anew(plan, inventory, wanted, cluster, cx).await,
         other => other.map_err(|error| wanted.error(error))?,
     };
-    cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change: applied.change });
+    cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change: applied.change, fields: applied.fields.clone() });
     let digest = fingerprint::of_live(&applied.object, &object);
     Ok(Done::new(wanted, &applied.object, manifest, digest))
 }
@@ -144,12 +145,12 @@ async fn anew(plan: &Plan<'_>, inventory: &Inventory, wanted: &Wanted, cluster: 
     let recreate = async {
         cluster.delete(&wanted.api_version, &wanted.key, &options, cx).await?;
         cluster.wait_gone(&wanted.api_version, &wanted.key, None, limit, cx).await?;
-        cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change: Change::Deleted });
+        cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change: Change::Deleted, fields: Vec::new() });
         let object = marked(wanted, None, inventory);
         Ok((cluster.apply_over(&object, None, plan.options(), cx).await?, object))
     };
     let (applied, object) = recreate.await.map_err(|error| wanted.error(error))?;
-    cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change: Change::Created });
+    cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change: Change::Created, fields: Vec::new() });
     let digest = fingerprint::of_live(&applied.object, &object);
     Ok(Done::new(wanted, &applied.object, fingerprint::of_manifest(&object), digest))
 }
@@ -183,7 +184,8 @@ async fn by_command(
             Some(before) if same(before) => Change::Unchanged,
             Some(_) => Change::Configured,
         };
-        cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change });
+        let fields = before.as_ref().filter(|_| change == Change::Configured).map(|before| differences(before, &after)).unwrap_or_default();
+        cx.emit(EventKind::ObjectChanged { object: wanted.key.clone(), change, fields });
         done.push(Done::new(wanted, &after, fingerprint::of_manifest(object), fingerprint::of_live(&after, object)));
     }
     Ok(done)

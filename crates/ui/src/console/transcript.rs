@@ -31,6 +31,9 @@ use super::readiness::Readiness;
 use super::saves::Saves;
 use super::turns::Turns;
 
+/// How many fields of an object are named.
+const SHOWN_FIELDS: usize = 3;
+
 /// What was said so far, as far as the next line depends on it.
 #[derive(Debug)]
 pub(crate) struct Transcript {
@@ -163,7 +166,7 @@ impl Transcript {
             EventKind::ImagesPruned { images, .. } => self.info(&format!("{} pruned", count(*images, "image"))),
             EventKind::ImageLoaded { image, into } => self.loaded(image, into),
             EventKind::ImagesResolved { images } => self.resolved(images),
-            EventKind::ObjectChanged { object, change } => changed(object, *change).into_iter().collect(),
+            EventKind::ObjectChanged { object, change, fields } => changed(object, *change, fields).into_iter().collect(),
             EventKind::Readiness { object, ready: true, pending, total, .. } => {
                 let left = if *pending > 0 { format!(" [{pending}/{total} deployment(s) still pending]") } else { String::new() };
                 self.readiness.ready(object, format!(" - {} is ready.{left}", waited_for(object)), event.at).into_iter().collect()
@@ -366,13 +369,13 @@ fn cache(artifact: &ImageName, outcome: CacheOutcome, causes: &[RebuildCause]) -
 }
 
 /// Returns an object in the words of `kubectl apply` and `kubectl delete`.
-fn changed(object: &ObjectKey, change: Change) -> Option<Line> {
+fn changed(object: &ObjectKey, change: Change, fields: &[String]) -> Option<Line> {
     let kind = object.kind.to_lowercase();
     let kind = if object.group.is_empty() { kind } else { format!("{kind}.{}", object.group) };
     let name = &object.name;
     let text = match change {
         Change::Created => format!(" - {kind}/{name} created"),
-        Change::Configured => format!(" - {kind}/{name} configured"),
+        Change::Configured => format!(" - {kind}/{name} configured{}", shown(fields)),
         Change::Unchanged => format!(" - {kind}/{name} unchanged"),
         Change::Pruned => format!(" - {kind}/{name} pruned"),
         Change::Deleted => format!(" - {kind} \"{name}\" deleted"),
@@ -380,6 +383,16 @@ fn changed(object: &ObjectKey, change: Change) -> Option<Line> {
         Change::Deletable => return None,
     };
     Some(Line::new(Paint::Plain, text))
+}
+
+/// Returns the first fields that changed, in brackets.
+fn shown(fields: &[String]) -> String {
+    let first = fields.iter().take(SHOWN_FIELDS).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match fields.len() {
+        0 => String::new(),
+        1..=SHOWN_FIELDS => format!(" ({first})"),
+        all => format!(" ({first} and {} more)", all - SHOWN_FIELDS),
+    }
 }
 
 /// Returns an object as Skaffold's status check names it: with its namespace unless that is `default`

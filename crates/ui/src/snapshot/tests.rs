@@ -94,7 +94,7 @@ fn objects_and_ports_that_go_are_forgotten() {
     let now = after(facts.clone());
     assert_eq!((now.resources.len(), now.forwards[0].url.as_deref()), (1, Some("http://127.0.0.1:8080")));
     assert!(matches!(now.forwards[0].state, ForwardState::Waiting { .. }));
-    facts.extend([EventKind::ObjectChanged { object: web, change: Change::Pruned }, forwarded(ForwardState::Closed)]);
+    facts.extend([EventKind::ObjectChanged { object: web, change: Change::Pruned, fields: Vec::new() }, forwarded(ForwardState::Closed)]);
     let now = after(facts);
     assert!(now.resources.is_empty() && now.forwards.is_empty());
 }
