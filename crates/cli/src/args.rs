@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Build(Box<BuildCommand>),
     /// Deploy images that were built before
     Deploy(Box<DeployCommand>),
+    /// Apply manifests that are rendered already, and wait until ready
+    Apply(Box<ApplyCommand>),
     /// Print the manifests that would be deployed
     Render(Box<RenderCommand>),
     /// Delete what was deployed
@@ -183,6 +185,29 @@ pub(crate) struct DeployCommand {
     pub load_images: Switch,
     #[command(flatten)]
     pub images: PrebuiltArgs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+    #[command(flatten)]
+    pub deploy: DeployArgs,
+    #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// `devloop apply`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ApplyCommand {
+    /// Files, directories, patterns or URLs of manifests, or `-` for standard input
+    #[arg(required = true, value_name = "MANIFEST", value_hint = clap::ValueHint::FilePath)]
+    pub files: Vec<String>,
+    /// Print progress as `text`, or events as `json`, one per line
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: EventFormat,
     #[command(flatten)]
     pub config: ConfigArgs,
     #[command(flatten)]

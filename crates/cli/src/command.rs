@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub(crate) mod apply;
 pub(crate) mod ask;
 pub(crate) mod build;
 pub(crate) mod completion;

@@ -31,6 +31,7 @@ use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::HookSettings;
+use devloop_model::Hooks;
 use devloop_model::KubectlDeploy;
 use devloop_model::Module;
 use devloop_model::PlannedArtifact;
@@ -184,6 +185,14 @@ impl Pipeline {
     fn deploy_groups(&self) -> Vec<DeployGroup> {
         let modules = self.session.plan.modules.iter().enumerate();
         modules.filter_map(|(index, module)| Some(self.deploy_group(index, module.deploy.kubectl.as_ref()?))).collect()
+    }
+
+    /// Returns how manifests are applied that are rendered already: what was applied before and is not among them stays.
+    pub(crate) fn apply_group(&self) -> DeployGroup {
+        let written = self.session.plan.modules.iter().find_map(|module| module.deploy.kubectl.clone()).unwrap_or_default();
+        let mut group = self.deploy_group(0, &KubectlDeploy { hooks: Hooks::default(), ..written });
+        group.job.prune = false;
+        group
     }
 
     fn deploy_group(&self, index: usize, kubectl: &KubectlDeploy) -> DeployGroup {

@@ -181,6 +181,7 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
             command::build::run(pipeline, &wanted, reporter).await
         }
         CommandSettings::Deploy { images, load_images, .. } => command::deploy::run(pipeline, images, *load_images, reporter).await,
+        CommandSettings::Apply { manifests, .. } => command::apply::run(pipeline, manifests, reporter).await,
         CommandSettings::Render { file, offline, digest_source, images } => {
             let wanted =
                 command::render::Wanted { file: file.as_deref(), offline: *offline, digests: *digest_source, images, json: console.json };
@@ -208,7 +209,11 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
     }
     let deploys = matches!(
         settings.command,
-        CommandSettings::Dev(_) | CommandSettings::Run { .. } | CommandSettings::Deploy { .. } | CommandSettings::Delete { .. }
+        CommandSettings::Dev(_)
+            | CommandSettings::Run { .. }
+            | CommandSettings::Deploy { .. }
+            | CommandSettings::Apply { .. }
+            | CommandSettings::Delete { .. }
     );
     let cluster = match session.clients.cluster(&cx).await {
         Ok(cluster) => Some(cluster),

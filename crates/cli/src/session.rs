@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::modules::Repos;
 use crate::resource_rules;
+use crate::settings::CommandSettings;
 use crate::settings::ConfigSource;
 use crate::settings::Settings;
 
@@ -55,6 +56,7 @@ pub(crate) struct Session {
 /// When standard input cannot be read, or the kubeconfig is broken.
 pub(crate) fn config_options(settings: &Settings, env: &Env) -> Result<(devloop_config::ConfigSource, Options), Diagnostic> {
     let source = match &settings.config.source {
+        ConfigSource::Found if matches!(settings.command, CommandSettings::Apply { .. }) => devloop_config::ConfigSource::SearchOrNone,
         ConfigSource::Found => devloop_config::ConfigSource::Search,
         ConfigSource::Path(path) => devloop_config::ConfigSource::File(path.clone()),
         ConfigSource::Stdin => devloop_config::ConfigSource::Text { name: "<stdin>".to_owned(), text: stdin()? },

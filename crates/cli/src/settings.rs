@@ -80,6 +80,13 @@ pub(crate) enum CommandSettings {
         /// Whether to load them into a local cluster.
         load_images: bool,
     },
+    /// Apply manifests that are rendered already.
+    Apply {
+        /// Whether to follow logs afterwards.
+        tail: bool,
+        /// Where they are.
+        manifests: Vec<String>,
+    },
     /// Print manifests.
     Render {
         /// The file that manifests are written into; none means standard output, unless that has events.
@@ -128,6 +135,7 @@ impl CommandSettings {
             Self::Run { .. } => "run",
             Self::Build { .. } => "build",
             Self::Deploy { .. } => "deploy",
+            Self::Apply { .. } => "apply",
             Self::Render { .. } => "render",
             Self::Delete { .. } => "delete",
             Self::Diagnose { .. } => "diagnose",
@@ -161,7 +169,7 @@ impl CommandSettings {
     pub(crate) fn follows_logs(&self) -> bool {
         match self {
             Self::Dev(dev) => dev.tail,
-            Self::Run { tail, .. } | Self::Deploy { tail, .. } => *tail,
+            Self::Run { tail, .. } | Self::Deploy { tail, .. } | Self::Apply { tail, .. } => *tail,
             _ => false,
         }
     }

@@ -45,6 +45,8 @@ pub enum ConfigSource {
     },
     /// In the first of `skaffold.yaml`, `skaffold.yml` and `devloop.yaml` that the working directory has.
     Search,
+    /// As [`ConfigSource::Search`], or nowhere: there is an empty one then.
+    SearchOrNone,
 }
 
 /// What the command line and the environment say about the configuration.
@@ -118,7 +120,10 @@ pub(crate) fn read_root(root: &ConfigSource, cwd: &Path) -> Result<Arc<Source>, 
     match root {
         ConfigSource::Text { name, text } => Ok(Source::new(name, text.as_str())),
         ConfigSource::File(file) => read(file, cwd),
-        ConfigSource::Search => match FILE_NAMES.iter().find(|name| cwd.join(name).exists()) {
+        ConfigSource::SearchOrNone if !FILE_NAMES.iter().any(|name| cwd.join(name).exists()) => {
+            Ok(Source::new("<none>", "apiVersion: skaffold/v4beta14\nkind: Config\n"))
+        }
+        ConfigSource::Search | ConfigSource::SearchOrNone => match FILE_NAMES.iter().find(|name| cwd.join(name).exists()) {
             Some(name) => read(Path::new(name), cwd),
             None => Err(Diagnostic::error("config/no-file", format!("there is no skaffold.yaml in {}", cwd.display()))
                 .help("go to the project's directory, or name the file with `--filename`")),

@@ -21,7 +21,7 @@ impl Stages {
             builds: is(&["build", "run", "dev", "debug", "test"]),
             tests: is(&["run", "dev", "debug", "test"]),
             renders: is(&["render", "deploy", "run", "dev", "debug", "delete"]),
-            deploys: is(&["deploy", "apply", "run", "dev", "debug", "delete"]),
+            deploys: is(&["deploy", "run", "dev", "debug", "delete"]),
         }
     }
 }

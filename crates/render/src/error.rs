@@ -1,5 +1,6 @@
 //! Why manifests could not be rendered.
 
+use std::path::Path;
 use std::path::PathBuf;
 
 use devloop_clients::hooks::HookError;
@@ -187,20 +188,20 @@ const INSTALL_KUSTOMIZE: &str =
 /// Where relative paths start (Skaffold's `pkg/skaffold/parser/config.go`).
 const PATHS_START: &str = "paths in `manifests.rawYaml` start from the working directory; those of a required configuration from its own";
 
+/// Returns that nothing was found in a directory, and for an entry of skaffold.yaml which one that is.
+fn looked_in(code: &'static str, what: String, dir: &Path, at: Option<&Location>) -> Diagnostic {
+    let error = Diagnostic::error(code, what).because(format!("looked in {}", dir.display()));
+    if at.is_some() { error.help(PATHS_START) } else { error }
+}
+
 impl RenderError {
     /// Returns this error in the user's words.
     pub fn diagnostic(&self) -> Diagnostic {
         let what = self.to_string();
         let (diagnostic, at) = match self {
             Self::Template { at, source, .. } => (Diagnostic::error("render/template", what).because(&*source.why), at.as_deref()),
-            Self::Missing { dir, at, .. } => (
-                Diagnostic::error("render/no-such-manifest", what).because(format!("looked in {}", dir.display())).help(PATHS_START),
-                at.as_deref(),
-            ),
-            Self::NoMatch { dir, at, .. } => (
-                Diagnostic::error("render/no-match", what).because(format!("looked in {}", dir.display())).help(PATHS_START),
-                at.as_deref(),
-            ),
+            Self::Missing { dir, at, .. } => (looked_in("render/no-such-manifest", what, dir, at.as_deref()), at.as_deref()),
+            Self::NoMatch { dir, at, .. } => (looked_in("render/no-match", what, dir, at.as_deref()), at.as_deref()),
             Self::NoKustomization { exists, at, .. } => {
                 let why = if *exists { "it has no `kustomization.yaml`" } else { "there is no such directory" };
                 let help = "paths in `manifests.kustomize.paths` are directories, and start where those of `rawYaml` do";

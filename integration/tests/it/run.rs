@@ -170,3 +170,59 @@ fn what_builds_nothing_writes_no_tag() {
         assert!(named.contains("registry.invalid/x/web"), "{named}");
     }
 }
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn apply_deploys_what_render_printed_and_prunes_nothing() {
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", &document("shop", &pipeline("web", ".")))
+        .with_file("Dockerfile", SLEEPER)
+        .with_file("web.yaml", &deployment("web"))
+        .with_file("other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n");
+    context.devloop(&["render", "--output", "out.yaml"]).success();
+    let first = context.devloop(&["apply", "out.yaml"]).success();
+    assert!(first.contains("deployment.apps/web created") && first.contains("Deployments stabilized"), "{first}");
+    let image = context.kubectl(&["get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].image}"]);
+    assert!(image.contains("@sha256:"), "{image}");
+    let second = context.devloop(&["apply", "other.yaml"]).success();
+    assert!(second.contains("configmap/other created") && !second.contains("pruned"), "{second}");
+    // Without a configuration as well, and from standard input.
+    let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: piped}\n";
+    std::fs::create_dir(context.path().join("elsewhere")).unwrap();
+    let mut command = context.command(&["apply", "-"]);
+    let mut child = command.current_dir(context.path().join("elsewhere")).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), manifest.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let names = context.kubectl(&["get", "configmap", "-o", "jsonpath={.items[*].metadata.name}"]);
+    assert!(names.contains("piped") && names.contains("other"), "{names}");
+    let (_, errors) = context.devloop(&["apply", "gone.yaml"]).failure();
+    insta::assert_snapshot!(errors, @r"
+    error[render/no-such-manifest]: there is no manifest `gone.yaml`
+      looked in [FOLDER]
+    ");
+    context.devloop(&["delete"]).success();
+    assert_eq!(context.kubectl(&["get", "deployment,configmap", "other", "web", "--ignore-not-found", "-o", "name"]), "");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn events_say_which_fields_of_an_object_changed() {
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", "apiVersion: skaffold/v4beta13\nkind: Config\nmanifests: {rawYaml: [a.yaml, b.yaml]}\n")
+        .with_file("a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {kept: '1', old: '1', other: '1'}\n")
+        .with_file("b.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n");
+    context.devloop(&["run"]).success();
+    let context =
+        context.with_file("a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {kept: '1', new: '1', other: '2'}\n");
+    let events = context.devloop(&["run", "--output", "json"]).success();
+    let changed = |name: &str| -> Value {
+        let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut of = events.filter(|event| event["fact"]["type"] == "objectChanged" && event["fact"]["object"]["name"] == name);
+        of.next().unwrap()["fact"].clone()
+    };
+    assert_eq!(
+        (&changed("a")["change"], &changed("a")["fields"]),
+        (&"configured".into(), &serde_json::json!(["data.new", "data.old", "data.other"]))
+    );
+    assert_eq!((&changed("b")["change"], &changed("b")["fields"]), (&"unchanged".into(), &serde_json::json!([])));
+}

@@ -46,9 +46,9 @@ struct Inert {
 
 /// Not of one command: they may stand before it.
 const EVERYWHERE: &[&str] = &[];
-const ALL: &[&str] = &["dev", "run", "build", "deploy", "render", "delete", "diagnose"];
+const ALL: &[&str] = &["dev", "run", "build", "deploy", "apply", "render", "delete", "diagnose"];
 const PIPELINE: &[&str] = &["dev", "run", "build", "deploy", "render"];
-const DEPLOYS: &[&str] = &["dev", "run", "deploy"];
+const DEPLOYS: &[&str] = &["dev", "run", "deploy", "apply"];
 const FALSE: &[&str] = &["false", "0", "f", "F", "FALSE", "False"];
 const NO_GRPC: Answer =
     Answer::Error("speak gRPC", "use `--rpc-http-port PORT`, which serves the same API over HTTP, or read the events from `--output json`");
@@ -72,7 +72,7 @@ const TABLE: &[Inert] = &[
     inert("cleanup", Takes::Switch, &["true", "1"], &["run"], NO_CLEANUP).hidden(),
     inert("no-prune", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),
     inert("no-prune-children", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),
-    inert("hydration-dir", Takes::Value, &[".kpt-pipeline"], &["dev", "run", "deploy", "render"], Answer::Warning("it is for kpt, which is not used")).hidden(),
+    inert("hydration-dir", Takes::Value, &[".kpt-pipeline"], &["dev", "run", "deploy", "apply", "render"], Answer::Warning("it is for kpt, which is not used")).hidden(),
     inert("enable-rpc", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
     inert("wait-for-connection", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
     inert("rpc-port", Takes::Value, &[""], &["dev", "run", "build", "deploy"], NO_GRPC).hidden(),
@@ -81,8 +81,8 @@ const TABLE: &[Inert] = &[
     inert("auto", Takes::Switch, FALSE, &["dev", "run"], Answer::Error("make up a configuration", "write a skaffold.yaml")).hidden(),
     inert("render-only", Takes::Switch, FALSE, &["run"], Answer::Error("render under `run`", "use `devloop render`")).hidden(),
     inert("render-output", Takes::Value, &[""], &["run"], Answer::Error("render under `run`", "use `devloop render --output FILE`")).hidden(),
-    inert("cloud-run-project", Takes::Value, &[""], &["dev", "run", "deploy", "delete"], NO_CLOUD_RUN).hidden(),
-    inert("cloud-run-location", Takes::Value, &[""], &["dev", "run", "deploy", "delete"], NO_CLOUD_RUN).hidden(),
+    inert("cloud-run-project", Takes::Value, &[""], &["dev", "run", "deploy", "apply", "delete"], NO_CLOUD_RUN).hidden(),
+    inert("cloud-run-location", Takes::Value, &[""], &["dev", "run", "deploy", "apply", "delete"], NO_CLOUD_RUN).hidden(),
     inert("set", Takes::Value, &[""], &["render", "delete"], NO_SETTERS).hidden(),
     inert("set-value-file", Takes::Value, &[""], &["render", "delete"], NO_SETTERS).hidden(),
 ];

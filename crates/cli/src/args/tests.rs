@@ -38,9 +38,22 @@ fn run(line: &str, variables: &[(&str, &str)]) -> RunCommand {
 
 /// Every command that can be given alone, with what it cannot do without.
 fn command_lines() -> Vec<Vec<OsString>> {
-    ["dev", "run", "build", "deploy", "render", "delete", "diagnose", "version", "completion bash", "schema list", "schema get v"]
-        .map(|line| words(&format!("devloop {line}")))
-        .to_vec()
+    [
+        "dev",
+        "run",
+        "build",
+        "deploy",
+        "apply a.yaml",
+        "render",
+        "delete",
+        "diagnose",
+        "version",
+        "completion bash",
+        "schema list",
+        "schema get v",
+    ]
+    .map(|line| words(&format!("devloop {line}")))
+    .to_vec()
 }
 
 /// Three values that a flag takes, different where it takes more than one.
@@ -53,7 +66,7 @@ fn samples(flag: &Arg) -> [String; 3] {
     match flag.get_id().as_str() {
         "watch_poll_interval" => pick(&["10", "20", "30"]),
         "build_concurrency" | "rpc_http_port" | "session" | "tail" if !is_switch(flag) => pick(&["1", "2", "3"]),
-        "wait_for_deletions_max" | "wait_for_deletions_delay" | "since" => pick(&["1s", "2s", "3s"]),
+        "wait_for_deletions_max" | "wait_for_deletions_delay" | "since" | "hook_timeout" => pick(&["1s", "2s", "3s"]),
         "port_forward" => pick(&["user", "services", "pods"]),
         _ if *flag.get_num_args().unwrap_or_default().start_bound_value() == 0 => pick(&["true", "false"]),
         _ => pick(&["first", "second", "third"]),
@@ -290,6 +303,8 @@ fn help_is_in_groups() {
           --sync-remote-cache <WHEN>
               Fetch these repositories always, where they are missing, or never [default: missing for
               diagnose, else always] [possible values: always, missing, never]
+          --hook-timeout <DURATION>
+              How long a hook may take [default: 10m]
       -c, --config <FILE>
               Read global settings from this file [default: ~/.config/devloop/config, else
               ~/.skaffold/config]

@@ -118,6 +118,15 @@ impl Settings {
                 let images = Prebuilt::from_args(deploy.images, deploy.tag)?;
                 CommandSettings::Deploy { tail: deploy.deploy.tail.0, images, load_images: deploy.load_images.0 }
             }
+            Command::Apply(apply) => {
+                self.take_shared(&apply.config, &apply.target, SyncPolicy::Always);
+                self.take_manifests(&apply.manifests)?;
+                self.take_deploy(&apply.deploy, "apply")?;
+                self.console.take(&apply.console)?;
+                self.console.json = apply.output == EventFormat::Json;
+                self.api = ApiChoice::from_args(apply.api);
+                CommandSettings::Apply { tail: apply.deploy.tail.0, manifests: apply.files }
+            }
             Command::Render(render) => {
                 self.take_shared(&render.config, &render.target, SyncPolicy::Always);
                 self.take_build(&render.build, false)?;

@@ -17,7 +17,8 @@ pub fn differences(before: &Value, after: &Value) -> Vec<String> {
     }
     let empty = Map::new();
     let (before, after) = (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));
-    for field in before.keys().chain(after.keys()).filter(|field| !matches!(field.as_str(), "metadata" | "status" | "apiVersion" | "kind")) {
+    for field in before.keys().chain(after.keys()).filter(|field| !matches!(field.as_str(), "metadata" | "status" | "apiVersion" | "kind"))
+    {
         match (before.get(field), after.get(field)) {
             (Some(before), Some(after)) => compare(field, before, after, &mut found),
             // One that is there and empty is not one that is not there.

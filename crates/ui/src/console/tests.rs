@@ -260,7 +260,11 @@ fn delete_and_tail_have_their_words() {
     let facts = vec![
         EventKind::SessionStarted { version: "0.1.0".into(), command: "delete".into() },
         started(StepId::of(Stage::Delete)),
-        EventKind::ObjectChanged { object: sample::object("apps", "Deployment", "web"), change: devloop_model::Change::Deleted, fields: Vec::new() },
+        EventKind::ObjectChanged {
+            object: sample::object("apps", "Deployment", "web"),
+            change: devloop_model::Change::Deleted,
+            fields: Vec::new(),
+        },
         EventKind::BuildsSkipped { option: "--dry-run=true".into() },
         started(StepId::of(Stage::Attach)),
         EventKind::PodLog {
