@@ -276,9 +276,9 @@ impl Pipeline {
     }
 
     /// Returns how many modules have what each name stands for, where any has.
-    fn count<const N: usize>(&self, kinds: [(&str, fn(&Module) -> bool); N]) -> BTreeMap<String, usize> {
-        let counted = kinds.map(|(name, has)| (name.to_owned(), self.session.plan.modules.iter().filter(|module| has(module)).count()));
-        counted.into_iter().filter(|(_, count)| *count > 0).collect()
+    fn count(&self, kinds: &[(&str, fn(&Module) -> bool)]) -> BTreeMap<String, usize> {
+        let counted = |has: &fn(&Module) -> bool| self.session.plan.modules.iter().filter(|module| has(module)).count();
+        kinds.iter().map(|(name, has)| ((*name).to_owned(), counted(has))).filter(|(_, count)| *count > 0).collect()
     }
 
     pub(crate) fn opening(&self) -> Vec<EventKind> {
@@ -295,7 +295,7 @@ impl Pipeline {
             artifacts: plan.artifacts.iter().map(|artifact| planned(artifact, &here)).collect(),
             renderers: self
                 .count([("rawYaml", |module| module.render.has_manifests()), ("kustomize", |module| module.render.kustomize.is_some())]),
-            deployers: self.count([("kubectl", |module| module.deploy.kubectl.is_some())]),
+            deployers: self.count(&[("kubectl", |module| module.deploy.kubectl.is_some())]),
             profiles: plan.profiles.clone(),
             context: self.target.context.clone(),
             namespace: Some(self.target.namespace.clone()),
