@@ -109,6 +109,7 @@ impl Session {
             kube,
             minikube_profile: settings.target.minikube_profile.clone(),
             detect_minikube: settings.target.detect_minikube,
+            without_cluster: plan.needs_no_cluster(),
         });
         Ok(Self { settings, env, source, repos, options, plan, machine, clients, began: Timestamp::now() })
     }

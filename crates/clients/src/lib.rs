@@ -7,6 +7,7 @@ pub mod docker;
 pub mod git;
 pub mod http;
 pub mod kube;
+pub mod local_port;
 pub mod process;
 pub mod registry;
 pub mod session_api;

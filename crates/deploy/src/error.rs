@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use devloop_clients::docker::DockerError;
 use devloop_clients::kube::KubeError;
 use devloop_clients::process::ProcessError;
 use devloop_model::Cancelled;
@@ -56,6 +57,12 @@ pub enum DeployError {
         /// How it ended.
         error: ProcessError,
     },
+    /// The container daemon did not do something.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    /// A container cannot be run as wanted.
+    #[error("{}", .0.what)]
+    Container(Box<Diagnostic>),
     /// What was deployed does not become ready.
     #[error("{}", .0.what)]
     NotReady(Box<Diagnostic>),
@@ -85,7 +92,8 @@ impl DeployError {
             )),
             Self::DefaultNamespace(error) => Diagnostic::error("deploy/default-namespace", self.to_string()).because(error.to_string()),
             Self::Kubectl { error, .. } => Diagnostic::error("deploy/kubectl", self.to_string()).caused_by(error.diagnostic()),
-            Self::NotReady(diagnostic) => (**diagnostic).clone(),
+            Self::Docker(error) => error.diagnostic(),
+            Self::Container(diagnostic) | Self::NotReady(diagnostic) => (**diagnostic).clone(),
             Self::Cancelled => Diagnostic::error("deploy/interrupted", self.to_string()),
         }
     }
@@ -108,7 +116,10 @@ impl DeployError {
     /// Returns whether the step was cancelled, so that this is no failure.
     pub fn is_cancelled(&self) -> bool {
         match self {
-            Self::Cancelled | Self::Kube(KubeError::Cancelled) | Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
+            Self::Cancelled
+            | Self::Kube(KubeError::Cancelled)
+            | Self::Docker(DockerError::Cancelled(_))
+            | Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
             Self::Object { error, .. } => matches!(**error, KubeError::Cancelled),
             Self::Several(errors) => errors.iter().any(Self::is_cancelled),
             _ => false,

@@ -1,5 +1,6 @@
 //! The real stages: each gets its own spec and the products of the steps before it.
 
+mod attached;
 mod outage;
 mod products;
 mod pruning;
@@ -24,6 +25,8 @@ use devloop_build::BuildOptions;
 use devloop_build::Prepared;
 use devloop_build::PreparedState;
 use devloop_clients::Clients;
+use devloop_clients::docker::Docker;
+use devloop_clients::kube::Cluster;
 use devloop_deploy::Deletion;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
@@ -45,6 +48,7 @@ use self::outage::Outage;
 use self::products::Products;
 pub use self::pruning::Pruning;
 pub use self::specs::DeployGroup;
+pub use self::specs::Deployer;
 pub use self::specs::Specs;
 use self::watched::Watching;
 use crate::Graph;
@@ -125,6 +129,14 @@ impl LiveStages {
     /// Returns what was deleted, or would be.
     pub fn deletion(&self) -> Deletion {
         self.products().deletion.clone()
+    }
+
+    async fn cluster(&self, cx: &Cx) -> Result<&Cluster, Diagnostic> {
+        self.clients.cluster(cx).await.map_err(|e| e.diagnostic())
+    }
+
+    async fn docker(&self, cx: &Cx) -> Result<&Docker, Diagnostic> {
+        self.clients.docker(cx).await.map_err(|e| e.diagnostic())
     }
 
     fn specs(&self) -> Arc<Specs> {
@@ -240,12 +252,14 @@ impl LiveStages {
         let specs = self.specs();
         let images = self.images();
         cx.emit(EventKind::ImagesResolved { images: images.clone() });
-        let job = RenderJob { images: images.clone(), bases: bases(&specs), ..specs.render.clone() };
+        let job = RenderJob { images: images.clone(), bases: used_elsewhere(&specs), ..specs.render.clone() };
         let reads_cluster = !job.offline && job.modules.iter().any(|module| !module.remote_manifests.is_empty());
         let cluster = if reads_cluster { Some(self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?) } else { None };
         let manifests = devloop_render::render(&job, cluster, cx).await.map_err(|e| e.diagnostic())?;
         let objects = manifests.iter().map(|set| set.manifests.len()).sum();
-        cx.emit(EventKind::ManifestsRendered { objects, hash: devloop_render::hash(&manifests) });
+        // What runs in the container daemon has no manifests, and is no less to be deployed when it changed.
+        let hash = devloop_render::hash(&manifests) + &specs.daemon_hash(&images);
+        cx.emit(EventKind::ManifestsRendered { objects, hash });
         let mut products = self.products();
         products.manifests = Arc::new(manifests);
         products.rendered = images;
@@ -255,7 +269,6 @@ impl LiveStages {
     async fn deploy(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let specs = self.specs();
         self.waited.send_replace(None);
-        let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
         let (manifests, images) = {
             let mut products = self.products();
             products.own.settle(false);
@@ -269,10 +282,20 @@ impl LiveStages {
         }
         let mut release = Release::default();
         for group in &specs.deploy {
-            let (manifests, outage) = (group.of(&manifests), Outage::none(self.watching.is_some()));
-            let deployed = outage.over(|| devloop_deploy::deploy(&group.job, &manifests, cluster, cx), cx).await?;
+            let outage = Outage::none(self.watching.is_some());
+            let deployed = match &group.deployer {
+                Deployer::Kubectl(job) => {
+                    let (manifests, cluster) = (group.of(&manifests), self.cluster(cx).await?);
+                    outage.over(|| devloop_deploy::deploy(job, &manifests, cluster, cx), cx).await?
+                }
+                Deployer::Docker(job) => {
+                    let docker = self.docker(cx).await?;
+                    devloop_deploy::docker::deploy(job, &images, docker, cx).await.map_err(|e| e.diagnostic())?
+                }
+            };
             warn_of_twice(&release, &deployed, cx);
             release.objects.extend(deployed.objects);
+            release.containers.extend(deployed.containers);
         }
         let live = Arc::new(Live { images, release });
         self.products().live = Arc::clone(&live);
@@ -281,44 +304,14 @@ impl LiveStages {
         Ok(())
     }
 
-    async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
-        let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let mut specs = self.specs.subscribe();
-        let mut known = Arc::clone(&specs.borrow_and_update());
-        let wanted = watch::Sender::new(known.attach.clone());
-        let attached = devloop_attach::attach(wanted.subscribe(), self.live.subscribe(), cluster, cx);
-        let synced = async {
-            loop {
-                let syncs = self.watching.is_some() && known.syncs();
-                let another = specs.wait_for(|now| {
-                    // The configuration may ask for other ports; the rest of what is attached stays.
-                    if !Arc::ptr_eq(now, &known) {
-                        known = Arc::clone(now);
-                        wanted.send_replace(now.attach.clone());
-                    }
-                    (self.watching.is_some() && now.syncs()) != syncs
-                });
-                tokio::select! {
-                    () = cx.cancel.cancelled(), if !syncs => return Ok(()),
-                    result = self.syncer.run(self.live.subscribe(), cluster, self.clients.registry(), cx), if syncs => return result,
-                    _ = another => {}
-                }
-            }
-        };
-        let pruned = async {
-            self.prune_replaced(cx).await;
-            Ok(())
-        };
-        let attached = async { tokio::try_join!(attached, synced, pruned).map(drop).map_err(|e| e.diagnostic()) };
-        tokio::try_join!(attached, self.follow_readiness(cluster, cx)).map(drop)
-    }
-
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let specs = self.specs();
-        let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let manifests = self.manifests();
+        let (manifests, dry_run) = (self.manifests(), specs.delete_dry_run);
         for group in specs.deploy.iter().rev() {
-            let deletion = devloop_deploy::delete(&group.job, &group.of(&manifests), specs.delete_dry_run, cluster, cx).await;
+            let deletion = match &group.deployer {
+                Deployer::Kubectl(job) => devloop_deploy::delete(job, &group.of(&manifests), dry_run, self.cluster(cx).await?, cx).await,
+                Deployer::Docker(job) => devloop_deploy::docker::delete(job, dry_run, self.docker(cx).await?, cx).await,
+            };
             let Deletion { deleted, kept, deployed } = deletion.map_err(|e| e.diagnostic())?;
             let mut products = self.products();
             products.deletion.deleted.extend(deleted);
@@ -345,9 +338,11 @@ fn warn_of_twice(before: &Release, now: &Release, cx: &Cx) {
     }
 }
 
-/// Returns the artifacts that others are built from.
-fn bases(specs: &Specs) -> BTreeSet<ImageName> {
-    specs.artifacts.iter().flat_map(|artifact| &artifact.requires).map(|requirement| requirement.image.clone()).collect()
+/// Returns the artifacts that no manifest has to name: others are built from them, or they run in the container daemon.
+fn used_elsewhere(specs: &Specs) -> BTreeSet<ImageName> {
+    let bases = specs.artifacts.iter().flat_map(|artifact| &artifact.requires).map(|requirement| requirement.image.clone());
+    let run = specs.artifacts.iter().map(|artifact| artifact.image.clone()).filter(|image| specs.runs_in_daemon(image));
+    bases.chain(run).collect()
 }
 
 /// Returns how many builds run at once: what the user says, else as many as there are. The builders

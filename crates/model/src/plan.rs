@@ -1,5 +1,7 @@
 //! What the user's configuration means, after modules, profiles, templates and defaults.
 
+mod docker;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use crate::Location;
 use crate::Namespace;
 use crate::Platform;
 use crate::Template;
+
+pub use self::docker::*;
 
 /// The fully resolved configuration of a session.
 #[derive(Debug, Clone, Default)]
@@ -350,6 +354,8 @@ pub struct RemoteManifest {
 pub struct DeploySpec {
     /// `deploy.kubectl`, written or implied.
     pub kubectl: Option<KubectlDeploy>,
+    /// `deploy.docker`.
+    pub docker: Option<DockerDeploy>,
 }
 
 /// `deploy.kubectl`.

@@ -56,7 +56,7 @@ impl Converter<'_> {
                 .and_then(set)
                 .map(|namespace| self.template("/deploy/kubectl/defaultNamespace", &namespace)),
         });
-        DeploySpec { kubectl }
+        DeploySpec { kubectl, docker: self.docker_deploy() }
     }
 }
 
