@@ -84,7 +84,10 @@ pub(crate) mod tests {
             identity: Identity::AsNamed,
             runtime: None,
         };
-        Live { images: images.iter().map(image).collect(), release: Release { objects: roots.iter().map(released).collect() } }
+        Live {
+            images: images.iter().map(image).collect(),
+            release: Release { objects: roots.iter().map(released).collect(), ..Release::default() },
+        }
     }
 
     #[test]

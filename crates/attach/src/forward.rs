@@ -3,16 +3,16 @@
 mod backing;
 mod connection;
 mod listener;
-mod local_port;
 mod modes;
-mod probe;
-mod scheme;
+pub(crate) mod probe;
+pub(crate) mod scheme;
 mod wanted;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use devloop_clients::kube::Cluster;
+use devloop_clients::local_port;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::EventKind;

@@ -1,5 +1,6 @@
 //! Releases to live connections, for as long as a session lasts: logs, port forwards and file sync.
 
+mod containers;
 mod family;
 mod forward;
 mod logs;
@@ -20,6 +21,7 @@ use devloop_model::Namespace;
 use devloop_model::Release;
 use tokio::sync::watch;
 
+pub use containers::attach_containers;
 pub use forward::ForwardModes;
 pub use forward::ForwardSpec;
 pub use forward::UnknownMode;

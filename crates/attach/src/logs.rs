@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use self::container::Follower;
 use self::containers::ContainerState;
+pub(crate) use self::seen::Seen;
 use crate::family::Family;
 use crate::objects::Change;
 use crate::objects::Objects;

@@ -16,7 +16,10 @@ use devloop_build::BuildOptions;
 use devloop_deploy::DeployJob;
 use devloop_deploy::ReadySpec;
 use devloop_deploy::WaitForDeletions;
+use devloop_deploy::docker;
+use devloop_deploy::docker::DockerJob;
 use devloop_engine::DeployGroup;
+use devloop_engine::Deployer;
 use devloop_engine::Ended;
 use devloop_engine::Goal;
 use devloop_engine::ImageSource;
@@ -28,6 +31,7 @@ use devloop_model::Artifact;
 use devloop_model::Builder;
 use devloop_model::Change;
 use devloop_model::Diagnostic;
+use devloop_model::DockerDeploy;
 use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::HookSettings;
@@ -35,6 +39,7 @@ use devloop_model::Hooks;
 use devloop_model::KubectlDeploy;
 use devloop_model::Module;
 use devloop_model::PlannedArtifact;
+use devloop_model::PortForward;
 use devloop_model::Stage;
 use devloop_model::Target;
 use devloop_model::Vars;
@@ -100,9 +105,12 @@ impl Pipeline {
         let Session { settings, plan, env, .. } = &self.session;
         // What pods of an earlier run said is not of this one.
         let logs = settings.command.follows_logs().then(|| LogSpec { since: Some(self.session.began.to_string()) });
+        // The container daemon publishes the ports of its containers by itself.
+        let publishes = plan.modules.iter().any(|module| module.deploy.docker.is_some());
+        let of_pods = |entry: &&PortForward| !(publishes && is_of_container(entry));
         let forwards = ForwardSpec {
             modes: settings.deploy.forward,
-            entries: plan.port_forward.clone(),
+            entries: plan.port_forward.iter().filter(of_pods).cloned().collect(),
             namespace: self.target.namespace.clone(),
             vars: Vars::from_env(env),
         };
@@ -173,7 +181,7 @@ impl Pipeline {
 
     /// Returns the names of what this session deploys: its inventories, else its modules where nothing is deployed.
     pub(crate) fn releases(&self) -> Vec<String> {
-        let groups: Vec<String> = self.deploy_groups().into_iter().map(|group| group.job.inventory).collect();
+        let groups: Vec<String> = self.deploy_groups().iter().map(|group| group.deployer.inventory().to_owned()).collect();
         if groups.is_empty() {
             (0..self.session.plan.modules.len()).map(|index| identity(&self.session.plan.modules, index)).collect()
         } else {
@@ -183,32 +191,69 @@ impl Pipeline {
 
     /// Returns the modules that deploy, each with an inventory of its own: what `--module` leaves out is none of its business.
     fn deploy_groups(&self) -> Vec<DeployGroup> {
-        let modules = self.session.plan.modules.iter().enumerate();
-        modules.filter_map(|(index, module)| Some(self.deploy_group(index, module.deploy.kubectl.as_ref()?))).collect()
+        let of_module = |(index, module): (usize, &Module)| {
+            let kubectl = module
+                .deploy
+                .kubectl
+                .as_ref()
+                .map(|kubectl| (Deployer::Kubectl(Box::new(self.kubectl_job(index, kubectl))), kubectl.hooks.clone()));
+            let docker = module.deploy.docker.as_ref();
+            let docker = docker.map(|docker| (Deployer::Docker(Box::new(self.docker_job(index, docker))), Hooks::default()));
+            let both = [kubectl, docker].into_iter().flatten();
+            both.map(move |(deployer, hooks)| DeployGroup { modules: index..index + 1, deployer, hooks })
+        };
+        self.session.plan.modules.iter().enumerate().flat_map(of_module).collect()
     }
 
     /// Returns how manifests are applied that are rendered already: what was applied before and is not among them stays.
     pub(crate) fn apply_group(&self) -> DeployGroup {
         let written = self.session.plan.modules.iter().find_map(|module| module.deploy.kubectl.clone()).unwrap_or_default();
-        let mut group = self.deploy_group(0, &KubectlDeploy { hooks: Hooks::default(), ..written });
-        group.job.prune = false;
-        group
+        let job = DeployJob { prune: false, ..self.kubectl_job(0, &written) };
+        DeployGroup { modules: 0..1, deployer: Deployer::Kubectl(Box::new(job)), hooks: Hooks::default() }
     }
 
-    fn deploy_group(&self, index: usize, kubectl: &KubectlDeploy) -> DeployGroup {
+    fn docker_job(&self, index: usize, docker: &DockerDeploy) -> DockerJob {
+        let Session { settings, plan, .. } = &self.session;
+        let forward = settings.deploy.forward;
+        DockerJob {
+            docker: docker.clone(),
+            // Many projects share one daemon, and nothing keeps apart those of one name.
+            inventory: place(&plan.modules, index),
+            network: docker::network_name(&self.root()),
+            forwards: plan.port_forward.iter().filter(|entry| is_of_container(entry)).cloned().collect(),
+            publishes_exposed: forward.pods || forward.services,
+            passing: self.passes(),
+        }
+    }
+
+    /// Returns the file that the session was started with, or the folder where that is standard input.
+    fn root(&self) -> String {
+        let here = working_dir();
+        let file = match &self.session.source {
+            devloop_config::ConfigSource::Text { .. } => None,
+            _ => self.session.plan.files.first(),
+        };
+        file.map_or_else(|| here.join("-"), |file| here.join(file)).display().to_string()
+    }
+
+    /// Returns whether what is created goes when the session ends.
+    fn passes(&self) -> bool {
+        matches!(&self.session.settings.command, CommandSettings::Dev(dev) if dev.clean_up)
+    }
+
+    fn kubectl_job(&self, index: usize, kubectl: &KubectlDeploy) -> DeployJob {
         let deploy = &self.session.settings.deploy;
         let wait = deploy.wait_for_deletions;
-        let job = DeployJob {
+        DeployJob {
             kubectl: kubectl.clone(),
             target: self.target.clone(),
             kubeconfig: self.session.settings.target.kubeconfig.clone(),
             inventory: identity(&self.session.plan.modules, index),
             force: deploy.force,
             prune: true,
-            passing: matches!(&self.session.settings.command, CommandSettings::Dev(dev) if dev.clean_up),
+            passing: self.passes(),
             wait_for_deletions: WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() },
-        };
-        DeployGroup { modules: index..index + 1, job, hooks: kubectl.hooks.clone() }
+        }
     }
 
     fn ready_spec(&self) -> ReadySpec {
@@ -294,8 +339,9 @@ impl Pipeline {
         let loaded = EventKind::PlanLoaded {
             artifacts: plan.artifacts.iter().map(|artifact| planned(artifact, &here)).collect(),
             renderers: self
-                .count([("rawYaml", |module| module.render.has_manifests()), ("kustomize", |module| module.render.kustomize.is_some())]),
-            deployers: self.count(&[("kubectl", |module| module.deploy.kubectl.is_some())]),
+                .count(&[("rawYaml", |module| module.render.has_manifests()), ("kustomize", |module| module.render.kustomize.is_some())]),
+            deployers: self
+                .count(&[("kubectl", |module| module.deploy.kubectl.is_some()), ("docker", |module| module.deploy.docker.is_some())]),
             profiles: plan.profiles.clone(),
             context: self.target.context.clone(),
             namespace: Some(self.target.namespace.clone()),
@@ -322,6 +368,20 @@ fn planned(artifact: &Artifact, here: &Path) -> PlannedArtifact {
         builder: builder.to_owned(),
         context: if context.is_empty() { ".".to_owned() } else { context },
         dockerfile,
+    }
+}
+
+fn is_of_container(entry: &PortForward) -> bool {
+    entry.kind == "container"
+}
+
+/// Returns where a configuration stands on this machine: its file, and which of those in it.
+fn place(modules: &[Module], index: usize) -> String {
+    let module = &modules[index];
+    let file = std::path::absolute(&module.file).unwrap_or_else(|_| module.file.clone());
+    match modules[..index].iter().filter(|before| before.file == module.file).count() {
+        0 => file.display().to_string(),
+        before => format!("{}#{}", file.display(), before + 1),
     }
 }
 

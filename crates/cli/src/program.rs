@@ -12,6 +12,7 @@ use devloop_engine::Ended;
 use devloop_model::Delivery;
 use devloop_model::Diagnostic;
 use devloop_model::Env;
+use devloop_model::LoadInto;
 use devloop_model::LogSettings;
 use devloop_model::Namespace;
 use devloop_model::Target;
@@ -47,7 +48,7 @@ fn last_words(standing: &Standing) -> String {
         return STOPPED_AT_ONCE.to_owned();
     }
     let objects: Vec<&str> = standing.iter().map(String::as_str).collect();
-    format!("{STOPPED_AT_ONCE}\nin the cluster stays what is not deleted yet: {}\n`devloop delete` deletes it", objects.join(", "))
+    format!("{STOPPED_AT_ONCE}\nwhat is not deleted yet stays: {}\n`devloop delete` deletes it", objects.join(", "))
 }
 
 impl From<Ended> for Exit {
@@ -207,6 +208,9 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
     if let CommandSettings::Render { offline: true, .. } | CommandSettings::Diagnose { explain: false, .. } = settings.command {
         return Ok(offline_target(session));
     }
+    if crate::session::is_without_cluster(&session.plan, settings) {
+        return Ok(Target { delivery: daemon_delivery(session), ..offline_target(session) });
+    }
     let deploys = matches!(
         settings.command,
         CommandSettings::Dev(_)
@@ -231,6 +235,11 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
     let input = target_input(session);
     let resolved = tokio::try_join!(reachable, devloop_clients::kube::target::resolve(&input, cluster, &cx));
     resolved.map(|((), target)| target).map_err(|error| error.diagnostic())
+}
+
+/// Returns how images reach the container daemon that runs them: it has what it built.
+fn daemon_delivery(session: &Session) -> Delivery {
+    if session.settings.build.push == Some(true) { Delivery::Push } else { Delivery::Load(LoadInto::Daemon) }
 }
 
 fn target_input(session: &Session) -> TargetInput {

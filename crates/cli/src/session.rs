@@ -111,6 +111,7 @@ impl Session {
             kube,
             minikube_profile: settings.target.minikube_profile.clone(),
             detect_minikube: settings.target.detect_minikube,
+            without_cluster: is_without_cluster(&plan, &settings),
         });
         Ok(Self { settings, env, source, repos, options, plan, machine, clients, began: Timestamp::now() })
     }
@@ -124,6 +125,11 @@ impl Session {
     pub(crate) fn cx(&self, cancel: &CancellationToken) -> Cx {
         Cx::new(StepId::of(Stage::Prepare), self.env.clone(), EventSink::none(), cancel.child_token())
     }
+}
+
+/// Returns whether a command speaks to the container daemon alone, so that no kubeconfig is read.
+pub(crate) fn is_without_cluster(plan: &Plan, settings: &Settings) -> bool {
+    plan.needs_no_cluster() && !matches!(settings.command, CommandSettings::Apply { .. })
 }
 
 /// Keeps the artifacts whose name has one of `wanted` in it (`--build-image`), and what they require.

@@ -32,6 +32,8 @@ pub struct ClientSettings {
     pub minikube_profile: Option<String>,
     /// `--detect-minikube`: whether a cluster that minikube made is known by more than its context's name.
     pub detect_minikube: bool,
+    /// Whether no cluster is of interest, so that none is asked where its daemon is.
+    pub without_cluster: bool,
 }
 
 /// The clients of a session; cheap to clone, and all clones share their connections.
@@ -90,6 +92,9 @@ impl Clients {
     async fn minikube_profile(&self, cx: &Cx) -> Option<String> {
         if let Some(profile) = &self.0.settings.minikube_profile {
             return Some(profile.clone());
+        }
+        if self.0.settings.without_cluster {
+            return None;
         }
         let cluster = self.cluster(cx).await.ok()?;
         let context = cluster.context()?;

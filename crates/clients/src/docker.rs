@@ -2,10 +2,14 @@
 
 mod build;
 mod container;
+mod containers;
 mod context;
 mod endpoint;
 mod error;
+mod events;
+mod logs;
 mod minikube;
+mod network;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -26,12 +30,20 @@ use crate::activity::Activity;
 
 pub(crate) use build::LAST_LINES;
 pub(crate) use build::build_error;
+pub use containers::Container;
+pub use containers::ContainerSpec;
+pub use containers::ContainerStatus;
+pub use containers::Health;
 pub(crate) use context::Entry;
 pub(crate) use context::EntryKind;
 pub(crate) use context::list_entries;
 use endpoint::Endpoint;
 pub(crate) use endpoint::Wire;
 pub use error::DockerError;
+pub use events::ContainerAction;
+pub use events::ContainerEvent;
+pub use events::ContainerNews;
+pub use logs::ContainerLogs;
 pub(crate) use minikube::minikube_env;
 
 /// How long a question that the daemon answers by itself may take.

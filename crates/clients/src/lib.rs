@@ -8,6 +8,7 @@ pub mod git;
 pub mod hooks;
 pub mod http;
 pub mod kube;
+pub mod local_port;
 pub mod process;
 pub mod registry;
 pub mod session_api;

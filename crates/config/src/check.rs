@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod containers;
+mod docker;
 
 use devloop_model::Diagnostic;
 use devloop_model::nearest;
@@ -26,6 +27,7 @@ pub(crate) fn faults(modules: &[Loaded]) -> Vec<Diagnostic> {
     }
     faults.extend(artifacts::requirements(modules));
     faults.extend(containers::verify_and_actions(modules));
+    faults.extend(docker::images(modules));
     faults.extend(one_context(modules));
     faults.extend(one_status_check(modules));
     faults

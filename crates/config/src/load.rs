@@ -257,6 +257,7 @@ pub fn load(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Re
         diagnostics.extend(unsupported::diagnostics(module, &options.command, options.skip_tests));
     }
     diagnostics.extend(unsupported::synced_bases(&modules, &options.command));
+    diagnostics.extend(unsupported::synced_containers(&modules, &options.command));
     let plan = plan::plan(&modules, options);
     if let Err(faults) = &plan {
         diagnostics.extend(faults.iter().cloned());

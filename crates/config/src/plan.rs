@@ -3,6 +3,7 @@
 mod artifact;
 mod convert;
 mod deploy;
+mod docker;
 mod forward;
 mod hooks;
 mod sync;
@@ -55,6 +56,7 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
         }
     }
     sync::only_of_leaves(&mut plan.artifacts);
+    docker::never_synced(&mut plan.artifacts, &plan.modules);
     plan.build = build_settings(modules);
     plan.deploy = deploy::settings(modules);
     plan.resource_selector = deploy::resource_selector(modules);

@@ -67,6 +67,27 @@ pub(crate) fn synced_bases(modules: &[Loaded], command: &str) -> Vec<Diagnostic>
     found
 }
 
+/// Returns a warning for each artifact that would be synced if it ran in a cluster.
+pub(crate) fn synced_containers(modules: &[Loaded], command: &str) -> Vec<Diagnostic> {
+    if !matches!(command, "dev" | "debug") {
+        return Vec::new();
+    }
+    let runs = |image: &String| {
+        modules.iter().filter_map(|module| module.config.deploy.docker.as_ref()).any(|docker| docker.images.contains(image))
+    };
+    let mut found = Vec::new();
+    for module in modules {
+        for (index, artifact) in module.config.build.artifacts.iter().enumerate() {
+            if artifact.sync.is_some() && runs(&artifact.image) {
+                let what =
+                    format!("`sync` of `{}` has no effect: it runs in the container daemon, where every change is built", artifact.image);
+                found.push(no_effect(module, &format!("/build/artifacts/{index}/sync"), what));
+            }
+        }
+    }
+    found
+}
+
 fn no_effect(module: &Loaded, pointer: &str, what: String) -> Diagnostic {
     Diagnostic::warning("config/no-effect", what).at(module.key_span(pointer).location(None))
 }
@@ -133,10 +154,12 @@ impl Report<'_> {
             (deploy.helm.is_some(), "helm", "does not deploy with helm"),
             (deploy.kpt.is_some(), "kpt", "does not deploy with kpt"),
             (deploy.cloudrun.is_some(), "cloudrun", "does not deploy to Cloud Run"),
-            (deploy.docker.is_some(), "docker", "does not deploy into the container daemon"),
         ];
         for (_, key, does_not) in deployers.iter().filter(|(is_set, ..)| *is_set) {
             self.error(&format!("/deploy/{key}"), does_not, "use `kubectl`, for example in a profile");
+        }
+        if deploy.docker.as_ref().is_some_and(|docker| docker.use_compose) {
+            self.error("/deploy/docker/useCompose", "does not deploy with docker compose", "name the images in `deploy.docker.images`");
         }
     }
 

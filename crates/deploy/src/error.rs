@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use devloop_clients::docker::DockerError;
 use devloop_clients::hooks::HookError;
 use devloop_clients::kube::KubeError;
 use devloop_clients::process::ProcessError;
@@ -68,6 +69,12 @@ pub enum DeployError {
         /// Why.
         why: String,
     },
+    /// The container daemon did not do something.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    /// A container cannot be run as wanted.
+    #[error("{}", .0.what)]
+    Container(Box<Diagnostic>),
     /// What was deployed does not become ready.
     #[error("{}", .0.what)]
     NotReady(Box<Diagnostic>),
@@ -101,7 +108,8 @@ impl DeployError {
             Self::HookPattern { why, .. } => Diagnostic::error("deploy/hook-pattern", self.to_string())
                 .because(&**why)
                 .help("`podName` and `containerName` are globs: `*`, `?` and `[a-z]`"),
-            Self::NotReady(diagnostic) => (**diagnostic).clone(),
+            Self::Docker(error) => error.diagnostic(),
+            Self::Container(diagnostic) | Self::NotReady(diagnostic) => (**diagnostic).clone(),
             Self::Cancelled => Diagnostic::error("deploy/interrupted", self.to_string()),
         }
     }
@@ -127,6 +135,7 @@ impl DeployError {
             Self::Cancelled
             | Self::Kube(KubeError::Cancelled)
             | Self::Hook(HookError::Cancelled)
+            | Self::Docker(DockerError::Cancelled(_))
             | Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
             Self::Object { error, .. } => matches!(**error, KubeError::Cancelled),
             Self::Several(errors) => errors.iter().any(Self::is_cancelled),

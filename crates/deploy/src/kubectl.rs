@@ -86,7 +86,7 @@ pub async fn deploy(job: &DeployJob, manifests: &ManifestSet, cluster: &Cluster,
     }
     let entries = done.iter().map(|one| &one.entry).chain(&kept).map(|entry| (entry.key.clone(), entry.clone()));
     inventory.save(settled(entries.collect(), &before), cluster, cx).await?;
-    Ok(Release { objects: done.into_iter().map(|one| one.released).collect() })
+    Ok(Release { objects: done.into_iter().map(|one| one.released).collect(), ..Release::default() })
 }
 
 /// Returns whether an object goes when a watching session ends: one that was there for longer does not.

@@ -1,6 +1,7 @@
-//! Manifest set to release: apply, inventory, prune, wait until ready, delete.
+//! Manifest set to release: apply, inventory, prune, wait until ready, delete; images to containers in the same way.
 
 mod delete;
+pub mod docker;
 mod error;
 mod fingerprint;
 mod hooks;

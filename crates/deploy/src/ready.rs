@@ -15,6 +15,7 @@ mod workload;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use devloop_clients::docker::DockerError;
 use devloop_clients::kube::Cluster;
 use devloop_clients::kube::KubeError;
 use devloop_clients::kube::ResolvedKind;
@@ -36,6 +37,7 @@ use futures::stream::SelectAll;
 use tokio::time::Instant;
 
 pub use self::afterwards::follow_readiness;
+pub(crate) use self::report::together;
 
 use self::check::About;
 use self::check::Change;
@@ -79,6 +81,9 @@ pub enum ReadyError {
     /// The cluster could not be watched.
     #[error(transparent)]
     Kube(#[from] KubeError),
+    /// The container daemon could not be asked.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// The step was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -95,6 +100,7 @@ impl ReadyError {
         match self {
             Self::Failed(diagnostic) => (**diagnostic).clone(),
             Self::Kube(error) => error.diagnostic(),
+            Self::Docker(error) => error.diagnostic(),
             Self::Cancelled(error) => Diagnostic::error("deploy/interrupted", error.to_string()),
         }
     }

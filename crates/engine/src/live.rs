@@ -1,5 +1,7 @@
 //! The real stages: each gets its own spec and the products of the steps before it.
 
+mod attached;
+mod deploying;
 mod hooks;
 mod outage;
 mod products;
@@ -25,6 +27,7 @@ use devloop_build::BuildOptions;
 use devloop_build::Prepared;
 use devloop_build::PreparedState;
 use devloop_clients::Clients;
+use devloop_clients::docker::Docker;
 use devloop_clients::kube::Cluster;
 use devloop_deploy::Deletion;
 use devloop_deploy::Visited;
@@ -35,8 +38,6 @@ use devloop_model::Diagnostic;
 use devloop_model::EventKind;
 use devloop_model::ImageName;
 use devloop_model::ManifestSet;
-use devloop_model::ObjectKey;
-use devloop_model::Release;
 use devloop_model::Stage;
 use devloop_model::Touched;
 use devloop_render::RenderJob;
@@ -44,10 +45,10 @@ use tokio::sync::Notify;
 use tokio::sync::RwLock;
 use tokio::sync::watch;
 
-use self::outage::Outage;
 use self::products::Products;
 pub use self::pruning::Pruning;
 pub use self::specs::DeployGroup;
+pub use self::specs::Deployer;
 pub use self::specs::Specs;
 use self::watched::Watching;
 use crate::Graph;
@@ -131,6 +132,14 @@ impl LiveStages {
     /// Returns what was deleted, or would be.
     pub fn deletion(&self) -> Deletion {
         self.products().deletion.clone()
+    }
+
+    async fn cluster(&self, cx: &Cx) -> Result<&Cluster, Diagnostic> {
+        self.clients.cluster(cx).await.map_err(|e| e.diagnostic())
+    }
+
+    async fn docker(&self, cx: &Cx) -> Result<&Docker, Diagnostic> {
+        self.clients.docker(cx).await.map_err(|e| e.diagnostic())
     }
 
     fn specs(&self) -> Arc<Specs> {
@@ -249,153 +258,28 @@ impl LiveStages {
         let specs = self.specs();
         let images = self.images();
         cx.emit(EventKind::ImagesResolved { images: images.clone() });
-        let job = RenderJob { images: images.clone(), bases: bases(&specs), ..specs.render.clone() };
+        let job = RenderJob { images: images.clone(), bases: used_elsewhere(&specs), ..specs.render.clone() };
         let reads_cluster = !job.offline && job.modules.iter().any(|module| !module.remote_manifests.is_empty());
         let cluster = if reads_cluster { Some(self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?) } else { None };
         devloop_render::run_hooks_before(&job, cx).await.map_err(|e| e.diagnostic())?;
         self.note_sources(&job);
         let manifests = devloop_render::render(&job, cluster, cx).await.map_err(|e| e.diagnostic())?;
         let objects = manifests.iter().map(|set| set.manifests.len()).sum();
-        cx.emit(EventKind::ManifestsRendered { objects, hash: devloop_render::hash(&manifests) });
+        // What runs in the container daemon has no manifests, and is no less to be deployed when it changed.
+        let hash = devloop_render::hash(&manifests) + &specs.daemon_hash(&images);
+        cx.emit(EventKind::ManifestsRendered { objects, hash });
         let mut products = self.products();
         products.manifests = Arc::new(manifests);
         products.rendered = images;
         Ok(())
     }
-
-    async fn deploy(&self, cx: &Cx) -> Result<(), Diagnostic> {
-        let specs = self.specs();
-        self.waited.send_replace(None);
-        let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let (manifests, images) = {
-            let mut products = self.products();
-            products.own.settle(false);
-            (Arc::clone(&products.manifests), products.rendered.clone())
-        };
-        if specs.load_given {
-            for image in &images {
-                let loaded = devloop_build::load_named(image, &specs.build.target.delivery, &self.clients, cx).await;
-                loaded.map_err(|e| e.diagnostic())?;
-            }
-        }
-        let mut release = Release::default();
-        let mut last = None;
-        for group in &specs.deploy {
-            if let Some((before, deployed)) = last.take() {
-                self.finish_before_next(before, &deployed, &specs, cluster, cx).await?;
-            }
-            let (manifests, outage) = (group.of(&manifests), Outage::none(self.watching.is_some()));
-            self.before_deploy(group, &manifests, &specs, cluster, cx).await?;
-            let deployed = outage.over(|| devloop_deploy::deploy(&group.job, &manifests, cluster, cx), cx).await?;
-            warn_of_twice(&release, &deployed, cx);
-            release.objects.extend(deployed.objects.iter().cloned());
-            last = Some((group, deployed));
-        }
-        let live = Arc::new(Live { images, release });
-        {
-            let mut products = self.products();
-            products.live = Arc::clone(&live);
-            products.unhooked = last.map(|(_, deployed)| deployed);
-        }
-        self.live.send_replace(live);
-        self.settle(Stage::Deploy);
-        if specs.checks_status { Ok(()) } else { self.finish_last(&specs, cluster, cx).await }
-    }
-
-    /// Runs the hooks after a group that others come after, once it is ready.
-    async fn finish_before_next(
-        &self,
-        group: &DeployGroup,
-        deployed: &Release,
-        specs: &Specs,
-        cluster: &Cluster,
-        cx: &Cx,
-    ) -> Result<(), Diagnostic> {
-        if group.hooks.after.is_empty() {
-            return Ok(());
-        }
-        if specs.checks_status {
-            let outage = Outage::none(self.watching.is_some());
-            outage.over(|| devloop_deploy::wait_until_ready(&specs.ready, deployed, cluster, cx), cx).await?;
-        }
-        self.after_deploy(group, deployed, specs, cluster, cx).await
-    }
-
-    /// Runs the hooks after the last group of a deploy, unless they ran since.
-    async fn finish_last(&self, specs: &Specs, cluster: &Cluster, cx: &Cx) -> Result<(), Diagnostic> {
-        let (Some(group), Some(deployed)) = (specs.deploy.last(), self.products().unhooked.clone()) else { return Ok(()) };
-        self.after_deploy(group, &deployed, specs, cluster, cx).await?;
-        self.products().unhooked = None;
-        Ok(())
-    }
-
-    async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
-        let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let mut specs = self.specs.subscribe();
-        let mut known = Arc::clone(&specs.borrow_and_update());
-        let wanted = watch::Sender::new(known.attach.clone());
-        let attached = devloop_attach::attach(wanted.subscribe(), self.live.subscribe(), cluster, cx);
-        let synced = async {
-            loop {
-                let syncs = self.watching.is_some() && known.syncs();
-                let another = specs.wait_for(|now| {
-                    // The configuration may ask for other ports; the rest of what is attached stays.
-                    if !Arc::ptr_eq(now, &known) {
-                        known = Arc::clone(now);
-                        wanted.send_replace(now.attach.clone());
-                    }
-                    (self.watching.is_some() && now.syncs()) != syncs
-                });
-                tokio::select! {
-                    () = cx.cancel.cancelled(), if !syncs => return Ok(()),
-                    result = self.syncer.run(self.live.subscribe(), cluster, self.clients.registry(), cx), if syncs => return result,
-                    _ = another => {}
-                }
-            }
-        };
-        let pruned = async {
-            self.prune_replaced(cx).await;
-            Ok(())
-        };
-        let attached = async { tokio::try_join!(attached, synced, pruned).map(drop).map_err(|e| e.diagnostic()) };
-        tokio::try_join!(attached, self.follow_readiness(cluster, cx)).map(drop)
-    }
-
-    async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
-        let specs = self.specs();
-        let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let manifests = self.manifests();
-        for group in specs.deploy.iter().rev() {
-            let deletion = devloop_deploy::delete(&group.job, &group.of(&manifests), specs.delete_dry_run, cluster, cx).await;
-            let Deletion { deleted, kept, deployed } = deletion.map_err(|e| e.diagnostic())?;
-            let mut products = self.products();
-            products.deletion.deleted.extend(deleted);
-            products.deletion.kept.extend(kept);
-            products.deletion.deployed.extend(deployed);
-        }
-        Ok(())
-    }
 }
 
-impl DeployGroup {
-    /// Returns the manifests of the group's modules; none of those that were not rendered.
-    fn of(&self, manifests: &[ManifestSet]) -> ManifestSet {
-        ManifestSet::joined(manifests.get(self.modules.clone()).unwrap_or_default().iter().cloned())
-    }
-}
-
-/// Says which objects two configurations have: each takes it from the other.
-fn warn_of_twice(before: &Release, now: &Release, cx: &Cx) {
-    let known: BTreeSet<&ObjectKey> = before.objects.iter().map(|object| &object.key).collect();
-    for object in now.objects.iter().filter(|object| known.contains(&object.key)) {
-        let what = format!("{} is in the manifests of two configurations; the last one counts", object.key);
-        cx.warn(Diagnostic::warning("deploy/duplicate-object", what).help("leave it to one of them, which the other can require"));
-    }
-}
-
-/// Returns the artifacts that others are built from.
-fn bases(specs: &Specs) -> BTreeSet<ImageName> {
-    specs.artifacts.iter().flat_map(|artifact| &artifact.requires).map(|requirement| requirement.image.clone()).collect()
+/// Returns the artifacts that no manifest has to name: others are built from them, or they run in the container daemon.
+fn used_elsewhere(specs: &Specs) -> BTreeSet<ImageName> {
+    let bases = specs.artifacts.iter().flat_map(|artifact| &artifact.requires).map(|requirement| requirement.image.clone());
+    let run = specs.artifacts.iter().map(|artifact| artifact.image.clone()).filter(|image| specs.runs_in_daemon(image));
+    bases.chain(run).collect()
 }
 
 /// Returns how many builds run at once: what the user says, else as many as there are. The builders

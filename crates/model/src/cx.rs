@@ -186,6 +186,12 @@ impl Cx {
         Self { env, ..self }
     }
 
+    /// Returns this context for work of which nothing is told.
+    #[must_use]
+    pub fn silenced(&self) -> Self {
+        Self { events: EventSink::none(), ..self.clone() }
+    }
+
     /// Records a fact.
     pub fn emit(&self, fact: EventKind) {
         self.events.send(fact);

@@ -305,9 +305,9 @@ pub enum EventKind {
     },
     /// A container of ours wrote a line.
     PodLog {
-        /// Namespace.
+        /// Namespace; empty for a container of the container daemon.
         namespace: Namespace,
-        /// Pod.
+        /// Pod; empty likewise.
         pod: String,
         /// Container.
         container: String,

@@ -1,4 +1,4 @@
-//! Ports of the cluster that are reachable on this machine.
+//! Ports of the cluster, or of containers, that are reachable on this machine.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use crate::Namespace;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ForwardSource {
-    /// Kind in lower case, as `portForward[].resourceType` has it: `service`, `pod`, `deployment`.
+    /// Kind in lower case, as `portForward[].resourceType` has it: `service`, `pod`, `deployment`, `container`.
     pub kind: String,
     /// Name.
     pub name: String,
-    /// Namespace.
+    /// Namespace; empty for a container of the container daemon.
     pub namespace: Namespace,
     /// The port as configured: a number or a name.
     pub port: String,
@@ -39,7 +39,7 @@ pub enum ForwardState {
     },
     /// A pod is behind it, and its port accepted a connection.
     Ready {
-        /// The pod.
+        /// The pod, or the container of the container daemon.
         pod: String,
     },
     /// It cannot be had: the port is taken, the resource has no such port.

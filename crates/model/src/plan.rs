@@ -1,5 +1,7 @@
 //! What the user's configuration means, after modules, profiles, templates and defaults.
 
+mod docker;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,6 +19,8 @@ use crate::Namespace;
 use crate::Platform;
 use crate::RenderHooks;
 use crate::Template;
+
+pub use self::docker::*;
 
 /// The fully resolved configuration of a session.
 #[derive(Debug, Clone, Default)]
@@ -388,6 +392,8 @@ pub struct RemoteManifest {
 pub struct DeploySpec {
     /// `deploy.kubectl`, written or implied.
     pub kubectl: Option<KubectlDeploy>,
+    /// `deploy.docker`.
+    pub docker: Option<DockerDeploy>,
 }
 
 /// `deploy.kubectl`.

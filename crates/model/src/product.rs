@@ -105,6 +105,11 @@ impl ObjectKey {
         }
     }
 
+    /// Returns what names a container of the container daemon: a kind of ours, of no group or namespace.
+    pub fn container(name: &str) -> Self {
+        Self { group: String::new(), kind: "Container".to_owned(), namespace: None, name: name.to_owned() }
+    }
+
     /// Returns what kubectl has to be told to find this object: `deployment/web -n shop`.
     pub fn for_kubectl(&self) -> String {
         self.namespace.as_ref().map_or_else(|| self.to_string(), |namespace| format!("{self} -n {namespace}"))
@@ -158,11 +163,46 @@ impl ManifestSet {
     }
 }
 
-/// What a deploy left in the cluster.
+/// What a deploy left in the cluster and in the container daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Release {
     /// Every object of this release, with its namespace as the cluster has it.
     pub objects: Vec<ReleasedObject>,
+    /// Every container of this release in the container daemon.
+    pub containers: Vec<ReleasedContainer>,
+}
+
+/// One container of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleasedContainer {
+    /// Its name.
+    pub name: String,
+    /// The ID that the daemon gave it: another one after each replacement.
+    pub id: String,
+    /// The image, as the configuration names it.
+    pub image: String,
+    /// The artifact that runs in it, if it is one.
+    pub artifact: Option<ImageName>,
+    /// Its ports on this machine.
+    pub ports: Vec<PublishedPort>,
+}
+
+impl ReleasedContainer {
+    /// Returns what names the container in events: of no group or namespace, for it is in no cluster.
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::container(&self.name)
+    }
+}
+
+/// A port of a container that the daemon publishes on its machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublishedPort {
+    /// The port in the container.
+    pub port: u16,
+    /// The address of the machine.
+    pub address: String,
+    /// The port of the machine.
+    pub local_port: u16,
 }
 
 /// One live object of a release.

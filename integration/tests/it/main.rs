@@ -10,6 +10,7 @@ mod custom;
 mod deploy;
 mod dev;
 mod docker;
+mod docker_deploy;
 mod dockerignore;
 mod examples;
 mod forward;

@@ -55,7 +55,7 @@ pub(crate) fn applied(context: &TestContext, objects: &str) -> Release {
         ReleasedObject { key, api_version, uid: text(&metadata["uid"]), generation: metadata["generation"].as_i64() }
     };
     let items = found["items"].as_array().cloned().unwrap_or_else(|| vec![found]);
-    Release { objects: items.iter().map(released).collect() }
+    Release { objects: items.iter().map(released).collect(), ..Release::default() }
 }
 
 /// Returns a workload of one container called `app`; its fields are given as flow YAML.

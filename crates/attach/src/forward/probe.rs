@@ -21,7 +21,7 @@ const TLS_ALERT: u8 = 0x15;
 
 /// What a port said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It speaks HTTP: look here.
     Url(String),
     /// It speaks something else.
@@ -31,7 +31,7 @@ pub(super) enum Answer {
 }
 
 /// Returns what listens at a local port.
-pub(super) fn answers(address: &str, port: u16, scheme: Scheme) -> impl Future<Output = Answer> + Send + use<> {
+pub(crate) fn answers(address: &str, port: u16, scheme: Scheme) -> impl Future<Output = Answer> + Send + use<> {
     let host = host(address);
     async move {
         if scheme == Scheme::Other {

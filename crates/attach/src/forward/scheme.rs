@@ -2,7 +2,7 @@
 
 /// What a port seems to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     /// HTTP, or nobody says.
     Http,
     /// HTTP over TLS.
@@ -50,7 +50,7 @@ const OTHER_PORTS: &[u16] =
 
 impl Scheme {
     /// Returns what a port of this name, `appProtocol` and number seems to speak.
-    pub(super) fn of(name: &str, protocol: &str, number: u16) -> Self {
+    pub(crate) fn of(name: &str, protocol: &str, number: u16) -> Self {
         let protocol = protocol.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         let name = name.to_ascii_lowercase();
         let mut words = name.split('-').chain(protocol.split('-')).filter(|word| !word.is_empty());

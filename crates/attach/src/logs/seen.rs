@@ -11,7 +11,7 @@ const SECOND: usize = 19;
 
 /// The lines of the last second of one container.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     second: String,
     lines: VecDeque<u64>,
     /// Those of `lines` that the log that is open now has not repeated yet.
@@ -21,18 +21,18 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Returns the time to open the log at again; none before the first line.
-    pub(super) fn since(&self) -> Option<String> {
+    pub(crate) fn since(&self) -> Option<String> {
         (!self.second.is_empty()).then(|| format!("{}Z", self.second))
     }
 
     /// Notes that the log was opened at [`Seen::since`], so that it repeats what came after.
-    pub(super) fn reopened(&mut self) {
+    pub(crate) fn reopened(&mut self) {
         self.expected.clone_from(&self.lines);
     }
 
     /// Returns the text of a line with its time if it was not shown before; none as well for a line without a time,
     /// which is not the container's but the kubelet's.
-    pub(super) fn new_text<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+    pub(crate) fn new_text<'a>(&mut self, line: &'a str) -> Option<&'a str> {
         let (time, text) = line.split_once(' ').unwrap_or((line, ""));
         let second = time.get(..SECOND).filter(|second| is_time(second) && time.ends_with('Z'))?;
         let hash = self.hasher.hash_one((time, text));

@@ -185,6 +185,7 @@ fn reload(pipeline: &Pipeline) -> Reload {
     let Session { settings, repos, .. } = &pipeline.session;
     let (settings, repos) = (settings.clone(), repos.clone());
     let (target, redactor) = (pipeline.target.clone(), pipeline.redactor.clone());
+    let without_cluster = pipeline.session.plan.needs_no_cluster();
     Arc::new(move || {
         let env = environment::read().map_err(|diagnostic| vec![diagnostic])?;
         let session = Session::open(settings.clone(), env, repos.clone())?;
@@ -193,10 +194,19 @@ fn reload(pipeline: &Pipeline) -> Reload {
         if asked.is_some() && asked != target.context.as_ref() {
             return Err(vec![another_context(asked.map_or("", String::as_str))]);
         }
+        if without_cluster && !session.plan.needs_no_cluster() {
+            return Err(vec![needs_cluster()]);
+        }
         let (cancel, standing) = (CancellationToken::new(), Standing::default());
         let pipeline = Pipeline { session, target: target.clone(), cancel, redactor: redactor.clone(), standing };
         Ok(Reloaded { specs: pipeline.specs(ImageSource::Build), facts: pipeline.loaded() })
     })
+}
+
+fn needs_cluster() -> Diagnostic {
+    Diagnostic::error("dev/needs-cluster", "the configuration now deploys into a cluster")
+        .because("a session that began without one stays without one")
+        .help("end this session and start another")
 }
 
 fn another_context(context: &str) -> Diagnostic {

@@ -70,7 +70,7 @@ impl Converter<'_> {
                 .map(|namespace| self.template("/deploy/kubectl/defaultNamespace", &namespace)),
             hooks: self.deploy_hooks(&kubectl.hooks),
         });
-        DeploySpec { kubectl }
+        DeploySpec { kubectl, docker: self.docker_deploy() }
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn warning(failure: &Failure, cluster: &Cluster, cx: &Cx) -> Di
 }
 
 /// Returns one error of many: the first, and what else failed.
-pub(super) fn together(errors: Vec<Diagnostic>) -> Option<Diagnostic> {
+pub(crate) fn together(errors: Vec<Diagnostic>) -> Option<Diagnostic> {
     let mut errors = errors.into_iter();
     let first = errors.next()?;
     Some(errors.fold(first, |all, next| all.because(next.what)))

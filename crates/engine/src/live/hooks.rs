@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use devloop_clients::hooks::HookRun;
 use devloop_clients::hooks::Phase;
-use devloop_clients::kube::Cluster;
 use devloop_deploy::AFTER_DEPLOY;
 use devloop_deploy::BEFORE_DEPLOY;
 use devloop_deploy::HookScope;
@@ -50,24 +49,16 @@ impl LiveStages {
         group: &DeployGroup,
         manifests: &ManifestSet,
         specs: &Specs,
-        cluster: &Cluster,
         cx: &Cx,
     ) -> Result<(), Diagnostic> {
         let own = manifests.manifests.iter().filter_map(|manifest| manifest.key().namespace);
-        self.deploy_hooks(BEFORE_DEPLOY, &group.hooks.before, own, specs, cluster, cx).await
+        self.deploy_hooks(BEFORE_DEPLOY, &group.hooks.before, own, specs, cx).await
     }
 
     /// Runs what comes after the deploy of a group, which is ready by now.
-    pub(super) async fn after_deploy(
-        &self,
-        group: &DeployGroup,
-        release: &Release,
-        specs: &Specs,
-        cluster: &Cluster,
-        cx: &Cx,
-    ) -> Result<(), Diagnostic> {
+    pub(super) async fn after_deploy(&self, group: &DeployGroup, release: &Release, specs: &Specs, cx: &Cx) -> Result<(), Diagnostic> {
         let own = release.objects.iter().filter_map(|object| object.key.namespace.clone());
-        self.deploy_hooks(AFTER_DEPLOY, &group.hooks.after, own, specs, cluster, cx).await
+        self.deploy_hooks(AFTER_DEPLOY, &group.hooks.after, own, specs, cx).await
     }
 
     async fn deploy_hooks(
@@ -76,10 +67,12 @@ impl LiveStages {
         hooks: &[Hook],
         own: impl Iterator<Item = Namespace>,
         specs: &Specs,
-        cluster: &Cluster,
         cx: &Cx,
     ) -> Result<(), Diagnostic> {
-        let target = &specs.build.target;
+        if hooks.is_empty() {
+            return Ok(());
+        }
+        let (target, cluster) = (&specs.build.target, self.cluster(cx).await?);
         let namespaces: BTreeSet<Namespace> = own.chain([target.namespace.clone()]).collect();
         let scope = HookScope {
             settings: &specs.build.hooks,

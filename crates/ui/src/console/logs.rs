@@ -31,7 +31,8 @@ impl PodLogs {
     pub(crate) fn line(&self, pod: &str, container: &str, artifact: Option<&ImageName>, text: &str) -> Line {
         let prefix = match self.settings.prefix {
             LogPrefix::Container => format!("[{container}]"),
-            LogPrefix::Auto if pod == container => format!("[{container}]"),
+            LogPrefix::PodAndContainer if pod.is_empty() => format!("[{container}]"),
+            LogPrefix::Auto if pod.is_empty() || pod == container => format!("[{container}]"),
             LogPrefix::Auto | LogPrefix::PodAndContainer => format!("[{pod} {container}]"),
             LogPrefix::None => String::new(),
         };

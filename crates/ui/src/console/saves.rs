@@ -159,10 +159,9 @@ impl Saves {
         match state {
             ForwardState::Ready { .. } if self.forwarded.insert(source.clone()) => {
                 // The port as the resource names it, as Skaffold does (`pkg/skaffold/kubernetes/portforward/entry_manager.go`).
-                let text = format!(
-                    "Port forwarding {resource} in namespace {}, remote port {} -> http://{address}:{local}",
-                    source.namespace, source.port
-                );
+                let namespace = source.namespace.as_str();
+                let place = if namespace.is_empty() { String::new() } else { format!(" in namespace {namespace}") };
+                let text = format!("Port forwarding {resource}{place}, remote port {} -> http://{address}:{local}", source.port);
                 vec![Line::new(Paint::Green, text)]
             }
             ForwardState::Failed { why } => {

@@ -46,7 +46,7 @@ fn text(line: &str, timestamps: bool) -> String {
     match serde_json::from_str::<Event>(line) {
         Ok(Event { at, fact: EventKind::PodLog { pod, container, line, .. }, .. }) => {
             let time = if timestamps { format!("{at:.3} ") } else { String::new() };
-            let whose = if pod == container { container } else { format!("{pod} {container}") };
+            let whose = if pod.is_empty() || pod == container { container } else { format!("{pod} {container}") };
             format!("{time}[{whose}] {line}")
         }
         _ => match serde_json::from_str::<Value>(line).ok().and_then(|value| value["dropped"].as_u64()) {

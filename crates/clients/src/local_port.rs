@@ -17,7 +17,7 @@ fn candidates(wanted: Option<u16>) -> impl Iterator<Item = u16> {
 ///
 /// # Errors
 /// When the address is none of this machine.
-pub(super) async fn listen(address: &str, wanted: Option<u16>) -> std::io::Result<TcpListener> {
+pub async fn listen(address: &str, wanted: Option<u16>) -> std::io::Result<TcpListener> {
     let mut last = None;
     for port in candidates(wanted) {
         match TcpListener::bind((address, port)).await {

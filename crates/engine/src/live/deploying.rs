@@ -1,0 +1,132 @@
+//! Deploying the groups of a configuration in their order, and taking back what they deployed in reverse.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use devloop_attach::Live;
+use devloop_deploy::Deletion;
+use devloop_model::BuiltImage;
+use devloop_model::Cx;
+use devloop_model::Diagnostic;
+use devloop_model::ManifestSet;
+use devloop_model::ObjectKey;
+use devloop_model::Release;
+use devloop_model::Stage;
+
+use super::DeployGroup;
+use super::Deployer;
+use super::LiveStages;
+use super::Specs;
+use super::outage::Outage;
+
+impl LiveStages {
+    pub(super) async fn deploy(&self, cx: &Cx) -> Result<(), Diagnostic> {
+        let specs = self.specs();
+        self.waited.send_replace(None);
+        let (manifests, images) = {
+            let mut products = self.products();
+            products.own.settle(false);
+            (Arc::clone(&products.manifests), products.rendered.clone())
+        };
+        if specs.load_given {
+            for image in &images {
+                let loaded = devloop_build::load_named(image, &specs.build.target.delivery, &self.clients, cx).await;
+                loaded.map_err(|e| e.diagnostic())?;
+            }
+        }
+        let mut release = Release::default();
+        let mut last = None;
+        for group in &specs.deploy {
+            if let Some((before, deployed)) = last.take() {
+                self.finish_before_next(before, &deployed, &specs, cx).await?;
+            }
+            let deployed = self.deploy_group(group, &group.of(&manifests), &images, &specs, cx).await?;
+            warn_of_twice(&release, &deployed, cx);
+            release.objects.extend(deployed.objects.iter().cloned());
+            release.containers.extend(deployed.containers.iter().cloned());
+            last = Some((group, deployed));
+        }
+        let live = Arc::new(Live { images, release });
+        {
+            let mut products = self.products();
+            products.live = Arc::clone(&live);
+            products.unhooked = last.map(|(_, deployed)| deployed);
+        }
+        self.live.send_replace(live);
+        self.settle(Stage::Deploy);
+        if specs.checks_status { Ok(()) } else { self.finish_last(&specs, cx).await }
+    }
+
+    async fn deploy_group(
+        &self,
+        group: &DeployGroup,
+        manifests: &ManifestSet,
+        images: &[BuiltImage],
+        specs: &Specs,
+        cx: &Cx,
+    ) -> Result<Release, Diagnostic> {
+        self.before_deploy(group, manifests, specs, cx).await?;
+        match &group.deployer {
+            Deployer::Kubectl(job) => {
+                let (cluster, outage) = (self.cluster(cx).await?, Outage::none(self.watching.is_some()));
+                outage.over(|| devloop_deploy::deploy(job, manifests, cluster, cx), cx).await
+            }
+            Deployer::Docker(job) => {
+                let docker = self.docker(cx).await?;
+                devloop_deploy::docker::deploy(job, images, docker, cx).await.map_err(|e| e.diagnostic())
+            }
+        }
+    }
+
+    /// Runs the hooks after a group that others come after, once it is ready.
+    async fn finish_before_next(&self, group: &DeployGroup, deployed: &Release, specs: &Specs, cx: &Cx) -> Result<(), Diagnostic> {
+        if group.hooks.after.is_empty() {
+            return Ok(());
+        }
+        if specs.checks_status {
+            self.wait_for(deployed, cx).await?;
+        }
+        self.after_deploy(group, deployed, specs, cx).await
+    }
+
+    /// Runs the hooks after the last group of a deploy, unless they ran since.
+    pub(super) async fn finish_last(&self, specs: &Specs, cx: &Cx) -> Result<(), Diagnostic> {
+        let (Some(group), Some(deployed)) = (specs.deploy.last(), self.products().unhooked.clone()) else { return Ok(()) };
+        self.after_deploy(group, &deployed, specs, cx).await?;
+        self.products().unhooked = None;
+        Ok(())
+    }
+
+    pub(super) async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
+        let specs = self.specs();
+        let (manifests, dry_run) = (self.manifests(), specs.delete_dry_run);
+        for group in specs.deploy.iter().rev() {
+            let deletion = match &group.deployer {
+                Deployer::Kubectl(job) => devloop_deploy::delete(job, &group.of(&manifests), dry_run, self.cluster(cx).await?, cx).await,
+                Deployer::Docker(job) => devloop_deploy::docker::delete(job, dry_run, self.docker(cx).await?, cx).await,
+            };
+            let Deletion { deleted, kept, deployed } = deletion.map_err(|e| e.diagnostic())?;
+            let mut products = self.products();
+            products.deletion.deleted.extend(deleted);
+            products.deletion.kept.extend(kept);
+            products.deletion.deployed.extend(deployed);
+        }
+        Ok(())
+    }
+}
+
+impl DeployGroup {
+    /// Returns the manifests of the group's modules; none of those that were not rendered.
+    fn of(&self, manifests: &[ManifestSet]) -> ManifestSet {
+        ManifestSet::joined(manifests.get(self.modules.clone()).unwrap_or_default().iter().cloned())
+    }
+}
+
+/// Says which objects two configurations have: each takes it from the other.
+fn warn_of_twice(before: &Release, now: &Release, cx: &Cx) {
+    let known: BTreeSet<&ObjectKey> = before.objects.iter().map(|object| &object.key).collect();
+    for object in now.objects.iter().filter(|object| known.contains(&object.key)) {
+        let what = format!("{} is in the manifests of two configurations; the last one counts", object.key);
+        cx.warn(Diagnostic::warning("deploy/duplicate-object", what).help("leave it to one of them, which the other can require"));
+    }
+}
