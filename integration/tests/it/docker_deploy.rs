@@ -275,7 +275,7 @@ fn logs_of_containers_are_told_once_over_restarts_and_replacements() {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn a_container_that_ends_is_told_with_its_last_lines() {
     let project = Project::new();
-    project.write("web/start", "echo starting\necho 'no database' >&2\nexit 3\n");
+    project.write("web/start", "echo starting >&2\necho 'no database' >&2\nexit 3\n");
     let (_, errors) = project.context.devloop(&["run"]).failure();
     insta::assert_snapshot!(errors, @r"
     error[deploy/container-ended]: container/[NAMESPACE]-web ended with exit code 3
