@@ -12,6 +12,8 @@ debug_binary() { echo "$(cargo metadata --format-version 1 --no-deps | jq -r .ta
 set_up() {
     say "Debian packages and the cluster's components (about 6 minutes the first time)"
     "$devcluster" install
+    say "helm and kustomize (about 5 minutes the first time)"
+    "$integration/tools/install"
     say "Cluster, registry and container daemon"
     "$devcluster" up
     eval "$("$devcluster" env)"
