@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod containers;
+mod helm;
 
 use devloop_model::Diagnostic;
 use devloop_model::nearest;
@@ -23,6 +24,7 @@ pub(crate) fn faults(modules: &[Loaded]) -> Vec<Diagnostic> {
         faults.extend(log_prefix(module));
         faults.extend(deadline(module));
         faults.extend(containers::tests(module));
+        faults.extend(helm::releases(module));
     }
     faults.extend(artifacts::requirements(modules));
     faults.extend(containers::verify_and_actions(modules));

@@ -4,6 +4,7 @@ mod artifact;
 mod convert;
 mod deploy;
 mod forward;
+mod helm;
 mod sync;
 mod tagger;
 
@@ -27,7 +28,7 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
     let mut plan = Plan::default();
     let mut faults = Vec::new();
     for module in modules {
-        let mut converter = Converter { module, env: &options.env, faults: Vec::new() };
+        let mut converter = Converter { module, env: &options.env, command: &options.command, faults: Vec::new() };
         let tagger = options.tag.as_ref().map_or_else(|| converter.tagger(), |tag| Tagger::Fixed(tag.clone()));
         for index in 0..module.config.build.artifacts.len() {
             if let Some(artifact) = converter.artifact(index, &tagger) {

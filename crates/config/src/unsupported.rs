@@ -127,7 +127,6 @@ impl Report<'_> {
         let manifests = &self.module.config.manifests;
         let sources = [
             (manifests.kustomize.is_some(), "kustomize", "does not render with Kustomize"),
-            (manifests.helm.is_some(), "helm", "does not render with helm"),
             (!manifests.kpt.is_empty(), "kpt", "does not render with kpt"),
         ];
         for (_, key, does_not) in sources.iter().filter(|(is_set, ..)| *is_set) {
@@ -147,13 +146,15 @@ impl Report<'_> {
     fn deploy(&mut self) {
         let deploy = &self.module.config.deploy;
         let deployers = [
-            (deploy.helm.is_some(), "helm", "does not deploy with helm"),
             (deploy.kpt.is_some(), "kpt", "does not deploy with kpt"),
             (deploy.cloudrun.is_some(), "cloudrun", "does not deploy to Cloud Run"),
             (deploy.docker.is_some(), "docker", "does not deploy into the container daemon"),
         ];
         for (_, key, does_not) in deployers.iter().filter(|(is_set, ..)| *is_set) {
             self.error(&format!("/deploy/{key}"), does_not, "use `kubectl`, for example in a profile");
+        }
+        if deploy.helm.as_ref().is_some_and(|helm| !helm.hooks.before.is_empty() || !helm.hooks.after.is_empty()) {
+            self.error("/deploy/helm/hooks", "does not run hooks around a deployment", "");
         }
         if let Some(kubectl) = &deploy.kubectl
             && (!kubectl.hooks.before.is_empty() || !kubectl.hooks.after.is_empty())

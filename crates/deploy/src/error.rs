@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use devloop_clients::helm::HelmError;
 use devloop_clients::kube::KubeError;
 use devloop_clients::process::ProcessError;
 use devloop_model::Cancelled;
@@ -56,6 +57,12 @@ pub enum DeployError {
         /// How it ended.
         error: ProcessError,
     },
+    /// helm did not do its work, or its records could not be read.
+    #[error(transparent)]
+    Helm(#[from] HelmError),
+    /// A release of helm is not as a deploy needs it.
+    #[error("{}", .0.what)]
+    Release(Box<Diagnostic>),
     /// What was deployed does not become ready.
     #[error("{}", .0.what)]
     NotReady(Box<Diagnostic>),
@@ -85,7 +92,8 @@ impl DeployError {
             )),
             Self::DefaultNamespace(error) => Diagnostic::error("deploy/default-namespace", self.to_string()).because(error.to_string()),
             Self::Kubectl { error, .. } => Diagnostic::error("deploy/kubectl", self.to_string()).caused_by(error.diagnostic()),
-            Self::NotReady(diagnostic) => (**diagnostic).clone(),
+            Self::Helm(error) => error.diagnostic(),
+            Self::Release(diagnostic) | Self::NotReady(diagnostic) => (**diagnostic).clone(),
             Self::Cancelled => Diagnostic::error("deploy/interrupted", self.to_string()),
         }
     }
@@ -100,6 +108,7 @@ impl DeployError {
         match self {
             Self::Kube(error) => error.is_outage(),
             Self::Object { error, .. } => error.is_outage(),
+            Self::Helm(HelmError::Kube(error)) => error.is_outage(),
             Self::Several(errors) => errors.iter().all(Self::is_outage),
             _ => false,
         }
@@ -110,6 +119,7 @@ impl DeployError {
         match self {
             Self::Cancelled | Self::Kube(KubeError::Cancelled) | Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
             Self::Object { error, .. } => matches!(**error, KubeError::Cancelled),
+            Self::Helm(error) => error.is_cancelled(),
             Self::Several(errors) => errors.iter().any(Self::is_cancelled),
             _ => false,
         }

@@ -19,6 +19,7 @@ pub use graph::Graph;
 pub use graph::Node;
 pub use images::ImageSource;
 pub use live::DeployGroup;
+pub use live::Deployer;
 pub use live::LiveStages;
 pub use live::Pruning;
 pub use live::Reload;

@@ -1,5 +1,6 @@
 //! The real stages: each gets its own spec and the products of the steps before it.
 
+mod deployer;
 mod outage;
 mod products;
 mod pruning;
@@ -41,10 +42,12 @@ use tokio::sync::Notify;
 use tokio::sync::RwLock;
 use tokio::sync::watch;
 
+use self::deployer::Deployable;
 use self::outage::Outage;
 use self::products::Products;
 pub use self::pruning::Pruning;
 pub use self::specs::DeployGroup;
+pub use self::specs::Deployer;
 pub use self::specs::Specs;
 use self::watched::Watching;
 use crate::Graph;
@@ -245,7 +248,8 @@ impl LiveStages {
         let cluster = if reads_cluster { Some(self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?) } else { None };
         let manifests = devloop_render::render(&job, cluster, cx).await.map_err(|e| e.diagnostic())?;
         let objects = manifests.iter().map(|set| set.manifests.len()).sum();
-        cx.emit(EventKind::ManifestsRendered { objects, hash: devloop_render::hash(&manifests) });
+        let hash = deployer::hash(&specs, &manifests, &images).await;
+        cx.emit(EventKind::ManifestsRendered { objects, hash });
         let mut products = self.products();
         products.manifests = Arc::new(manifests);
         products.rendered = images;
@@ -267,10 +271,12 @@ impl LiveStages {
                 loaded.map_err(|e| e.diagnostic())?;
             }
         }
+        let rendering = deployer::rendering(&specs, &images);
+        let what = Deployable { manifests: &manifests, rendering: &rendering };
         let mut release = Release::default();
         for group in &specs.deploy {
-            let (manifests, outage) = (group.of(&manifests), Outage::none(self.watching.is_some()));
-            let deployed = outage.over(|| devloop_deploy::deploy(&group.job, &manifests, cluster, cx), cx).await?;
+            let outage = Outage::none(self.watching.is_some());
+            let deployed = Box::pin(outage.over(|| group.deploy(&what, cluster, cx), cx)).await?;
             warn_of_twice(&release, &deployed, cx);
             release.objects.extend(deployed.objects);
         }
@@ -316,9 +322,10 @@ impl LiveStages {
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let specs = self.specs();
         let cluster = self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?;
-        let manifests = self.manifests();
+        let (manifests, rendering) = (self.manifests(), deployer::rendering(&specs, &self.images()));
+        let what = Deployable { manifests: &manifests, rendering: &rendering };
         for group in specs.deploy.iter().rev() {
-            let deletion = devloop_deploy::delete(&group.job, &group.of(&manifests), specs.delete_dry_run, cluster, cx).await;
+            let deletion = Box::pin(group.delete(&what, specs.delete_dry_run, cluster, cx)).await;
             let Deletion { deleted, kept, deployed } = deletion.map_err(|e| e.diagnostic())?;
             let mut products = self.products();
             products.deletion.deleted.extend(deleted);
@@ -326,13 +333,6 @@ impl LiveStages {
             products.deletion.deployed.extend(deployed);
         }
         Ok(())
-    }
-}
-
-impl DeployGroup {
-    /// Returns the manifests of the group's modules; none of those that were not rendered.
-    fn of(&self, manifests: &[ManifestSet]) -> ManifestSet {
-        ManifestSet::joined(manifests.get(self.modules.clone()).unwrap_or_default().iter().cloned())
     }
 }
 
@@ -345,8 +345,12 @@ fn warn_of_twice(before: &Release, now: &Release, cx: &Cx) {
     }
 }
 
-/// Returns the artifacts that others are built from.
+/// Returns the artifacts that no manifest needs to use: those that others are built from, and all where helm deploys, whose charts
+/// use images in ways that only helm knows.
 fn bases(specs: &Specs) -> BTreeSet<ImageName> {
+    if specs.helm_jobs().next().is_some() {
+        return specs.artifacts.iter().map(|artifact| artifact.image.clone()).collect();
+    }
     specs.artifacts.iter().flat_map(|artifact| &artifact.requires).map(|requirement| requirement.image.clone()).collect()
 }
 

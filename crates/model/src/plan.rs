@@ -1,5 +1,7 @@
 //! What the user's configuration means, after modules, profiles, templates and defaults.
 
+mod helm;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+pub use self::helm::HelmChart;
+pub use self::helm::HelmDeploy;
+pub use self::helm::HelmFile;
+pub use self::helm::HelmFlags;
+pub use self::helm::HelmPackage;
+pub use self::helm::HelmRelease;
 use crate::Diagnostic;
 use crate::ImageName;
 use crate::Location;
@@ -312,10 +320,12 @@ pub struct RenderSpec {
     pub raw_yaml: Vec<RawManifests>,
     /// `manifests.remoteManifests`: objects that are in the cluster already.
     pub remote_manifests: Vec<RemoteManifest>,
+    /// `manifests.helm`: releases that `helm template` renders.
+    pub helm: Vec<HelmRelease>,
 }
 
 impl RenderSpec {
-    /// Returns whether it renders anything.
+    /// Returns whether it has manifests that no other program renders.
     pub fn has_manifests(&self) -> bool {
         !self.raw_yaml.is_empty() || !self.remote_manifests.is_empty()
     }
@@ -350,6 +360,8 @@ pub struct RemoteManifest {
 pub struct DeploySpec {
     /// `deploy.kubectl`, written or implied.
     pub kubectl: Option<KubectlDeploy>,
+    /// `deploy.helm`, with the releases of `manifests.helm`.
+    pub helm: Option<HelmDeploy>,
 }
 
 /// `deploy.kubectl`.

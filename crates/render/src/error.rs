@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use devloop_clients::helm::HelmError;
 use devloop_clients::http::HttpError;
 use devloop_clients::kube::KubeError;
 use devloop_model::Cancelled;
@@ -131,6 +132,9 @@ pub enum RenderError {
         /// Why.
         why: String,
     },
+    /// A release of helm could not be rendered.
+    #[error(transparent)]
+    Helm(#[from] HelmError),
     /// The step was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -171,6 +175,7 @@ impl RenderError {
             Self::Remote { entry, source } => (Diagnostic::error("render/remote", what).caused_by(source.diagnostic()), entry.at.as_ref()),
             Self::RemoteMissing { entry } => (Diagnostic::error("render/remote-missing", what), entry.at.as_ref()),
             Self::Write { why, .. } => (Diagnostic::error("render/write", what).because(&**why), None),
+            Self::Helm(error) => (error.diagnostic(), None),
             Self::Cancelled(_) => (Diagnostic::error("render/interrupted", what), None),
         };
         match at {

@@ -35,7 +35,7 @@ fn entry(pattern: &str) -> RawManifests {
 }
 
 fn job(dir: &Path, patterns: &[&str]) -> RenderJob {
-    let module = RenderSpec { dir: dir.to_owned(), raw_yaml: patterns.iter().map(|p| entry(p)).collect(), remote_manifests: Vec::new() };
+    let module = RenderSpec { dir: dir.to_owned(), raw_yaml: patterns.iter().map(|p| entry(p)).collect(), ..RenderSpec::default() };
     RenderJob { modules: vec![module], ..RenderJob::default() }
 }
 

@@ -13,6 +13,7 @@ mod docker;
 mod dockerignore;
 mod examples;
 mod forward;
+mod helm;
 mod ko;
 mod load;
 mod logs;

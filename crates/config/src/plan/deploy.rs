@@ -36,7 +36,8 @@ impl Converter<'_> {
             }
         });
         let raw_yaml = raw_yaml.collect();
-        RenderSpec { dir: module.module.dir.clone(), raw_yaml, remote_manifests: remote_manifests(module) }
+        let helm = self.helm_render();
+        RenderSpec { dir: module.module.dir.clone(), raw_yaml, remote_manifests: remote_manifests(module), helm }
     }
 
     /// Returns how the module deploys.
@@ -56,7 +57,7 @@ impl Converter<'_> {
                 .and_then(set)
                 .map(|namespace| self.template("/deploy/kubectl/defaultNamespace", &namespace)),
         });
-        DeploySpec { kubectl }
+        DeploySpec { kubectl, helm: self.helm_deploy() }
     }
 }
 

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use devloop_attach::AttachSpec;
 use devloop_build::BuildOptions;
 use devloop_deploy::DeployJob;
+use devloop_deploy::HelmJob;
 use devloop_deploy::ReadySpec;
 use devloop_model::Artifact;
 use devloop_model::Env;
+use devloop_model::HelmRelease;
 use devloop_model::ImageName;
 use devloop_render::RenderJob;
 
@@ -50,6 +52,19 @@ pub struct Specs {
 }
 
 impl Specs {
+    /// Returns the jobs that helm does.
+    pub(super) fn helm_jobs(&self) -> impl Iterator<Item = &HelmJob> {
+        self.deploy.iter().filter_map(|group| match &group.deployer {
+            Deployer::Helm(job) => Some(&**job),
+            Deployer::Kubectl(_) => None,
+        })
+    }
+
+    /// Returns the releases that helm deploys.
+    pub(super) fn helm_releases(&self) -> impl Iterator<Item = &HelmRelease> {
+        self.helm_jobs().flat_map(|job| &job.deploy.releases)
+    }
+
     /// Returns the artifacts that were not there before, or are built in another way: those alone have to be looked at again.
     pub(super) fn built_differently(&self, before: &Self) -> Vec<ImageName> {
         let alike = self.env.iter().eq(before.env.iter()) && self.build.is_same(&before.build);
@@ -64,5 +79,24 @@ pub struct DeployGroup {
     /// Which of the rendered sets.
     pub modules: Range<usize>,
     /// How.
-    pub job: DeployJob,
+    pub deployer: Deployer,
+}
+
+/// The closed set of deployers.
+#[derive(Debug, Clone)]
+pub enum Deployer {
+    /// Manifests, applied.
+    Kubectl(Box<DeployJob>),
+    /// Releases, by helm.
+    Helm(Box<HelmJob>),
+}
+
+impl Deployer {
+    /// Returns the identity of what is deployed: the same at each run of the same configuration.
+    pub fn inventory(&self) -> &str {
+        match self {
+            Self::Kubectl(job) => &job.inventory,
+            Self::Helm(job) => &job.inventory,
+        }
+    }
 }

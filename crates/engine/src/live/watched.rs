@@ -55,9 +55,10 @@ impl LiveStages {
 
     /// Returns what is to be watched, and how many files count in it.
     fn watch_set(&self, specs: &Specs) -> (WatchSet, usize) {
-        let sources = devloop_render::sources(&specs.render);
+        let sources = devloop_render::sources(&specs.render, specs.helm_releases());
         let mut files = specs.config_files.iter().filter(|file| file.exists()).count() + sources.files.len();
         let mut set = WatchSet { directories: sources.directories, files: sources.files, ..WatchSet::default() };
+        set.directories.extend(sources.whole.into_keys());
         set.files.extend(specs.config_files.iter().cloned());
         let products = self.products();
         for artifact in specs.artifacts.iter().filter(|artifact| specs.watches(artifact)) {

@@ -1,11 +1,14 @@
 //! Where manifests come from.
 
 mod glob;
+mod helm;
 mod objects;
 mod raw;
 mod remote;
 mod watched;
 
+pub(crate) use helm::helm;
+pub(crate) use objects::objects;
 pub(crate) use raw::raw;
 pub(crate) use remote::remote;
 pub use watched::Sources;

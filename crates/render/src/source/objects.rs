@@ -13,16 +13,16 @@ use crate::yaml::Document;
 
 /// The objects of a text, and what was noticed while reading it.
 #[derive(Debug, Default)]
-pub(super) struct Objects {
-    pub(super) manifests: Vec<Manifest>,
-    pub(super) warnings: Vec<Diagnostic>,
+pub(crate) struct Objects {
+    pub(crate) manifests: Vec<Manifest>,
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 /// Returns the objects in `text`, which stands in `file`; lists are taken apart.
 ///
 /// # Errors
 /// When it is no YAML, or a document is no Kubernetes object.
-pub(super) fn objects(text: &str, file: &Path) -> Result<Objects, RenderError> {
+pub(crate) fn objects(text: &str, file: &Path) -> Result<Objects, RenderError> {
     let place = Place { text, file };
     let documents =
         yaml::read(text).map_err(|error| RenderError::Yaml { at: Box::new(place.at(error.line, error.column, None)), why: error.why })?;
