@@ -13,7 +13,9 @@ use devloop_attach::ForwardModes;
 use devloop_attach::ForwardSpec;
 use devloop_attach::LogSpec;
 use devloop_build::BuildOptions;
+use devloop_clients::helm::HelmSettings;
 use devloop_deploy::DeployJob;
+use devloop_deploy::HelmJob;
 use devloop_deploy::ReadySpec;
 use devloop_deploy::WaitForDeletions;
 use devloop_deploy::docker;
@@ -34,6 +36,7 @@ use devloop_model::Diagnostic;
 use devloop_model::DockerDeploy;
 use devloop_model::Event;
 use devloop_model::EventKind;
+use devloop_model::HelmDeploy;
 use devloop_model::HookSettings;
 use devloop_model::Hooks;
 use devloop_model::KubectlDeploy;
@@ -175,32 +178,49 @@ impl Pipeline {
             context: self.target.context.clone(),
             hook_namespace: self.target.namespace.clone(),
             vars: Vars::from_env(env),
+            helm: self.helm_settings(),
             ..RenderJob::default()
+        }
+    }
+
+    fn helm_settings(&self) -> HelmSettings {
+        let Session { settings, env, .. } = &self.session;
+        HelmSettings {
+            kubeconfig: settings.target.kubeconfig.clone(),
+            context: self.target.context.clone(),
+            namespace: self.target.namespace.clone(),
+            namespace_is_forced: self.target.namespace_is_forced,
+            // What `render` prints is what helm says.
+            writes_namespace: settings.command.name() != "render",
+            cache_dir: settings.build.cache_dir.clone(),
+            vars: Vars::from_env(env),
         }
     }
 
     /// Returns the names of what this session deploys: its inventories, else its modules where nothing is deployed.
     pub(crate) fn releases(&self) -> Vec<String> {
-        let groups: Vec<String> = self.deploy_groups().iter().map(|group| group.deployer.inventory().to_owned()).collect();
-        if groups.is_empty() {
+        let mut names: Vec<String> = self.deploy_groups().iter().map(|group| group.deployer.inventory().to_owned()).collect();
+        names.dedup();
+        if names.is_empty() {
             (0..self.session.plan.modules.len()).map(|index| identity(&self.session.plan.modules, index)).collect()
         } else {
-            groups
+            names
         }
     }
 
     /// Returns the modules that deploy, each with an inventory of its own: what `--module` leaves out is none of its business.
+    ///
+    /// The order of deployers is that of Skaffold's `pkg/skaffold/runner/deployer.go`.
     fn deploy_groups(&self) -> Vec<DeployGroup> {
         let of_module = |(index, module): (usize, &Module)| {
-            let kubectl = module
-                .deploy
-                .kubectl
-                .as_ref()
-                .map(|kubectl| (Deployer::Kubectl(Box::new(self.kubectl_job(index, kubectl))), kubectl.hooks.clone()));
-            let docker = module.deploy.docker.as_ref();
+            let spec = &module.deploy;
+            let helm = spec.helm.as_ref().map(|helm| (Deployer::Helm(Box::new(self.helm_job(index, helm))), helm.hooks.clone()));
+            let kubectl = spec.kubectl.as_ref();
+            let kubectl = kubectl.map(|kubectl| (Deployer::Kubectl(Box::new(self.kubectl_job(index, kubectl))), kubectl.hooks.clone()));
+            let docker = spec.docker.as_ref();
             let docker = docker.map(|docker| (Deployer::Docker(Box::new(self.docker_job(index, docker))), Hooks::default()));
-            let both = [kubectl, docker].into_iter().flatten();
-            both.map(move |(deployer, hooks)| DeployGroup { modules: index..index + 1, deployer, hooks })
+            let all = [helm, kubectl, docker].into_iter().flatten();
+            all.map(move |(deployer, hooks)| DeployGroup { modules: index..index + 1, deployer, hooks })
         };
         self.session.plan.modules.iter().enumerate().flat_map(of_module).collect()
     }
@@ -236,24 +256,40 @@ impl Pipeline {
         file.map_or_else(|| here.join("-"), |file| here.join(file)).display().to_string()
     }
 
-    /// Returns whether what is created goes when the session ends.
-    fn passes(&self) -> bool {
-        matches!(&self.session.settings.command, CommandSettings::Dev(dev) if dev.clean_up)
-    }
-
     fn kubectl_job(&self, index: usize, kubectl: &KubectlDeploy) -> DeployJob {
-        let deploy = &self.session.settings.deploy;
-        let wait = deploy.wait_for_deletions;
         DeployJob {
             kubectl: kubectl.clone(),
             target: self.target.clone(),
             kubeconfig: self.session.settings.target.kubeconfig.clone(),
             inventory: identity(&self.session.plan.modules, index),
-            force: deploy.force,
+            force: self.session.settings.deploy.force,
             prune: true,
             passing: self.passes(),
-            wait_for_deletions: WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() },
+            wait_for_deletions: self.wait_for_deletions(),
         }
+    }
+
+    fn helm_job(&self, index: usize, helm: &HelmDeploy) -> HelmJob {
+        HelmJob {
+            deploy: helm.clone(),
+            settings: self.helm_settings(),
+            labels: self.session.settings.deploy.labels.iter().cloned().collect(),
+            inventory: identity(&self.session.plan.modules, index),
+            force: self.session.settings.deploy.force,
+            prune: true,
+            passing: self.passes(),
+            wait_for_deletions: self.wait_for_deletions(),
+        }
+    }
+
+    /// Returns whether what this session creates goes when it ends.
+    fn passes(&self) -> bool {
+        matches!(&self.session.settings.command, CommandSettings::Dev(dev) if dev.clean_up)
+    }
+
+    fn wait_for_deletions(&self) -> WaitForDeletions {
+        let wait = self.session.settings.deploy.wait_for_deletions;
+        WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() }
     }
 
     fn ready_spec(&self) -> ReadySpec {
@@ -338,10 +374,16 @@ impl Pipeline {
         let here = working_dir();
         let loaded = EventKind::PlanLoaded {
             artifacts: plan.artifacts.iter().map(|artifact| planned(artifact, &here)).collect(),
-            renderers: self
-                .count(&[("rawYaml", |module| module.render.has_manifests()), ("kustomize", |module| module.render.kustomize.is_some())]),
-            deployers: self
-                .count(&[("kubectl", |module| module.deploy.kubectl.is_some()), ("docker", |module| module.deploy.docker.is_some())]),
+            renderers: self.count(&[
+                ("rawYaml", |module| module.render.has_manifests()),
+                ("kustomize", |module| module.render.kustomize.is_some()),
+                ("helm", |module| !module.render.helm.is_empty()),
+            ]),
+            deployers: self.count(&[
+                ("kubectl", |module| module.deploy.kubectl.is_some()),
+                ("helm", |module| module.deploy.helm.is_some()),
+                ("docker", |module| module.deploy.docker.is_some()),
+            ]),
             profiles: plan.profiles.clone(),
             context: self.target.context.clone(),
             namespace: Some(self.target.namespace.clone()),

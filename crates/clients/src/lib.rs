@@ -5,6 +5,7 @@ mod buildkit;
 mod clients;
 pub mod docker;
 pub mod git;
+pub mod helm;
 pub mod hooks;
 pub mod http;
 pub mod kube;

@@ -5,6 +5,7 @@
 mod artifacts;
 mod containers;
 mod docker;
+mod helm;
 
 use devloop_model::Diagnostic;
 use devloop_model::nearest;
@@ -24,6 +25,7 @@ pub(crate) fn faults(modules: &[Loaded]) -> Vec<Diagnostic> {
         faults.extend(log_prefix(module));
         faults.extend(deadline(module));
         faults.extend(containers::tests(module));
+        faults.extend(helm::releases(module));
     }
     faults.extend(artifacts::requirements(modules));
     faults.extend(containers::verify_and_actions(modules));

@@ -177,9 +177,6 @@ fn manifests(document: &mut Node) -> bool {
 
 fn deploy(deploy: &mut Node, is_alone: bool, has_manifests: bool) {
     text(map(deploy, "logs"), "prefix", "container");
-    if has_one(deploy, &["helm"]) {
-        int(map(deploy, "helm"), "concurrency", 1);
-    }
     let has_none = !has_one(deploy, &DEPLOYERS);
     if (is_alone && has_none) || (has_manifests && !has_one(deploy, &["kubectl", "cloudrun"])) {
         map(deploy, "kubectl");

@@ -5,6 +5,7 @@ mod convert;
 mod deploy;
 mod docker;
 mod forward;
+mod helm;
 mod hooks;
 mod sync;
 mod tagger;
@@ -31,7 +32,7 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
     let mut plan = Plan::default();
     let mut faults = Vec::new();
     for module in modules {
-        let mut converter = Converter { module, env: &options.env, faults: Vec::new() };
+        let mut converter = Converter { module, env: &options.env, command: &options.command, faults: Vec::new() };
         let tagger = options.tag.as_ref().map_or_else(|| converter.tagger(), |tag| Tagger::Fixed(tag.clone()));
         let artifacts: Vec<Artifact> =
             (0..module.config.build.artifacts.len()).filter_map(|index| converter.artifact(index, &tagger)).collect();

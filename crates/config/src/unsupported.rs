@@ -133,10 +133,7 @@ impl Report<'_> {
 
     fn render(&mut self) {
         let manifests = &self.module.config.manifests;
-        let sources = [
-            (manifests.helm.is_some(), "helm", "does not render with helm"),
-            (!manifests.kpt.is_empty(), "kpt", "does not render with kpt"),
-        ];
+        let sources = [(!manifests.kpt.is_empty(), "kpt", "does not render with kpt")];
         for (_, key, does_not) in sources.iter().filter(|(is_set, ..)| *is_set) {
             self.error(&format!("/manifests/{key}"), does_not, "render to files first, and name them in `manifests.rawYaml`");
         }
@@ -151,7 +148,6 @@ impl Report<'_> {
     fn deploy(&mut self) {
         let deploy = &self.module.config.deploy;
         let deployers = [
-            (deploy.helm.is_some(), "helm", "does not deploy with helm"),
             (deploy.kpt.is_some(), "kpt", "does not deploy with kpt"),
             (deploy.cloudrun.is_some(), "cloudrun", "does not deploy to Cloud Run"),
         ];

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use devloop_clients::docker::DockerError;
+use devloop_clients::helm::HelmError;
 use devloop_clients::hooks::HookError;
 use devloop_clients::kube::KubeError;
 use devloop_clients::process::ProcessError;
@@ -75,6 +76,12 @@ pub enum DeployError {
     /// A container cannot be run as wanted.
     #[error("{}", .0.what)]
     Container(Box<Diagnostic>),
+    /// helm did not do its work, or its records could not be read.
+    #[error(transparent)]
+    Helm(#[from] HelmError),
+    /// A release of helm is not as a deploy needs it.
+    #[error("{}", .0.what)]
+    Release(Box<Diagnostic>),
     /// What was deployed does not become ready.
     #[error("{}", .0.what)]
     NotReady(Box<Diagnostic>),
@@ -109,7 +116,8 @@ impl DeployError {
                 .because(&**why)
                 .help("`podName` and `containerName` are globs: `*`, `?` and `[a-z]`"),
             Self::Docker(error) => error.diagnostic(),
-            Self::Container(diagnostic) | Self::NotReady(diagnostic) => (**diagnostic).clone(),
+            Self::Helm(error) => error.diagnostic(),
+            Self::Container(diagnostic) | Self::Release(diagnostic) | Self::NotReady(diagnostic) => (**diagnostic).clone(),
             Self::Cancelled => Diagnostic::error("deploy/interrupted", self.to_string()),
         }
     }
@@ -124,6 +132,7 @@ impl DeployError {
         match self {
             Self::Kube(error) => error.is_outage(),
             Self::Object { error, .. } => error.is_outage(),
+            Self::Helm(HelmError::Kube(error)) => error.is_outage(),
             Self::Several(errors) => errors.iter().all(Self::is_outage),
             _ => false,
         }
@@ -138,6 +147,7 @@ impl DeployError {
             | Self::Docker(DockerError::Cancelled(_))
             | Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
             Self::Object { error, .. } => matches!(**error, KubeError::Cancelled),
+            Self::Helm(error) => error.is_cancelled(),
             Self::Several(errors) => errors.iter().any(Self::is_cancelled),
             _ => false,
         }

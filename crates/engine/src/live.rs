@@ -7,6 +7,7 @@ mod outage;
 mod products;
 mod pruning;
 mod readiness;
+mod rendering;
 mod seen;
 mod specs;
 mod synced;
@@ -262,11 +263,10 @@ impl LiveStages {
         let reads_cluster = !job.offline && job.modules.iter().any(|module| !module.remote_manifests.is_empty());
         let cluster = if reads_cluster { Some(self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?) } else { None };
         devloop_render::run_hooks_before(&job, cx).await.map_err(|e| e.diagnostic())?;
-        self.note_sources(&job);
+        self.note_sources(&specs);
         let manifests = devloop_render::render(&job, cluster, cx).await.map_err(|e| e.diagnostic())?;
         let objects = manifests.iter().map(|set| set.manifests.len()).sum();
-        // What runs in the container daemon has no manifests, and is no less to be deployed when it changed.
-        let hash = devloop_render::hash(&manifests) + &specs.daemon_hash(&images);
+        let hash = rendering::hash(&specs, &manifests, &images).await;
         cx.emit(EventKind::ManifestsRendered { objects, hash });
         let mut products = self.products();
         products.manifests = Arc::new(manifests);
@@ -275,11 +275,15 @@ impl LiveStages {
     }
 }
 
-/// Returns the artifacts that no manifest has to name: others are built from them, or they run in the container daemon.
+/// Returns the artifacts that no manifest has to name: others are built from them, they run in the container daemon, or helm deploys,
+/// whose charts use images in ways that only helm knows.
 fn used_elsewhere(specs: &Specs) -> BTreeSet<ImageName> {
+    let all = || specs.artifacts.iter().map(|artifact| artifact.image.clone());
+    if specs.helm_jobs().next().is_some() {
+        return all().collect();
+    }
     let bases = specs.artifacts.iter().flat_map(|artifact| &artifact.requires).map(|requirement| requirement.image.clone());
-    let run = specs.artifacts.iter().map(|artifact| artifact.image.clone()).filter(|image| specs.runs_in_daemon(image));
-    bases.chain(run).collect()
+    bases.chain(all().filter(|image| specs.runs_in_daemon(image))).collect()
 }
 
 /// Returns how many builds run at once: what the user says, else as many as there are. The builders

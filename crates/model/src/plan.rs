@@ -1,6 +1,7 @@
 //! What the user's configuration means, after modules, profiles, templates and defaults.
 
 mod docker;
+mod helm;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -11,6 +12,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+pub use self::helm::HelmChart;
+pub use self::helm::HelmDeploy;
+pub use self::helm::HelmFile;
+pub use self::helm::HelmFlags;
+pub use self::helm::HelmPackage;
+pub use self::helm::HelmRelease;
 use crate::Diagnostic;
 use crate::Hooks;
 use crate::ImageName;
@@ -336,10 +343,12 @@ pub struct RenderSpec {
     pub kustomize: Option<KustomizeSpec>,
     /// What runs around rendering.
     pub hooks: RenderHooks,
+    /// `manifests.helm`: releases that `helm template` renders.
+    pub helm: Vec<HelmRelease>,
 }
 
 impl RenderSpec {
-    /// Returns whether it renders anything.
+    /// Returns whether it has manifests that no other program renders.
     pub fn has_manifests(&self) -> bool {
         !self.raw_yaml.is_empty() || !self.remote_manifests.is_empty()
     }
@@ -394,6 +403,8 @@ pub struct DeploySpec {
     pub kubectl: Option<KubectlDeploy>,
     /// `deploy.docker`.
     pub docker: Option<DockerDeploy>,
+    /// `deploy.helm`, with the releases of `manifests.helm`.
+    pub helm: Option<HelmDeploy>,
 }
 
 /// `deploy.kubectl`.

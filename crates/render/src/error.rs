@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use devloop_clients::helm::HelmError;
 use devloop_clients::hooks::HookError;
 use devloop_clients::http::HttpError;
 use devloop_clients::kube::KubeError;
@@ -178,6 +179,9 @@ pub enum RenderError {
         /// Its command.
         command: String,
     },
+    /// A release of helm could not be rendered.
+    #[error(transparent)]
+    Helm(#[from] HelmError),
     /// The step was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -241,6 +245,7 @@ impl RenderError {
                     .help("print the manifests that are to be deployed, or leave out `withChange` where it only looks at them"),
                 None,
             ),
+            Self::Helm(error) => (error.diagnostic(), None),
             Self::Cancelled(_) => (Diagnostic::error("render/interrupted", what), None),
         };
         match at {

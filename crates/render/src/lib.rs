@@ -1,9 +1,10 @@
-//! Built images and manifest sources to a manifest set: raw YAML; image, label and namespace transforms.
+//! Built images and manifest sources to a manifest set: raw YAML, helm; image, label and namespace transforms.
 //!
 //! [`render`] reads what `manifests` of each module names, as Kubernetes itself would read it,
 //! puts the built images, labels and a forced namespace in, and returns the objects in the order
 //! in which they were written. [`to_yaml`] prints them.
 
+mod change;
 mod error;
 mod hooks;
 mod source;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use devloop_clients::helm::HelmSettings;
 use devloop_clients::kube::Cluster;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
@@ -25,6 +27,8 @@ use devloop_model::RenderSpec;
 use devloop_model::ResourceSelector;
 use devloop_model::Vars;
 
+pub use change::Changes;
+pub use change::objects_of;
 pub use error::RenderError;
 pub use hooks::run_hooks_before;
 pub use source::Contents;
@@ -59,6 +63,8 @@ pub struct RenderJob {
     pub hook_namespace: Namespace,
     /// Variables for templates in the paths of manifests.
     pub vars: Vars,
+    /// What helm is told of the session.
+    pub helm: HelmSettings,
 }
 
 /// Returns the objects of each module, in deploy order, with images, labels and namespace put in, as the hooks after rendering left them.
@@ -74,6 +80,7 @@ pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Resul
     for module in &job.modules {
         let mut manifests = source::raw(module, &job.vars, cx).await?;
         manifests.append(&mut source::kustomize(module, &job.vars, cx).await?);
+        manifests.append(&mut Box::pin(source::helm(module, &job.images, &job.helm, cx)).await?);
         images.replace(&mut manifests, &fields);
         let mut live = source::remote(module, remote.filter(|_| !job.offline), job.kubeconfig.as_deref(), cx).await?;
         images.replace_live(&mut live, &fields);

@@ -111,6 +111,12 @@ impl TestContext {
         self
     }
 
+    /// Puts a directory before all others on PATH.
+    pub(crate) fn with_first_on_path(self, directory: &Path) -> Self {
+        let path = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()).unwrap();
+        self.with("PATH", &format!("{}:{path}", directory.display()))
+    }
+
     /// Makes the folder a git repository with one commit, tagged `v1`.
     pub(crate) fn with_git(self) -> Self {
         for arguments in [&["init", "-q", "-b", "main"][..], &["add", "-A"], &["commit", "-q", "-m", "first"], &["tag", "v1"]] {
@@ -169,6 +175,25 @@ impl TestContext {
             .unwrap();
         assert!(output.status.success(), "{service}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs helm in the namespace, the one that the binary finds, and returns what it printed.
+    #[track_caller]
+    pub(crate) fn helm(&self, arguments: &[&str]) -> String {
+        let output = self.helm_command(arguments).output().unwrap();
+        assert!(output.status.success(), "helm {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Returns helm, ready to be started in the namespace.
+    pub(crate) fn helm_command(&self, arguments: &[&str]) -> Command {
+        // A program is looked for on our own PATH, not on that of the child.
+        let path = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()).unwrap();
+        let helm = path.split(':').map(|dir| Path::new(dir).join("helm")).find(|file| file.exists()).expect("integration/tools/install");
+        let mut command = Command::new(helm);
+        command.args(arguments).args(["--namespace", &self.namespace]).current_dir(self.path());
+        command.env_clear().envs(self.variables.iter().map(|(n, v)| (n, v)));
+        command
     }
 
     fn filtered(&self, bytes: &[u8]) -> String {

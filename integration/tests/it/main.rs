@@ -15,6 +15,7 @@ mod dockerignore;
 mod examples;
 mod forward;
 mod golden;
+mod helm;
 mod hooks;
 mod ko;
 mod kustomize;

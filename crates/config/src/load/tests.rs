@@ -108,7 +108,7 @@ fn modules_and_their_faults_are_all_told_with_their_files() {
 
 #[test]
 fn what_another_stage_acts_on_is_no_matter() {
-    let text = format!("{HEAD}build: {{artifacts: [{{image: web}}]}}\ntest: [{{image: web}}]\ndeploy: {{helm: {{}}}}\n");
+    let text = format!("{HEAD}build: {{artifacts: [{{image: web}}]}}\ntest: [{{image: web}}]\ndeploy: {{kpt: {{}}}}\n");
     let dir = project(&[("skaffold.yaml", &text)]);
     let told = |command: &str, skip_tests| {
         let options = Options { command: command.to_owned(), skip_tests, ..options(dir.path()) };
@@ -117,8 +117,8 @@ fn what_another_stage_acts_on_is_no_matter() {
     };
     assert_eq!(told("build", false), Vec::<String>::new());
     assert_eq!(told("render", false), Vec::<String>::new());
-    assert_eq!(told("deploy", false), ["this version of devloop does not deploy with helm"]);
-    assert_eq!(told("run", true), ["this version of devloop does not deploy with helm"]);
+    assert_eq!(told("deploy", false), ["this version of devloop does not deploy with kpt"]);
+    assert_eq!(told("run", true), ["this version of devloop does not deploy with kpt"]);
     assert_eq!(told("run", false).len(), 2);
 }
 

@@ -17,6 +17,8 @@ use crate::modules::clean;
 pub(super) struct Converter<'m> {
     pub(super) module: &'m Loaded,
     pub(super) env: &'m Env,
+    /// The command that runs: `run`, `render`.
+    pub(super) command: &'m str,
     pub(super) faults: Vec<Diagnostic>,
 }
 

@@ -39,8 +39,8 @@ impl Converter<'_> {
         });
         let raw_yaml = raw_yaml.collect();
         let kustomize = module.config.manifests.kustomize.as_ref().map(|kustomize| self.kustomize(kustomize));
-        let hooks = self.render_hooks(&module.config.manifests.hooks);
-        RenderSpec { dir: module.module.dir.clone(), raw_yaml, remote_manifests: remote_manifests(module), kustomize, hooks }
+        let (helm, hooks) = (self.helm_render(), self.render_hooks(&module.config.manifests.hooks));
+        RenderSpec { dir: module.module.dir.clone(), raw_yaml, remote_manifests: remote_manifests(module), kustomize, helm, hooks }
     }
 
     fn kustomize(&mut self, kustomize: &schema::Kustomize) -> KustomizeSpec {
@@ -70,7 +70,7 @@ impl Converter<'_> {
                 .map(|namespace| self.template("/deploy/kubectl/defaultNamespace", &namespace)),
             hooks: self.deploy_hooks(&kubectl.hooks),
         });
-        DeploySpec { kubectl, docker: self.docker_deploy() }
+        DeploySpec { kubectl, helm: self.helm_deploy(), docker: self.docker_deploy() }
     }
 }
 

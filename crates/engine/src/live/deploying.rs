@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use devloop_attach::Live;
 use devloop_deploy::Deletion;
+use devloop_deploy::Rendering;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
@@ -18,6 +19,16 @@ use super::Deployer;
 use super::LiveStages;
 use super::Specs;
 use super::outage::Outage;
+use super::rendering;
+
+/// What there is to deploy.
+struct Deployable<'a> {
+    /// The manifests of each module.
+    manifests: &'a [ManifestSet],
+    /// What is done to manifests that a deployer renders itself.
+    rendering: Rendering,
+    images: &'a [BuiltImage],
+}
 
 impl LiveStages {
     pub(super) async fn deploy(&self, cx: &Cx) -> Result<(), Diagnostic> {
@@ -34,13 +45,14 @@ impl LiveStages {
                 loaded.map_err(|e| e.diagnostic())?;
             }
         }
+        let what = Deployable { manifests: &manifests, rendering: rendering::rendering(&specs, &images), images: &images };
         let mut release = Release::default();
         let mut last = None;
         for group in &specs.deploy {
             if let Some((before, deployed)) = last.take() {
                 self.finish_before_next(before, &deployed, &specs, cx).await?;
             }
-            let deployed = self.deploy_group(group, &group.of(&manifests), &images, &specs, cx).await?;
+            let deployed = self.deploy_group(group, &what, &specs, cx).await?;
             warn_of_twice(&release, &deployed, cx);
             release.objects.extend(deployed.objects.iter().cloned());
             release.containers.extend(deployed.containers.iter().cloned());
@@ -57,23 +69,22 @@ impl LiveStages {
         if specs.checks_status { Ok(()) } else { self.finish_last(&specs, cx).await }
     }
 
-    async fn deploy_group(
-        &self,
-        group: &DeployGroup,
-        manifests: &ManifestSet,
-        images: &[BuiltImage],
-        specs: &Specs,
-        cx: &Cx,
-    ) -> Result<Release, Diagnostic> {
-        self.before_deploy(group, manifests, specs, cx).await?;
+    async fn deploy_group(&self, group: &DeployGroup, what: &Deployable<'_>, specs: &Specs, cx: &Cx) -> Result<Release, Diagnostic> {
+        let manifests = group.of(what.manifests);
+        self.before_deploy(group, &manifests, specs, cx).await?;
+        let outage = Outage::none(self.watching.is_some());
         match &group.deployer {
             Deployer::Kubectl(job) => {
-                let (cluster, outage) = (self.cluster(cx).await?, Outage::none(self.watching.is_some()));
-                outage.over(|| devloop_deploy::deploy(job, manifests, cluster, cx), cx).await
+                let cluster = self.cluster(cx).await?;
+                outage.over(|| devloop_deploy::deploy(job, &manifests, cluster, cx), cx).await
+            }
+            Deployer::Helm(job) => {
+                let cluster = self.cluster(cx).await?;
+                Box::pin(outage.over(|| devloop_deploy::deploy_releases(job, &what.rendering, cluster, cx), cx)).await
             }
             Deployer::Docker(job) => {
                 let docker = self.docker(cx).await?;
-                devloop_deploy::docker::deploy(job, images, docker, cx).await.map_err(|e| e.diagnostic())
+                devloop_deploy::docker::deploy(job, what.images, docker, cx).await.map_err(|e| e.diagnostic())
             }
         }
     }
@@ -100,9 +111,13 @@ impl LiveStages {
     pub(super) async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let specs = self.specs();
         let (manifests, dry_run) = (self.manifests(), specs.delete_dry_run);
+        let rendering = rendering::rendering(&specs, &self.images());
         for group in specs.deploy.iter().rev() {
             let deletion = match &group.deployer {
                 Deployer::Kubectl(job) => devloop_deploy::delete(job, &group.of(&manifests), dry_run, self.cluster(cx).await?, cx).await,
+                Deployer::Helm(job) => {
+                    Box::pin(devloop_deploy::delete_releases(job, &rendering, dry_run, self.cluster(cx).await?, cx)).await
+                }
                 Deployer::Docker(job) => devloop_deploy::docker::delete(job, dry_run, self.docker(cx).await?, cx).await,
             };
             let Deletion { deleted, kept, deployed } = deletion.map_err(|e| e.diagnostic())?;

@@ -1,8 +1,5 @@
 //! What the stages are given: all that the command line and the configuration say.
 
-use std::hash::DefaultHasher;
-use std::hash::Hash as _;
-use std::hash::Hasher as _;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,12 +7,13 @@ use std::sync::Arc;
 use devloop_attach::AttachSpec;
 use devloop_build::BuildOptions;
 use devloop_deploy::DeployJob;
+use devloop_deploy::HelmJob;
 use devloop_deploy::ReadySpec;
 use devloop_deploy::docker::DockerJob;
 use devloop_model::Artifact;
 use devloop_model::BuildSpec;
-use devloop_model::BuiltImage;
 use devloop_model::Env;
+use devloop_model::HelmRelease;
 use devloop_model::Hooks;
 use devloop_model::ImageName;
 use devloop_render::RenderJob;
@@ -70,25 +68,33 @@ impl Specs {
 
     /// Returns whether anything is deployed into the container daemon.
     pub(super) fn needs_daemon(&self) -> bool {
-        self.deploy.iter().any(|group| group.deployer.docker().is_some())
+        self.docker_jobs().next().is_some()
+    }
+
+    /// Returns the jobs that are done in the container daemon.
+    pub(super) fn docker_jobs(&self) -> impl Iterator<Item = &DockerJob> {
+        self.deploy.iter().filter_map(|group| match &group.deployer {
+            Deployer::Docker(job) => Some(&**job),
+            Deployer::Kubectl(_) | Deployer::Helm(_) => None,
+        })
     }
 
     /// Returns whether an image runs as a container of the container daemon.
     pub(super) fn runs_in_daemon(&self, image: &ImageName) -> bool {
-        let jobs = self.deploy.iter().filter_map(|group| group.deployer.docker());
-        jobs.flat_map(|job| &job.docker.images).any(|named| named.image == image.as_str())
+        self.docker_jobs().flat_map(|job| &job.docker.images).any(|named| named.image == image.as_str())
     }
 
-    /// Returns a hash of what is to run in the container daemon; nothing where nothing does.
-    pub(super) fn daemon_hash(&self, images: &[BuiltImage]) -> String {
-        let jobs: Vec<&DockerJob> = self.deploy.iter().filter_map(|group| group.deployer.docker()).collect();
-        if jobs.is_empty() {
-            return String::new();
-        }
-        let images: Vec<String> = images.iter().filter(|image| self.runs_in_daemon(&image.artifact)).map(BuiltImage::deployed).collect();
-        let mut hasher = DefaultHasher::new();
-        format!("{jobs:?} {images:?}").hash(&mut hasher);
-        format!("-{:016x}", hasher.finish())
+    /// Returns the jobs that helm does.
+    pub(super) fn helm_jobs(&self) -> impl Iterator<Item = &HelmJob> {
+        self.deploy.iter().filter_map(|group| match &group.deployer {
+            Deployer::Helm(job) => Some(&**job),
+            Deployer::Kubectl(_) | Deployer::Docker(_) => None,
+        })
+    }
+
+    /// Returns the releases that helm deploys.
+    pub(super) fn helm_releases(&self) -> impl Iterator<Item = &HelmRelease> {
+        self.helm_jobs().flat_map(|job| &job.deploy.releases)
     }
 
     /// Returns the artifacts that were not there before, or are built in another way: those alone have to be looked at again.
@@ -110,36 +116,31 @@ pub struct DeployGroup {
     pub hooks: Hooks,
 }
 
-/// How modules deploy.
+/// The closed set of deployers.
 #[derive(Debug, Clone)]
 pub enum Deployer {
-    /// Manifests into a cluster.
+    /// Manifests, applied.
     Kubectl(Box<DeployJob>),
-    /// Images into the container daemon.
+    /// Releases, by helm.
+    Helm(Box<HelmJob>),
+    /// Images, run in the container daemon.
     Docker(Box<DockerJob>),
 }
 
 impl Deployer {
-    /// Returns what names that which it deploys, over sessions.
+    /// Returns the identity of what is deployed: the same at each run of the same configuration.
     pub fn inventory(&self) -> &str {
         match self {
             Self::Kubectl(job) => &job.inventory,
+            Self::Helm(job) => &job.inventory,
             Self::Docker(job) => &job.inventory,
-        }
-    }
-
-    /// Returns what is deployed into the container daemon, if it is.
-    fn docker(&self) -> Option<&DockerJob> {
-        match self {
-            Self::Kubectl(_) => None,
-            Self::Docker(job) => Some(job),
         }
     }
 
     /// Returns whether it deploys into a cluster.
     pub fn needs_cluster(&self) -> bool {
         match self {
-            Self::Kubectl(_) => true,
+            Self::Kubectl(_) | Self::Helm(_) => true,
             Self::Docker(_) => false,
         }
     }

@@ -19,7 +19,7 @@ impl LiveStages {
     /// Returns what a change of `files` concerns; an artifact whose inputs are what they were is not concerned.
     pub(super) async fn concerned(&self, files: &[PathBuf], cx: &Cx) -> Touched {
         let specs = self.specs();
-        let sources = devloop_render::sources(&specs.render);
+        let sources = devloop_render::sources(&specs.render, specs.helm_releases());
         let (config, rest): (Vec<&PathBuf>, Vec<&PathBuf>) = files.iter().partition(|file| specs.config_files.contains(file));
         let watched = specs.artifacts.iter().filter(|artifact| specs.watches(artifact));
         let near = watched.map(|artifact| (artifact, self.near(artifact, &rest, &sources)));
@@ -38,7 +38,7 @@ impl LiveStages {
     pub(super) fn all(&self) -> Touched {
         let specs = self.specs();
         let touched = |artifact: &Arc<Artifact>| TouchedArtifact { artifact: artifact.image.clone(), files: Vec::new(), syncable: false };
-        let manifests = devloop_render::sources(&specs.render).files;
+        let manifests = devloop_render::sources(&specs.render, specs.helm_releases()).files;
         Touched {
             artifacts: specs.artifacts.iter().map(touched).collect(),
             manifests: manifests.iter().map(|file| shown(file, &specs)).collect(),

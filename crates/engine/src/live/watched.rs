@@ -8,7 +8,6 @@ use devloop_model::Artifact;
 use devloop_model::Builder;
 use devloop_model::Cx;
 use devloop_model::EventKind;
-use devloop_render::RenderJob;
 use devloop_watch::FileWatcher;
 use devloop_watch::WatchReport;
 use devloop_watch::WatchSet;
@@ -55,18 +54,19 @@ impl LiveStages {
     }
 
     /// Notes what manifests are rendered from, so that a file which is written again as it was is no news: hooks and tools do so.
-    pub(super) fn note_sources(&self, job: &RenderJob) {
+    pub(super) fn note_sources(&self, specs: &Specs) {
         if self.watching.is_some() {
-            let contents = devloop_render::sources(job).contents();
+            let contents = devloop_render::sources(&specs.render, specs.helm_releases()).contents();
             self.products().sources = contents;
         }
     }
 
     /// Returns what is to be watched, and how many files count in it.
     fn watch_set(&self, specs: &Specs) -> (WatchSet, usize) {
-        let sources = devloop_render::sources(&specs.render);
+        let sources = devloop_render::sources(&specs.render, specs.helm_releases());
         let mut files = specs.config_files.iter().filter(|file| file.exists()).count() + sources.files.len();
         let mut set = WatchSet { directories: sources.directories, files: sources.files, ..WatchSet::default() };
+        set.directories.extend(sources.whole.into_keys());
         set.files.extend(specs.config_files.iter().cloned());
         let products = self.products();
         for artifact in specs.artifacts.iter().filter(|artifact| specs.watches(artifact)) {

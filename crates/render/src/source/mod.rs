@@ -1,12 +1,14 @@
 //! Where manifests come from.
 
 mod glob;
+mod helm;
 mod kustomize;
 mod objects;
 mod raw;
 mod remote;
 mod watched;
 
+pub(crate) use helm::helm;
 pub(crate) use kustomize::kustomize;
 pub(crate) use objects::objects;
 pub(crate) use raw::raw;

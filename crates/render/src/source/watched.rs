@@ -6,6 +6,9 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
+use devloop_clients::helm;
+use devloop_clients::helm::HelmSettings;
+use devloop_model::HelmRelease;
 use devloop_model::MissingKey;
 
 use super::glob;
@@ -20,12 +23,18 @@ pub struct Sources {
     pub files: BTreeSet<PathBuf>,
     /// Directories in which a manifest that appears is read as well.
     pub directories: BTreeSet<PathBuf>,
+    /// Directories in which every file that appears is read as well, but for what begins with one of these names.
+    pub whole: BTreeMap<PathBuf, &'static [&'static str]>,
 }
+
+/// What `helm dependency build` writes into a chart.
+const WRITTEN_BY_HELM: [&str; 3] = ["Chart.lock", "charts", "tmpcharts"];
 
 impl Sources {
     /// Returns whether a change of `path` may change what is rendered.
     pub fn contains(&self, path: &Path) -> bool {
         self.files.contains(path)
+            || path.parent().and_then(|parent| self.whole.get(parent)).is_some_and(|ignored| !begins_with(path, ignored))
             || (glob::is_manifest(path) || self.directories.contains(path))
                 && path.parent().is_some_and(|parent| self.directories.contains(parent))
     }
@@ -53,8 +62,9 @@ fn hash(path: &Path) -> Option<blake3::Hash> {
     std::fs::read(path).ok().map(|bytes| blake3::hash(&bytes))
 }
 
-/// Returns the files that the manifests of `job` come from; entries that lead nowhere are told when they are rendered.
-pub fn sources(job: &RenderJob) -> Sources {
+/// Returns the files that the manifests of `job` come from, and those of releases that helm deploys; entries that lead nowhere are
+/// told when they are rendered.
+pub fn sources<'r>(job: &'r RenderJob, deployed: impl IntoIterator<Item = &'r HelmRelease>) -> Sources {
     let mut sources = Sources::default();
     for module in &job.modules {
         for entry in &module.raw_yaml {
@@ -69,10 +79,34 @@ pub fn sources(job: &RenderJob) -> Sources {
             }
         }
     }
+    for release in job.modules.iter().flat_map(|module| &module.helm).chain(deployed) {
+        sources.add_release(release, &job.helm);
+    }
     sources
 }
 
+fn begins_with(path: &Path, names: &[&str]) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    names.iter().any(|begin| name.starts_with(begin))
+}
+
 impl Sources {
+    /// Adds the chart and the files of a release.
+    fn add_release(&mut self, release: &HelmRelease, settings: &HelmSettings) {
+        let (chart, files) = helm::paths(release, settings);
+        self.files.extend(files);
+        let Some(chart) = chart else { return };
+        let builds = !release.skip_build_dependencies && chart.metadata().is_ok_and(|metadata| !metadata.dependencies.is_empty());
+        let found = chart.files(!release.skip_build_dependencies).unwrap_or_default();
+        let directories = found.iter().filter_map(|file| file.parent()).map(normal);
+        self.whole.extend(directories.filter(|directory| *directory != chart.path).map(|directory| (directory, &[] as &[&str])));
+        if chart.path.is_dir() {
+            self.whole.insert(chart.path.clone(), if builds { &WRITTEN_BY_HELM } else { &[] });
+        }
+        self.files.extend(found.iter().map(|file| normal(file)));
+        self.files.insert(if chart.path.is_dir() { chart.path.join("Chart.yaml") } else { chart.path });
+    }
+
     fn add(&mut self, dir: &Path, address: &str) {
         match glob::expand(dir, address) {
             Ok(Found::Files(files)) => {
@@ -155,7 +189,7 @@ mod tests {
         let entry = |pattern: &str| RawManifests { pattern: Template::parse(pattern).unwrap(), may_match_nothing: false, at: None };
         let raw_yaml = ["k8s/*.yaml", "all", "./one.yaml", "later/*.yml", "gone.yaml", "https://example.com/x.yaml"].map(entry).to_vec();
         let module = RenderSpec { dir: dir.path().to_owned(), raw_yaml, ..RenderSpec::default() };
-        let found = sources(&RenderJob { modules: vec![module], ..RenderJob::default() });
+        let found = sources(&RenderJob { modules: vec![module], ..RenderJob::default() }, []);
         for (path, wanted) in [
             ("k8s/a.yaml", true),
             ("k8s/new.yaml", true),

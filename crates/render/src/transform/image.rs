@@ -58,6 +58,10 @@ impl<'a> Images<'a> {
         for manifest in manifests {
             let Some(fields) = fields.of(&manifest.object) else { continue };
             fields.images(&mut manifest.object, &mut |image| {
+                // What a chart was given by its values is there already.
+                if let Some((built, _)) = self.by_artifact.values().find(|(_, deployed)| deployed == image) {
+                    self.used.borrow_mut().insert(&built.artifact);
+                }
                 if let Ok(reference) = ImageRef::parse(&plain(image))
                     && let Some((built, deployed)) = find(&reference)
                 {

@@ -1,0 +1,43 @@
+//! What is done to manifests that another stage has, as to those that are rendered here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use devloop_model::BuiltImage;
+use devloop_model::Manifest;
+use devloop_model::ResourceSelector;
+
+use crate::RenderError;
+use crate::RenderJob;
+use crate::source;
+use crate::transform;
+
+/// Returns the objects in a text of several documents; `name` is what the text is called in messages.
+///
+/// # Errors
+/// When it is no YAML, or a document is no Kubernetes object.
+pub fn objects_of(text: &str, name: &str) -> Result<Vec<Manifest>, RenderError> {
+    Ok(source::objects(text, Path::new(name))?.manifests)
+}
+
+/// The images and labels of a session, for manifests.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    images: Vec<BuiltImage>,
+    labels: BTreeMap<String, String>,
+    resource_selector: ResourceSelector,
+}
+
+impl Changes {
+    /// Returns the changes that `job` makes.
+    pub fn of(job: &RenderJob) -> Self {
+        Self { images: job.images.clone(), labels: job.labels.clone(), resource_selector: job.resource_selector.clone() }
+    }
+
+    /// Puts images in where a manifest names their artifact, and labels.
+    pub fn make(&self, manifests: &mut [Manifest]) {
+        let fields = transform::Fields::new(&self.resource_selector);
+        transform::Images::new(&self.images).replace(manifests, &fields);
+        transform::set_labels(manifests, &self.labels, &fields);
+    }
+}

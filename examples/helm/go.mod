@@ -1,0 +1,3 @@
+module example.com/hello-helm
+
+go 1.24
