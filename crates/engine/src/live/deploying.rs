@@ -9,6 +9,7 @@ use devloop_deploy::Rendering;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
+use devloop_model::Manifest;
 use devloop_model::ManifestSet;
 use devloop_model::ObjectKey;
 use devloop_model::Release;
@@ -46,13 +47,19 @@ impl LiveStages {
             }
         }
         let what = Deployable { manifests: &manifests, rendering: rendering::rendering(&specs, &images), images: &images };
-        let mut release = Release::default();
+        let (mut release, mut by_helm) = (Release::default(), Release::default());
         let mut last = None;
         for group in &specs.deploy {
             if let Some((before, deployed)) = last.take() {
                 self.finish_before_next(before, &deployed, &specs, cx).await?;
             }
+            if matches!(group.deployer, Deployer::Kubectl(_)) {
+                check_claims(&group.of(&manifests), &by_helm)?;
+            }
             let deployed = self.deploy_group(group, &what, &specs, cx).await?;
+            if matches!(group.deployer, Deployer::Helm(_)) {
+                by_helm.objects.extend(deployed.objects.iter().cloned());
+            }
             warn_of_twice(&release, &deployed, cx);
             release.objects.extend(deployed.objects.iter().cloned());
             release.containers.extend(deployed.containers.iter().cloned());
@@ -134,6 +141,25 @@ impl DeployGroup {
     /// Returns the manifests of the group's modules; none of those that were not rendered.
     fn of(&self, manifests: &[ManifestSet]) -> ManifestSet {
         ManifestSet::joined(manifests.get(self.modules.clone()).unwrap_or_default().iter().cloned())
+    }
+}
+
+/// Checks that no manifest is of an object that helm has just deployed: each would undo what the other did.
+///
+/// # Errors
+/// The first such object, with where both stand.
+fn check_claims(manifests: &ManifestSet, by_helm: &Release) -> Result<(), Diagnostic> {
+    let same = |manifest: &Manifest, key: &ObjectKey| {
+        let own = manifest.key();
+        (&own.group, &own.kind, &own.name) == (&key.group, &key.kind, &key.name)
+            && (own.namespace.is_none() || own.namespace == key.namespace)
+    };
+    let claimed = manifests.manifests.iter().find(|manifest| by_helm.objects.iter().any(|object| same(manifest, &object.key)));
+    match claimed {
+        Some(manifest) => Err(Diagnostic::error("deploy/claimed-twice", format!("{} is deployed by helm and by kubectl", manifest.key()))
+            .because(format!("a release has it, and so has {}", manifest.source))
+            .help("leave it to one of them")),
+        None => Ok(()),
     }
 }
 
