@@ -71,6 +71,11 @@ pub(crate) enum CommandSettings {
         /// Whether to make tags only.
         dry_run: bool,
     },
+    /// Test images built before.
+    Test {
+        /// Those images.
+        images: Prebuilt,
+    },
     /// Deploy images built before.
     Deploy {
         /// Whether to follow logs afterwards.
@@ -127,6 +132,7 @@ impl CommandSettings {
             Self::Dev(_) => "dev",
             Self::Run { .. } => "run",
             Self::Build { .. } => "build",
+            Self::Test { .. } => "test",
             Self::Deploy { .. } => "deploy",
             Self::Render { .. } => "render",
             Self::Delete { .. } => "delete",

@@ -5,7 +5,9 @@ mod container;
 mod context;
 mod endpoint;
 mod error;
+mod files;
 mod minikube;
+mod run;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -32,7 +34,12 @@ pub(crate) use context::list_entries;
 use endpoint::Endpoint;
 pub(crate) use endpoint::Wire;
 pub use error::DockerError;
+pub use files::FileKind;
+pub use files::FileRequest;
+pub use files::FoundFile;
 pub(crate) use minikube::minikube_env;
+pub use run::ContainerSpec;
+pub use run::Ended;
 
 /// How long a question that the daemon answers by itself may take.
 const QUESTION: Duration = Duration::from_secs(30);

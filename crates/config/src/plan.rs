@@ -6,6 +6,7 @@ mod deploy;
 mod forward;
 mod sync;
 mod tagger;
+mod test;
 
 use std::path::PathBuf;
 
@@ -33,6 +34,9 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
             if let Some(artifact) = converter.artifact(index, &tagger) {
                 plan.artifacts.push(artifact);
             }
+        }
+        if !options.skip_tests {
+            plan.tests.extend(converter.tests());
         }
         let render = converter.render();
         let deploy = converter.deploy();

@@ -1,5 +1,7 @@
 //! What the user's configuration means, after modules, profiles, templates and defaults.
 
+mod test;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+pub use self::test::CustomTest;
+pub use self::test::StructureTest;
+pub use self::test::Test;
+pub use self::test::TestDependencies;
+pub use self::test::TestKind;
 use crate::Diagnostic;
 use crate::ImageName;
 use crate::Location;
@@ -22,6 +29,8 @@ pub struct Plan {
     pub modules: Vec<Module>,
     /// The artifacts of all modules, in file order.
     pub artifacts: Vec<Artifact>,
+    /// The tests of images of all modules, in file order.
+    pub tests: Vec<Test>,
     /// What holds for every build.
     pub build: BuildSettings,
     /// What holds for every deploy.

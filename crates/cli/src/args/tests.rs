@@ -38,7 +38,7 @@ fn run(line: &str, variables: &[(&str, &str)]) -> RunCommand {
 
 /// Every command that can be given alone, with what it cannot do without.
 fn command_lines() -> Vec<Vec<OsString>> {
-    ["dev", "run", "build", "deploy", "render", "delete", "diagnose", "version", "completion bash", "schema list", "schema get v"]
+    ["dev", "run", "build", "test", "deploy", "render", "delete", "diagnose", "version", "completion bash", "schema list", "schema get v"]
         .map(|line| words(&format!("devloop {line}")))
         .to_vec()
 }

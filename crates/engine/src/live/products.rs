@@ -17,6 +17,7 @@ use devloop_model::ManifestSet;
 
 use super::pruning::Own;
 use super::seen::Seen;
+use super::tested::TestFiles;
 
 /// What the steps so far have made.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub(super) struct Products {
     pub(super) prepared: BTreeMap<ImageName, Arc<Prepared>>,
     /// The inputs of each artifact when they were last looked at, for whatever reason.
     pub(super) seen: BTreeMap<ImageName, Arc<Seen>>,
+    /// What each test depends on.
+    pub(super) test_files: Vec<TestFiles>,
     pub(super) images: BTreeMap<ImageName, BuiltImage>,
     pub(super) manifests: Arc<Vec<ManifestSet>>,
     /// The images that `manifests` were rendered with.

@@ -11,6 +11,7 @@ use devloop_deploy::ReadySpec;
 use devloop_model::Artifact;
 use devloop_model::Env;
 use devloop_model::ImageName;
+use devloop_model::Test;
 use devloop_render::RenderJob;
 
 use super::Pruning;
@@ -23,6 +24,8 @@ pub struct Specs {
     pub env: Env,
     /// What can be built.
     pub artifacts: Vec<Arc<Artifact>>,
+    /// How images are tested.
+    pub tests: Vec<Arc<Test>>,
     /// Where images come from.
     pub images: ImageSource,
     /// How they are built.
