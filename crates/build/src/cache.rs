@@ -116,7 +116,8 @@ impl BuildCache {
     }
 }
 
-fn store(path: &Path, value: &impl Serialize) -> io::Result<()> {
+/// Writes a file in one rename.
+pub(crate) fn store(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
     let mut next = tempfile::NamedTempFile::new_in(directory)?;
@@ -126,7 +127,7 @@ fn store(path: &Path, value: &impl Serialize) -> io::Result<()> {
 }
 
 /// Keeps what is used from being dropped as old.
-fn touch(path: &Path) {
+pub(crate) fn touch(path: &Path) {
     let is_old = fs::metadata(path).and_then(|m| m.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > REFRESH));
     if is_old && let Ok(file) = File::options().write(true).open(path) {
         // The cache works without it.
@@ -135,7 +136,7 @@ fn touch(path: &Path) {
 }
 
 /// Drops the oldest files when there are too many; some at once, so that not every build does it.
-fn bound(directory: &Path) -> io::Result<()> {
+pub(crate) fn bound(directory: &Path) -> io::Result<()> {
     let mut files: Vec<(SystemTime, PathBuf)> = fs::read_dir(directory)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .map(|path| (SystemTime::UNIX_EPOCH, path))

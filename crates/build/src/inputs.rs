@@ -3,10 +3,10 @@
 mod command;
 pub(crate) mod dockerfile;
 mod dockerignore;
-mod glob;
+pub(crate) mod glob;
 pub(crate) mod ko;
 mod onbuild;
-mod paths;
+pub(crate) mod paths;
 pub(crate) mod walk;
 
 use std::collections::BTreeMap;
@@ -36,6 +36,7 @@ use self::dockerfile::stages::Evaluation;
 use self::dockerfile::stages::Reach;
 use self::dockerfile::sync_map;
 use self::onbuild::Base;
+use self::paths::Owner;
 use self::walk::Listed;
 use self::walk::Stat;
 use crate::BuildError;
@@ -268,7 +269,7 @@ impl Draft {
             Builder::Ko(spec) => {
                 let mut files = existing(context, &self.named);
                 if let Some(dependencies) = &spec.dependencies {
-                    files.extend(paths::list(&self.artifact, dependencies)?);
+                    files.extend(paths::list(&Owner::of(&self.artifact), dependencies)?);
                 }
                 gathered.inputs.files = hashed(files)?;
                 gathered.counted = Some(hashed(counted_by_skaffold(&self.artifact, spec)?)?);
@@ -278,7 +279,7 @@ impl Draft {
             }
             Builder::Custom(spec) => {
                 let files = match &spec.dependencies {
-                    CustomDependencies::Paths(list) => paths::list(&self.artifact, list)?,
+                    CustomDependencies::Paths(list) => paths::list(&Owner::of(&self.artifact), list)?,
                     _ => existing(context, &self.named),
                 };
                 gathered.inputs.files = hashed(files)?;
@@ -296,13 +297,13 @@ fn infers(artifact: &Artifact) -> bool {
 /// Without a list, Skaffold counts every Go file below the context, and nothing else.
 fn counted_by_skaffold(artifact: &Artifact, spec: &KoBuild) -> Result<Vec<Listed>, BuildError> {
     match &spec.dependencies {
-        Some(dependencies) => paths::list(artifact, dependencies),
-        None => paths::list_any(artifact, &PathList { paths: vec!["**/*.go".to_owned()], ignore: Vec::new() }),
+        Some(dependencies) => paths::list(&Owner::of(artifact), dependencies),
+        None => paths::list_any(&Owner::of(artifact), &PathList { paths: vec!["**/*.go".to_owned()], ignore: Vec::new() }),
     }
 }
 
 /// Paths that somebody else named: what does not exist is left out, a directory counts with all that is in it.
-fn existing(context: &Path, named: &[PathBuf]) -> Vec<Listed> {
+pub(crate) fn existing(context: &Path, named: &[PathBuf]) -> Vec<Listed> {
     let mut found = Vec::with_capacity(named.len());
     for path in named {
         let full = context.join(path);
@@ -313,7 +314,11 @@ fn existing(context: &Path, named: &[PathBuf]) -> Vec<Listed> {
     found
 }
 
-fn hash(context: &Path, mut listed: Vec<Listed>, index: &HashIndex) -> Result<Arc<[InputFile]>, BuildError> {
+/// Returns what was listed, sorted and each once, with the hash of each file that is still there.
+///
+/// # Errors
+/// When one cannot be read.
+pub(crate) fn hash(context: &Path, mut listed: Vec<Listed>, index: &HashIndex) -> Result<Arc<[InputFile]>, BuildError> {
     listed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     listed.dedup_by(|a, b| a.path == b.path);
     let one = |listed: Listed| match index.hash(context, &listed.path, &listed.stat) {

@@ -16,6 +16,7 @@ mod platforms;
 mod prepare;
 mod remove;
 mod tag;
+mod test;
 #[cfg(test)]
 mod testing;
 
@@ -40,3 +41,7 @@ pub use prepare::build;
 pub use prepare::prepare;
 pub use prepare::tag;
 pub use remove::remove;
+pub use test::TestJob;
+pub use test::TestMemory;
+pub use test::test;
+pub use test::test_inputs;

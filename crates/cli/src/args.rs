@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Run(Box<RunCommand>),
     /// Build and push images
     Build(Box<BuildCommand>),
+    /// Test images that were built before
+    Test(Box<TestCommand>),
     /// Deploy images that were built before
     Deploy(Box<DeployCommand>),
     /// Apply manifests that are rendered already, and wait until ready
@@ -165,6 +167,24 @@ pub(crate) struct BuildCommand {
     pub only: OnlyArgs,
     #[command(flatten)]
     pub build: BuildArgs,
+    #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// `devloop test`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TestCommand {
+    /// Print progress as `text`, or events as `json`, one per line
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: EventFormat,
+    #[command(flatten)]
+    pub images: PrebuiltArgs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
     #[command(flatten)]
     pub api: ApiArgs,
     #[command(flatten)]

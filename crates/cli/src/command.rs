@@ -11,4 +11,5 @@ pub(crate) mod diagnose;
 pub(crate) mod render;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod test;
 pub(crate) mod version;

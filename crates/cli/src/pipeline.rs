@@ -76,6 +76,7 @@ impl Pipeline {
         Specs {
             env: self.session.env.clone(),
             artifacts: self.session.artifacts(),
+            tests: self.session.plan.tests.iter().cloned().map(Arc::new).collect(),
             images,
             build: self.build_options(),
             builds: self.session.plan.modules.iter().map(|module| module.build.clone()).collect(),
@@ -313,7 +314,7 @@ impl Pipeline {
         self.run_with(goal, images, reporter, |_| {}).await
     }
 
-    /// The same, after `change` had a look at the specs.
+    /// The same, after `change` had a look at the specs; images that are given to be tested are said to be there.
     pub(crate) async fn run_with(
         &self,
         goal: Goal,
@@ -321,6 +322,10 @@ impl Pipeline {
         reporter: &Mutex<Reporter>,
         change: impl FnOnce(&mut Specs),
     ) -> (Ended, LiveStages) {
+        let given = match &images {
+            ImageSource::Given(given) if goal == Goal::test() => given.clone(),
+            _ => Vec::new(),
+        };
         let mut specs = self.specs(images);
         change(&mut specs);
         let stages = Arc::new(LiveStages::new(specs, self.session.clients.clone()));
@@ -328,7 +333,7 @@ impl Pipeline {
         let session = devloop_engine::Session {
             goal,
             stages: Arc::clone(&stages) as _,
-            opening: self.opening(),
+            opening: self.opening().into_iter().chain(given.into_iter().map(|image| EventKind::ImageReady { image })).collect(),
             // Nothing wakes what is done once.
             wakes: mpsc::channel(1).1,
             leaving: Leaving::default(),

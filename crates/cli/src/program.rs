@@ -181,6 +181,7 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
             let wanted = command::build::Wanted { quiet: *quiet, dry_run: *dry_run, template, file: file_output.as_deref() };
             command::build::run(pipeline, &wanted, reporter).await
         }
+        CommandSettings::Test { images } => command::test::run(pipeline, images, reporter).await,
         CommandSettings::Deploy { images, load_images, .. } => command::deploy::run(pipeline, images, *load_images, reporter).await,
         CommandSettings::Apply { manifests, .. } => command::apply::run(pipeline, manifests, reporter).await,
         CommandSettings::Render { file, offline, digest_source, images } => {

@@ -71,6 +71,11 @@ pub(crate) enum CommandSettings {
         /// Whether to make tags only.
         dry_run: bool,
     },
+    /// Test images built before.
+    Test {
+        /// Those images.
+        images: Prebuilt,
+    },
     /// Deploy images built before.
     Deploy {
         /// Whether to follow logs afterwards.
@@ -134,6 +139,7 @@ impl CommandSettings {
             Self::Dev(_) => "dev",
             Self::Run { .. } => "run",
             Self::Build { .. } => "build",
+            Self::Test { .. } => "test",
             Self::Deploy { .. } => "deploy",
             Self::Apply { .. } => "apply",
             Self::Render { .. } => "render",

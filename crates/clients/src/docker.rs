@@ -7,9 +7,11 @@ mod context;
 mod endpoint;
 mod error;
 mod events;
+mod files;
 mod logs;
 mod minikube;
 mod network;
+mod run;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -43,8 +45,13 @@ pub use error::DockerError;
 pub use events::ContainerAction;
 pub use events::ContainerEvent;
 pub use events::ContainerNews;
+pub use files::FileKind;
+pub use files::FileRequest;
+pub use files::FoundFile;
 pub use logs::ContainerLogs;
 pub(crate) use minikube::minikube_env;
+pub use run::CommandSpec;
+pub use run::Ended;
 
 /// How long a question that the daemon answers by itself may take.
 const QUESTION: Duration = Duration::from_secs(30);

@@ -35,6 +35,24 @@ pub(crate) fn faults(modules: &[Loaded]) -> Vec<Diagnostic> {
     faults
 }
 
+/// Returns an error for each test of an image that no artifact builds.
+pub(crate) fn tests_of_no_artifact(modules: &[Loaded]) -> Vec<Diagnostic> {
+    let known: Vec<&str> =
+        modules.iter().flat_map(|module| &module.config.build.artifacts).map(|artifact| artifact.image.as_str()).collect();
+    let mut faults = Vec::new();
+    for module in modules {
+        for (index, test) in module.config.test.iter().enumerate().filter(|(_, test)| !known.contains(&test.image.as_str())) {
+            let pointer = format!("/test/{index}/image");
+            let error = module.error("config/unknown-image", &pointer, format!("`{}` is tested, but no artifact builds it", test.image));
+            faults.push(match nearest(&test.image, &known) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help("test images that are built elsewhere with `devloop test --images`"),
+            });
+        }
+    }
+    faults
+}
+
 /// Returns an error that `word` is none of `known`.
 fn not_one_of(module: &Loaded, pointer: &str, word: &str, known: &[&str]) -> Diagnostic {
     let what = format!("{} cannot be `{word}`", module.subject(pointer));

@@ -95,6 +95,11 @@ impl Options {
         }
     }
 
+    /// Returns whether the command tests what it builds.
+    fn runs_tests(&self) -> bool {
+        matches!(self.command.as_str(), "run" | "dev" | "debug")
+    }
+
     fn for_modules(&self) -> ModuleOptions {
         ModuleOptions {
             profiles: ProfileOptions {
@@ -253,8 +258,11 @@ pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchR
 pub fn load(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Result<Plan, ConfigError> {
     let Configuration { modules, files, warnings } = modules(root, options, fetch)?;
     let mut diagnostics = check::faults(&modules);
+    if !options.skip_tests && options.runs_tests() {
+        diagnostics.extend(check::tests_of_no_artifact(&modules));
+    }
     for module in &modules {
-        diagnostics.extend(unsupported::diagnostics(module, &options.command, options.skip_tests));
+        diagnostics.extend(unsupported::diagnostics(module, &options.command));
     }
     diagnostics.extend(unsupported::synced_bases(&modules, &options.command));
     diagnostics.extend(unsupported::synced_containers(&modules, &options.command));

@@ -9,6 +9,7 @@ mod helm;
 mod hooks;
 mod sync;
 mod tagger;
+mod test;
 
 use std::path::PathBuf;
 
@@ -36,6 +37,9 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
         let tagger = options.tag.as_ref().map_or_else(|| converter.tagger(), |tag| Tagger::Fixed(tag.clone()));
         let artifacts: Vec<Artifact> =
             (0..module.config.build.artifacts.len()).filter_map(|index| converter.artifact(index, &tagger)).collect();
+        if !options.skip_tests {
+            plan.tests.extend(converter.tests());
+        }
         let render = converter.render();
         let deploy = converter.deploy();
         plan.port_forward.extend(converter.port_forward());

@@ -6,10 +6,8 @@ use crate::loaded::Loaded;
 
 /// Which stages a command runs: what concerns another stage is no matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "every command runs a set of its own")]
 struct Stages {
     builds: bool,
-    tests: bool,
     renders: bool,
     deploys: bool,
 }
@@ -18,8 +16,7 @@ impl Stages {
     fn of(command: &str) -> Self {
         let is = |commands: &[&str]| commands.contains(&command);
         Self {
-            builds: is(&["build", "run", "dev", "debug", "test"]),
-            tests: is(&["run", "dev", "debug", "test"]),
+            builds: is(&["build", "run", "dev", "debug"]),
             renders: is(&["render", "deploy", "run", "dev", "debug", "delete"]),
             deploys: is(&["deploy", "run", "dev", "debug", "delete"]),
         }
@@ -27,13 +24,10 @@ impl Stages {
 }
 
 /// Returns an error for each field that is left out and changes the result of `command`, and a warning for each that does not.
-pub(crate) fn diagnostics(module: &Loaded, command: &str, skip_tests: bool) -> Vec<Diagnostic> {
+pub(crate) fn diagnostics(module: &Loaded, command: &str) -> Vec<Diagnostic> {
     let stages = Stages::of(command);
     let mut report = Report { module, diagnostics: Vec::new() };
     report.build();
-    if stages.tests && !skip_tests && !module.config.test.is_empty() {
-        report.error("/test", "does not run tests", "run without them with `--skip-tests`");
-    }
     if stages.renders {
         report.render();
     }

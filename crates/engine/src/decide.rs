@@ -55,6 +55,7 @@ pub fn decide(graph: &Graph, state: &State, goal: &Goal) -> Decision {
         let own = match stage {
             Stage::Prepare => deciding.prepare(),
             Stage::Build => deciding.builds(),
+            Stage::Test => deciding.tests(),
             Stage::Sync => deciding.syncs(),
             Stage::Attach if goal.watches() => deciding.attach(),
             _ => deciding.stage(*stage, blocked.as_ref()),
@@ -198,6 +199,35 @@ impl Deciding<'_> {
         blocked
     }
 
+    /// Starts the tests of every image that is new, or whose tests are; returns the hold of whatever runs images.
+    fn tests(&mut self) -> Option<Hold> {
+        let prepare = StepId::of(Stage::Prepare);
+        let ready = self.state.progress(&prepare) != Some(Progress::Running);
+        let mut free = self.graph.tests_at_once.saturating_sub(self.state.running().filter(|step| step.stage == Stage::Test).count());
+        let mut blocked = None;
+        for node in self.graph.artifacts.iter().filter(|node| node.is_tested) {
+            let Some(artifact) = self.state.artifact(&node.image) else { continue };
+            let step = StepId::test(node.image.clone());
+            if self.state.progress(&step) == Some(Progress::Running) {
+                if artifact.tests_are_stale() {
+                    self.decision.stop.push(step.clone());
+                }
+                blocked = blocked.or(Some(Hold::Needs { step }));
+            } else if let Some(reason) = artifact.to_test() {
+                if self.goal.watches() && self.state.is_paused() {
+                    self.decision.hold.push((step.clone(), Hold::Paused));
+                } else if ready && free > 0 {
+                    free -= 1;
+                    self.decision.start.push((Work::of(step.clone()), reason.clone()));
+                }
+                blocked = blocked.or(Some(Hold::Needs { step }));
+            } else if artifact.tests_failed() {
+                blocked = Some(Hold::Failed { step });
+            }
+        }
+        blocked
+    }
+
     /// Starts every sync that waits; nothing waits for a sync.
     fn syncs(&mut self) -> Option<Hold> {
         for node in self.graph.artifacts.iter().filter(|node| node.syncs) {
@@ -226,12 +256,16 @@ impl Deciding<'_> {
         None
     }
 
+    /// Returns the step of the last artifact that has run one.
+    fn last_of(&self, step: fn(ImageName) -> StepId) -> Option<StepId> {
+        let mut steps = self.graph.artifacts.iter().rev().map(|node| step(node.image.clone()));
+        steps.find(|step| self.state.progress(step).is_some())
+    }
+
     fn last_step(&self, stage: Stage) -> Option<StepId> {
         match stage {
-            Stage::Build => {
-                let steps = self.graph.artifacts.iter().rev().map(|node| StepId::build(node.image.clone()));
-                steps.into_iter().find(|step| self.state.progress(step).is_some())
-            }
+            Stage::Build => self.last_of(StepId::build),
+            Stage::Test => self.last_of(StepId::test),
             Stage::Sync => None,
             _ => Some(StepId::of(stage)),
         }
@@ -276,9 +310,11 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
+    use devloop_model::BuiltImage;
     use devloop_model::CacheOutcome;
     use devloop_model::Diagnostic;
     use devloop_model::EventKind;
+    use devloop_model::Identity;
     use devloop_model::Outcome;
     use devloop_model::RebuildCause;
     use std::time::Duration;
@@ -295,17 +331,23 @@ mod tests {
             image: name(image),
             requires: requires.iter().map(|r| name(r)).collect(),
             syncs: false,
+            is_tested: *image == "api",
         };
-        Graph { artifacts: artifacts.iter().map(node).collect(), concurrency }
+        Graph { artifacts: artifacts.iter().map(node).collect(), concurrency, tests_at_once: 1 }
     }
 
-    /// A state after a script: `prepare ok`, `miss web`, `web runs`, `web ok`, `web failed`.
+    fn ready(image: &str) -> BuiltImage {
+        BuiltImage { artifact: name(image), name: name(image), tag: None, identity: Identity::AsNamed, runtime: None }
+    }
+
+    /// A state after a script: `prepare ok`, `miss web`, `ready web`, `web runs`, `web ok`, `web failed`.
     fn after(script: &[&str]) -> State {
         let mut state = State::default();
         let stage = |word: &str| match word {
             "prepare" => StepId::of(Stage::Prepare),
             "render" => StepId::of(Stage::Render),
             "deploy" => StepId::of(Stage::Deploy),
+            "test" => StepId::test(name("api")),
             image => StepId::build(name(image)),
         };
         for line in script {
@@ -321,6 +363,7 @@ mod tests {
                     causes: vec![RebuildCause::NeverBuilt],
                     key: String::new(),
                 },
+                ("ready", image) => EventKind::ImageReady { image: ready(image) },
                 (_, "runs") => EventKind::StepStarted { step: stage(first), reason: Reason::FirstRun },
                 (_, "ok") => finished(Outcome::Succeeded),
                 _ => finished(Outcome::Failed { diagnostic: Diagnostic::error("x", "y") }),
@@ -364,6 +407,28 @@ mod tests {
         ] {
             assert_eq!(said(&decide(&two, &state, &run)), expected, "{state:?}");
         }
+    }
+
+    #[test]
+    fn tests_hold_what_runs_their_image_and_nothing_else() {
+        let two = graph(8, &[("web", &[]), ("api", &[])]);
+        let run = Goal::build().then(Stage::Test).then(Stage::Render);
+        let missed: &[&str] = &["prepare ok", "miss web", "miss api"];
+        let with = |more: &[&str]| after(&[missed, more].concat());
+        for (script, expected) in [
+            // The tests of an image do not wait for other builds.
+            (&["web runs", "ready api", "api ok"][..], vec!["start test of api: after prepare"]),
+            (&["web runs", "ready api", "api ok", "test runs"], vec![]),
+            (&["web ok", "ready api", "api ok", "test ok"], vec!["start render: after test of api"]),
+            (&["web ok", "ready api", "api ok", "test failed"], vec!["hold render: test of api failed"]),
+            // What is about to be built again is not tested.
+            (&["web ok", "ready api", "api ok", "test failed", "miss api", "api runs"], vec![]),
+            (&["web ok", "ready api", "api ok", "prepare runs"], vec![]),
+        ] {
+            assert_eq!(said(&decide(&two, &with(script), &run)), expected, "{script:?}");
+        }
+        let stale = decide(&two, &with(&["web ok", "ready api", "api ok", "test runs", "miss api"]), &run);
+        assert_eq!(stale.stop, [StepId::test(name("api"))]);
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl Goal {
         }
     }
 
+    /// Returns the goal of `devloop test`: images that are there are tested.
+    pub fn test() -> Self {
+        Self::first(Stage::Test)
+    }
+
     /// Returns the goal of a deploy of images that are there.
     pub fn deploy() -> Self {
         Self { stages: vec![Stage::Render, Stage::Deploy], watches: false }
@@ -38,7 +43,7 @@ impl Goal {
 
     /// Returns the goal of `devloop dev`: all of it, again and again.
     pub fn dev(checks_status: bool) -> Self {
-        let before = [Stage::Configure, Stage::Prepare, Stage::Build, Stage::Sync, Stage::Render, Stage::Deploy];
+        let before = [Stage::Configure, Stage::Prepare, Stage::Build, Stage::Test, Stage::Sync, Stage::Render, Stage::Deploy];
         let stages = before.into_iter().chain(checks_status.then_some(Stage::StatusCheck)).chain([Stage::Attach]);
         Self { stages: stages.collect(), watches: true }
     }

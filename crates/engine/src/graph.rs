@@ -9,6 +9,8 @@ pub struct Graph {
     pub artifacts: Vec<Node>,
     /// How many builds may run at once.
     pub concurrency: usize,
+    /// How many images may be tested at once.
+    pub tests_at_once: usize,
 }
 
 /// One artifact.
@@ -20,4 +22,6 @@ pub struct Node {
     pub requires: Vec<ImageName>,
     /// Whether some of its files are copied into running containers.
     pub syncs: bool,
+    /// Whether its image has tests.
+    pub is_tested: bool,
 }

@@ -11,6 +11,7 @@ mod rendering;
 mod seen;
 mod specs;
 mod synced;
+mod tested;
 mod touched;
 mod watched;
 
@@ -27,6 +28,7 @@ use devloop_attach::Syncer;
 use devloop_build::BuildOptions;
 use devloop_build::Prepared;
 use devloop_build::PreparedState;
+use devloop_build::TestMemory;
 use devloop_clients::Clients;
 use devloop_clients::docker::Docker;
 use devloop_clients::kube::Cluster;
@@ -77,6 +79,8 @@ pub struct LiveStages {
     reload: Option<Reload>,
     watching: Option<Watching>,
     clients: Clients,
+    /// Which tests succeeded.
+    tested: TestMemory,
     products: Mutex<Products>,
     syncer: Syncer,
     /// What is live, for whatever is attached to it.
@@ -98,11 +102,13 @@ impl LiveStages {
         if let ImageSource::Given(given) = &specs.images {
             products.images = given.iter().map(|image| (image.artifact.clone(), image.clone())).collect();
         }
+        let tested = specs.test_memory();
         Self {
             specs: watch::Sender::new(Arc::new(specs)),
             reload: None,
             watching: None,
             clients,
+            tested,
             products: Mutex::new(products),
             syncer: Syncer::new(),
             live: watch::Sender::new(Arc::default()),
@@ -163,7 +169,8 @@ impl LiveStages {
                 for fact in facts {
                     cx.emit(fact);
                 }
-                cx.emit(EventKind::PlanChanged { artifacts: specs.built_differently(&before) });
+                let (artifacts, tests) = (specs.built_differently(&before), specs.tested_differently(&before));
+                cx.emit(EventKind::PlanChanged { artifacts, tests });
                 self.watch_files(cx);
                 Ok(())
             }
@@ -316,12 +323,22 @@ fn cached(prepared: &Prepared) -> Option<BuiltImage> {
 impl Stages for LiveStages {
     fn graph(&self) -> Graph {
         let specs = self.specs();
+        let is_tested = |image: &ImageName| specs.tests_of(image).next().is_some();
         let node = |artifact: &Arc<Artifact>| Node {
             image: artifact.image.clone(),
             requires: artifact.requires.iter().map(|requirement| requirement.image.clone()).collect(),
             syncs: artifact.sync.is_some(),
+            is_tested: is_tested(&artifact.image),
         };
-        Graph { artifacts: specs.artifacts.iter().map(node).collect(), concurrency: concurrency(&specs) }
+        let mut artifacts: Vec<Node> = specs.artifacts.iter().map(node).collect();
+        for test in &specs.tests {
+            // An image that is given to be tested may be built elsewhere.
+            if !artifacts.iter().any(|node| node.image == test.image) {
+                artifacts.push(Node { image: test.image.clone(), requires: Vec::new(), syncs: false, is_tested: true });
+            }
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Graph { artifacts, concurrency: concurrency(&specs), tests_at_once: processors }
     }
 
     async fn run(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
@@ -331,7 +348,8 @@ impl Stages for LiveStages {
             (Stage::Prepare, _) => self.prepare_and_watch(work, cx).await,
             (Stage::Build, Some(artifact)) => self.build(artifact, cx).await,
             (Stage::Sync, Some(artifact)) => self.sync(artifact, cx).await,
-            (Stage::Build | Stage::Sync, None) => Ok(()),
+            (Stage::Test, Some(artifact)) => self.test(artifact, cx).await,
+            (Stage::Build | Stage::Test | Stage::Sync, None) => Ok(()),
             (Stage::Render, _) => self.render(cx).await,
             (Stage::Deploy, _) => self.deploy(cx).await,
             (Stage::StatusCheck, _) => self.wait_until_ready(cx).await,

@@ -268,6 +268,28 @@ pub enum EventKind {
         /// How long that took.
         duration: Duration,
     },
+    /// One test of an image started.
+    TestStarted {
+        /// The image.
+        artifact: ImageName,
+        /// Which of its tests, from 0, in the order of the configuration.
+        index: usize,
+        /// What it is called: its command, or the files that it reads.
+        name: String,
+    },
+    /// One test of an image ended.
+    TestFinished {
+        /// The image.
+        artifact: ImageName,
+        /// Which of its tests.
+        index: usize,
+        /// What it is called.
+        name: String,
+        /// How.
+        outcome: Outcome,
+        /// How long it took.
+        duration: Duration,
+    },
     /// Images are put into the cluster's nodes without a registry.
     ImageLoaded {
         /// The image.
@@ -357,6 +379,9 @@ pub enum EventKind {
     PlanChanged {
         /// Artifacts that are new in it, or built in another way than before.
         artifacts: Vec<ImageName>,
+        /// Images that are tested in another way than before.
+        #[serde(default)]
+        tests: Vec<ImageName>,
     },
     /// A changed configuration is wrong; the last good plan stays.
     PlanRejected {

@@ -92,4 +92,5 @@ pub use trigger::AutoStage;
 pub use trigger::Command;
 pub use trigger::Touched;
 pub use trigger::TouchedArtifact;
+pub use trigger::TouchedTests;
 pub use trigger::Trigger;

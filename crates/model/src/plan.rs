@@ -2,6 +2,7 @@
 
 mod docker;
 mod helm;
+mod test;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -18,6 +19,11 @@ pub use self::helm::HelmFile;
 pub use self::helm::HelmFlags;
 pub use self::helm::HelmPackage;
 pub use self::helm::HelmRelease;
+pub use self::test::CustomTest;
+pub use self::test::StructureTest;
+pub use self::test::Test;
+pub use self::test::TestDependencies;
+pub use self::test::TestKind;
 use crate::Diagnostic;
 use crate::Hooks;
 use crate::ImageName;
@@ -36,6 +42,8 @@ pub struct Plan {
     pub modules: Vec<Module>,
     /// The artifacts of all modules, in file order.
     pub artifacts: Vec<Artifact>,
+    /// The tests of images of all modules, in file order.
+    pub tests: Vec<Test>,
     /// What holds for every build.
     pub build: BuildSettings,
     /// What holds for every deploy.

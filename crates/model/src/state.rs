@@ -1,8 +1,11 @@
 //! What is known of a session: a fold of its events, so that a recorded session can be replayed.
 
+mod testing;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use self::testing::Testing;
 use crate::AutoStage;
 use crate::CacheOutcome;
 use crate::Command;
@@ -15,6 +18,7 @@ use crate::Stage;
 use crate::StepId;
 use crate::Touched;
 use crate::TouchedArtifact;
+use crate::TouchedTests;
 
 /// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub struct State {
     deployed: Option<String>,
     /// Artifacts that the configuration which is being read builds in another way.
     reconfigured: BTreeSet<ImageName>,
+    /// Images that it tests in another way.
+    retested: BTreeSet<ImageName>,
     /// Stages that do not act by themselves.
     manual: BTreeSet<AutoStage>,
     /// Stages that were asked to act once.
@@ -72,6 +78,8 @@ pub struct ArtifactState {
     building: Option<String>,
     /// The image that is there, as manifests are given it.
     image: Option<String>,
+    /// How far the tests of that image are.
+    testing: Testing,
     /// Files that wait to be synced; an empty list brings all again.
     sync: Option<BTreeSet<String>>,
 }
@@ -109,9 +117,12 @@ impl State {
                     self.manual.insert(*stage)
                 };
             }
-            EventKind::PlanChanged { artifacts } => self.reconfigured.extend(artifacts.iter().cloned()),
+            EventKind::PlanChanged { artifacts, tests } => {
+                self.reconfigured.extend(artifacts.iter().cloned());
+                self.retested.extend(tests.iter().cloned());
+            }
             EventKind::Paused { paused } => self.paused = *paused,
-            EventKind::StepStarted { step, .. } => self.started(step),
+            EventKind::StepStarted { step, reason } => self.started(step, reason),
             EventKind::StepFinished { step, outcome, .. } => self.finished(step, outcome),
             EventKind::CacheChecked { artifact, outcome, causes, key } => {
                 let state = self.artifact_mut(artifact);
@@ -126,6 +137,7 @@ impl State {
                 if artifact.image.as_ref() != Some(&deployed) {
                     let step = if artifact.building.is_some() { StepId::build(image.artifact.clone()) } else { StepId::of(Stage::Prepare) };
                     artifact.image = Some(deployed);
+                    artifact.testing.ask(Reason::After { step: step.clone() });
                     self.due.entry(Stage::Render).or_insert(Reason::After { step });
                 }
             }
@@ -149,6 +161,9 @@ impl State {
             }
         }
         let changed = |files: &[String]| Reason::Changed { files: files.to_vec() };
+        for TouchedTests { artifact, files } in &touched.tests {
+            self.artifact_mut(artifact).testing.ask(changed(files));
+        }
         if !touched.manifests.is_empty() {
             self.due.insert(Stage::Render, changed(&touched.manifests));
         }
@@ -159,11 +174,12 @@ impl State {
         self.retry([Stage::Render, Stage::Deploy, Stage::StatusCheck]);
     }
 
-    /// Builds that failed, and inputs that could not be looked at, may do now.
+    /// Builds and tests that failed, and inputs that could not be looked at, may do now.
     fn retry_builds(&mut self) {
         let looked = self.progress(&StepId::of(Stage::Prepare)) != Some(Progress::Failed);
         for artifact in self.artifacts.values_mut() {
             artifact.wanted.iter_mut().for_each(|wanted| wanted.failed = false);
+            artifact.testing.retry();
             artifact.changed.iter_mut().filter(|_| !looked).for_each(|changed| changed.at = self.clock);
         }
     }
@@ -217,13 +233,14 @@ impl State {
         }
     }
 
-    fn started(&mut self, step: &StepId) {
+    fn started(&mut self, step: &StepId, reason: &Reason) {
         self.steps.insert(step.clone(), Step { progress: Progress::Running, started: self.clock });
         match (step.stage, &step.artifact) {
             (Stage::Build, Some(artifact)) => {
                 let artifact = self.artifact_mut(artifact);
                 artifact.building = artifact.wanted.as_ref().map(|wanted| wanted.key.clone());
             }
+            (Stage::Test, Some(artifact)) => self.artifact_mut(artifact).testing.started(reason),
             (Stage::Sync, Some(artifact)) => self.artifact_mut(artifact).sync = None,
             (Stage::Deploy, _) => {
                 self.due.remove(&Stage::Deploy);
@@ -243,6 +260,7 @@ impl State {
         self.steps.insert(step.clone(), Step { progress, started });
         match (step.stage, &step.artifact) {
             (Stage::Build, Some(artifact)) => self.artifact_mut(artifact).built(progress),
+            (Stage::Test, Some(artifact)) => self.artifact_mut(artifact).testing.ended(progress),
             (Stage::Sync, Some(artifact)) if progress == Progress::Failed => {
                 let at = self.clock;
                 self.artifact_mut(artifact).change(at, [], Some(Reason::SyncFailed));
@@ -270,6 +288,9 @@ impl State {
         let reason = Reason::After { step: StepId::of(Stage::Configure) };
         for artifact in std::mem::take(&mut self.reconfigured) {
             self.artifact_mut(&artifact).change(at, [], Some(reason.clone()));
+        }
+        for image in std::mem::take(&mut self.retested) {
+            self.artifact_mut(&image).testing.ask(reason.clone());
         }
         self.due.insert(Stage::Render, reason);
     }
@@ -337,9 +358,10 @@ impl State {
         self.save
     }
 
-    /// Returns whether an image of the artifact runs in the cluster, and it is the one that its inputs ask for.
+    /// Returns whether an image of the artifact runs in the cluster, and it is the one that its inputs ask for: one that
+    /// waits for its tests, or failed them, does not.
     pub fn is_live(&self, image: &ImageName) -> bool {
-        let settled = |artifact: &ArtifactState| artifact.changed.is_none() && artifact.wanted.is_none() && artifact.building.is_none();
+        let settled = |artifact: &ArtifactState| artifact.is_there() && artifact.building.is_none() && artifact.testing.holds_nothing();
         self.deployed.is_some() && self.artifacts.get(image).is_some_and(settled)
     }
 }
@@ -392,6 +414,26 @@ impl ArtifactState {
     /// Returns whether the build that runs is not the one that its inputs ask for.
     pub fn build_is_stale(&self) -> bool {
         self.building.is_some() && self.building.as_ref() != self.wanted.as_ref().map(|wanted| &wanted.key)
+    }
+
+    /// Returns why its image has to be tested; none while that is not there, or if nothing asks for it.
+    pub fn to_test(&self) -> Option<&Reason> {
+        self.testing.due().filter(|_| self.image.is_some() && self.is_there())
+    }
+
+    /// Returns whether the image that its inputs ask for failed its tests.
+    pub fn tests_failed(&self) -> bool {
+        self.testing.failed() && self.is_there()
+    }
+
+    /// Returns whether tests that run are of another image than its inputs ask for, or of other files than those of now.
+    pub fn tests_are_stale(&self) -> bool {
+        self.testing.due().is_some() || self.wanted.is_some()
+    }
+
+    /// Returns whether nothing is known that its image lacks.
+    fn is_there(&self) -> bool {
+        self.changed.is_none() && self.wanted.is_none()
     }
 
     /// Returns the files that wait to be synced; none if there is nothing to do, empty if all are to be brought again.

@@ -18,6 +18,8 @@ pub enum Stage {
     Prepare,
     /// One artifact built and delivered.
     Build,
+    /// One image tested.
+    Test,
     /// Changed files of one artifact brought into its running containers.
     Sync,
     /// Manifests rendered.
@@ -38,7 +40,7 @@ pub enum Stage {
 pub struct StepId {
     /// The stage.
     pub stage: Stage,
-    /// The artifact, for [`Stage::Build`] and [`Stage::Sync`].
+    /// The artifact, for [`Stage::Build`], [`Stage::Test`] and [`Stage::Sync`].
     pub artifact: Option<ImageName>,
 }
 
@@ -53,6 +55,11 @@ impl StepId {
         Self { stage: Stage::Build, artifact: Some(artifact) }
     }
 
+    /// Returns the step that tests the image of `artifact`.
+    pub fn test(artifact: ImageName) -> Self {
+        Self { stage: Stage::Test, artifact: Some(artifact) }
+    }
+
     /// Returns the step that syncs files of `artifact`.
     pub fn sync(artifact: ImageName) -> Self {
         Self { stage: Stage::Sync, artifact: Some(artifact) }
@@ -65,6 +72,7 @@ impl fmt::Display for StepId {
             Stage::Configure => "configuration",
             Stage::Prepare => "prepare",
             Stage::Build => "build",
+            Stage::Test => "test",
             Stage::Sync => "sync",
             Stage::Render => "render",
             Stage::Deploy => "deploy",

@@ -86,6 +86,9 @@ impl fmt::Display for AutoStage {
 pub struct Touched {
     /// Artifacts whose inputs may have changed.
     pub artifacts: Vec<TouchedArtifact>,
+    /// Images whose tests depend on what changed.
+    #[serde(default)]
+    pub tests: Vec<TouchedTests>,
     /// Files that manifests are rendered from, as the user names them.
     pub manifests: Vec<String>,
     /// Files that the configuration is read from, as the user names them.
@@ -104,16 +107,33 @@ pub struct TouchedArtifact {
     pub syncable: bool,
 }
 
+/// An image whose tests depend on what changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TouchedTests {
+    /// The image.
+    pub artifact: ImageName,
+    /// The files, as the user names them.
+    pub files: Vec<String>,
+}
+
 impl Touched {
     /// Returns whether the change concerns nothing of the plan.
     pub fn is_empty(&self) -> bool {
-        self.artifacts.is_empty() && self.manifests.is_empty() && self.config.is_empty()
+        self.artifacts.is_empty() && self.tests.is_empty() && self.manifests.is_empty() && self.config.is_empty()
     }
 
-    /// Returns every file that is named, each once, in the order of artifacts, manifests, configuration.
+    /// Returns every file that is named, each once, in the order of artifacts, tests, manifests, configuration.
     pub fn files(&self) -> Vec<&str> {
         let of_artifacts = self.artifacts.iter().flat_map(|touched| &touched.files);
+        let of_tests = self.tests.iter().flat_map(|touched| &touched.files);
         let mut seen = std::collections::HashSet::new();
-        of_artifacts.chain(&self.manifests).chain(&self.config).map(String::as_str).filter(|file| seen.insert(*file)).collect()
+        of_artifacts
+            .chain(of_tests)
+            .chain(&self.manifests)
+            .chain(&self.config)
+            .map(String::as_str)
+            .filter(|file| seen.insert(*file))
+            .collect()
     }
 }

@@ -74,6 +74,8 @@ pub enum Verbosity {
 pub struct Mute {
     /// Lines of builders.
     pub build: bool,
+    /// Lines of tests.
+    pub tests: bool,
     /// Lines of deployers.
     pub deploy: bool,
     /// Progress of objects that are waited for.

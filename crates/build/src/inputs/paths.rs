@@ -5,6 +5,7 @@ use std::path::Path;
 
 use devloop_model::Artifact;
 use devloop_model::Diagnostic;
+use devloop_model::Location;
 use devloop_model::PathList;
 use globset::GlobBuilder;
 use globset::GlobSet;
@@ -15,19 +16,37 @@ use super::walk::Listed;
 use super::walk::Stat;
 use crate::BuildError;
 
-/// Returns the files that `list` names below the context of `artifact`, sorted.
+/// Who names the files: they are looked for in its directory, and what is wrong is told at its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Owner<'a> {
+    /// The directory that patterns start from.
+    pub(crate) context: &'a Path,
+    /// What the user calls the list: `the inputs of `web``.
+    pub(crate) what: String,
+    /// Where it stands.
+    pub(crate) at: &'a Location,
+}
+
+impl<'a> Owner<'a> {
+    /// Returns `artifact`, which names its inputs.
+    pub(crate) fn of(artifact: &'a Artifact) -> Self {
+        Self { context: &artifact.context, what: format!("the inputs of `{}`", artifact.image), at: &artifact.at }
+    }
+}
+
+/// Returns the files that `list` names below the context of `owner`, sorted.
 ///
 /// A path counts if it or a directory above it fits a pattern and nothing from there on is ignored,
 /// which is what Skaffold does (`pkg/skaffold/build/list`): `ignore: [a]` takes nothing away from `paths: ["**"]`.
 ///
 /// # Errors
 /// When a pattern is malformed or fits nothing, or a directory cannot be read.
-pub(crate) fn list(artifact: &Artifact, list: &PathList) -> Result<Vec<Listed>, BuildError> {
-    let (found, unmatched) = search(artifact, list)?;
+pub(crate) fn list(owner: &Owner<'_>, list: &PathList) -> Result<Vec<Listed>, BuildError> {
+    let (found, unmatched) = search(owner, list)?;
     let Some(pattern) = unmatched else { return Ok(found) };
-    Err(Diagnostic::error("build/no-such-input", format!("the inputs of `{}` name `{pattern}`, which fits no file", artifact.image))
-        .at(artifact.at.clone())
-        .because(format!("looked in {}", artifact.context.display()))
+    Err(Diagnostic::error("build/no-such-input", format!("{} name `{pattern}`, which fits no file", owner.what))
+        .at(owner.at.clone())
+        .because(format!("looked in {}", owner.context.display()))
         .help("correct `dependencies.paths`")
         .into())
 }
@@ -36,22 +55,22 @@ pub(crate) fn list(artifact: &Artifact, list: &PathList) -> Result<Vec<Listed>, 
 ///
 /// # Errors
 /// When a pattern is malformed, or a directory cannot be read.
-pub(crate) fn list_any(artifact: &Artifact, list: &PathList) -> Result<Vec<Listed>, BuildError> {
-    search(artifact, list).map(|(found, _)| found)
+pub(crate) fn list_any(owner: &Owner<'_>, list: &PathList) -> Result<Vec<Listed>, BuildError> {
+    search(owner, list).map(|(found, _)| found)
 }
 
 /// Returns the files, and a pattern that fits nothing if there is one.
-fn search<'a>(artifact: &Artifact, list: &'a PathList) -> Result<(Vec<Listed>, Option<&'a str>), BuildError> {
+fn search<'a>(owner: &Owner<'_>, list: &'a PathList) -> Result<(Vec<Listed>, Option<&'a str>), BuildError> {
     let mut unmatched = None;
-    let ignore = set(artifact, &list.ignore)?;
+    let ignore = set(owner, &list.ignore)?;
     let mut found = Vec::new();
     for pattern in &list.paths {
         let clean = pattern.trim_start_matches("./").trim_matches('/');
         let clean = if clean == "." { "" } else { clean };
         let fixed = clean.split('/').take_while(|component| !component.contains(['*', '?', '[', '{', '\\'])).collect::<Vec<_>>().join("/");
         let mut search =
-            Search { wanted: set(artifact, std::slice::from_ref(&clean.to_owned()))?, ignore: &ignore, hit: false, found: &mut found };
-        search.at(&artifact.context.join(&fixed), &fixed, clean == fixed)?;
+            Search { wanted: set(owner, std::slice::from_ref(&clean.to_owned()))?, ignore: &ignore, hit: false, found: &mut found };
+        search.at(&owner.context.join(&fixed), &fixed, clean == fixed)?;
         if !search.hit {
             unmatched = unmatched.or(Some(pattern.as_str()));
         }
@@ -61,17 +80,17 @@ fn search<'a>(artifact: &Artifact, list: &'a PathList) -> Result<(Vec<Listed>, O
     Ok((found, unmatched))
 }
 
-fn set(artifact: &Artifact, patterns: &[String]) -> Result<GlobSet, BuildError> {
+fn set(owner: &Owner<'_>, patterns: &[String]) -> Result<GlobSet, BuildError> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build().map_err(|error| {
-            Diagnostic::error("build/malformed-pattern", format!("`{pattern}`, an input of `{}`, is a malformed pattern", artifact.image))
-                .at(artifact.at.clone())
+            Diagnostic::error("build/malformed-pattern", format!("`{pattern}`, one of {}, is a malformed pattern", owner.what))
+                .at(owner.at.clone())
                 .because(error.kind().to_string())
         })?;
         set.add(glob);
     }
-    set.build().map_err(|error| Diagnostic::error("build/malformed-pattern", error.to_string()).at(artifact.at.clone()).into())
+    set.build().map_err(|error| Diagnostic::error("build/malformed-pattern", error.to_string()).at(owner.at.clone()).into())
 }
 
 struct Search<'a> {
@@ -119,7 +138,7 @@ mod tests {
         }
         let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
         let artifact = testing::custom("web", dir.path());
-        list(&artifact, &PathList { paths: owned(paths), ignore: owned(ignore) })
+        list(&Owner::of(&artifact), &PathList { paths: owned(paths), ignore: owned(ignore) })
             .map(|found| found.into_iter().map(|listed| listed.path.to_string()).collect())
             .map_err(|error| error.diagnostic().what)
     }
@@ -145,6 +164,6 @@ mod tests {
     fn what_fits_nothing_is_told() {
         insta::assert_snapshot!(names(&["*.rs"], &[]).unwrap_err(), @"the inputs of `web` name `*.rs`, which fits no file");
         insta::assert_snapshot!(names(&["none/x"], &[]).unwrap_err(), @"the inputs of `web` name `none/x`, which fits no file");
-        insta::assert_snapshot!(names(&["a["], &[]).unwrap_err(), @"`a[`, an input of `web`, is a malformed pattern");
+        insta::assert_snapshot!(names(&["a["], &[]).unwrap_err(), @"`a[`, one of the inputs of `web`, is a malformed pattern");
     }
 }

@@ -42,6 +42,7 @@ fn command_lines() -> Vec<Vec<OsString>> {
         "dev",
         "run",
         "build",
+        "test",
         "deploy",
         "apply a.yaml",
         "render",

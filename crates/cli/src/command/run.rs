@@ -15,6 +15,7 @@ use crate::pipeline::Pipeline;
 pub(crate) async fn run(pipeline: &Pipeline, digests: Option<DigestFrom>, reporter: &Mutex<Reporter>) -> Exit {
     let images = images(digests);
     let goal = Goal::for_images(&images)
+        .then(Stage::Test)
         .then(Stage::Render)
         .then(Stage::Deploy)
         .then_if(pipeline.checks_status(), Stage::StatusCheck)

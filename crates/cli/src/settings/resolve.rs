@@ -108,6 +108,13 @@ impl Settings {
                 let template = if self.console.json { "{{json .}}".to_owned() } else { build.output };
                 CommandSettings::Build { quiet: build.quiet.0, template, file_output: build.file_output, dry_run: build.dry_run.0 }
             }
+            Command::Test(test) => {
+                self.take_shared(&test.config, &test.target, SyncPolicy::Always);
+                self.console.take(&test.console)?;
+                self.console.json = test.output == EventFormat::Json;
+                self.api = ApiChoice::from_args(test.api);
+                CommandSettings::Test { images: Prebuilt::from_args(test.images, None)? }
+            }
             Command::Deploy(deploy) => {
                 self.take_shared(&deploy.config, &deploy.target, SyncPolicy::Always);
                 self.take_manifests(&deploy.manifests)?;
@@ -371,15 +378,16 @@ impl ConsoleChoice {
         for stage in List::flatten(&console.mute_logs) {
             match stage.as_str() {
                 "build" => self.mute.build = true,
+                "tests" => self.mute.tests = true,
                 "deploy" => self.mute.deploy = true,
                 "status-check" => self.mute.status_check = true,
-                "all" => self.mute = Mute { build: true, deploy: true, status_check: true },
+                "all" => self.mute = Mute { build: true, tests: true, deploy: true, status_check: true },
                 "none" => self.mute = Mute::default(),
                 _ => {
                     return Err(ArgsError::Value {
                         flag: "mute-logs",
                         value: stage,
-                        why: "expected build, deploy, status-check, none or all".to_owned(),
+                        why: "expected build, tests, deploy, status-check, none or all".to_owned(),
                     });
                 }
             }

@@ -51,7 +51,7 @@ fn values_reach_their_place() {
     assert_eq!(settings.deploy.labels, [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())]);
     assert_eq!(settings.deploy.status_check, Some(false));
     assert_eq!(settings.deploy.wait_for_deletions, None);
-    assert_eq!(settings.console.mute, Mute { build: true, deploy: false, status_check: true });
+    assert_eq!(settings.console.mute, Mute { build: true, tests: false, deploy: false, status_check: true });
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn what_is_no_value_is_refused() {
     error[cli/invalid-value]: `=x` is no value of `--label`
       a label is NAME=VALUE, its name letters and digits with `-`, `_` and `.` between, after a domain and `/` if any
     ");
-    insta::assert_snapshot!(refused("devloop run --mute-logs tests"), @r"
-    error[cli/invalid-value]: `tests` is no value of `--mute-logs`
-      expected build, deploy, status-check, none or all
+    insta::assert_snapshot!(refused("devloop run --mute-logs test"), @r"
+    error[cli/invalid-value]: `test` is no value of `--mute-logs`
+      expected build, tests, deploy, status-check, none or all
     ");
     insta::assert_snapshot!(refused("devloop run --color 7"), @r"
     error[cli/invalid-value]: `7` is no value of `--color`

@@ -135,6 +135,14 @@ pub enum DockerError {
         /// How long it was waited for.
         limit: Duration,
     },
+    /// A command ran longer in its container than it may.
+    #[error("`{command}` was stopped after {} s", limit.as_secs())]
+    Overran {
+        /// The command.
+        command: String,
+        /// How long it may run.
+        limit: Duration,
+    },
     /// It did not answer.
     #[error("the container daemon did not {what} in {} s", limit.as_secs())]
     TimedOut {
@@ -190,6 +198,7 @@ impl DockerError {
             Self::Stalled { host, .. } => error("docker/stalled").help(format!(
                 "see whether the registry `{host}` works and whether the container daemon reaches it, or name another with `--default-repo`"
             )),
+            Self::Overran { .. } => error("docker/overran"),
             Self::TimedOut { .. } => error("docker/timed-out").help("look at the daemon's log; it may need a restart"),
             Self::Cancelled(_) => error("docker/interrupted"),
         }

@@ -108,7 +108,7 @@ fn modules_and_their_faults_are_all_told_with_their_files() {
 
 #[test]
 fn what_another_stage_acts_on_is_no_matter() {
-    let text = format!("{HEAD}build: {{artifacts: [{{image: web}}]}}\ntest: [{{image: web}}]\ndeploy: {{kpt: {{}}}}\n");
+    let text = format!("{HEAD}build: {{artifacts: [{{image: web}}]}}\ntest: [{{image: other}}]\ndeploy: {{kpt: {{}}}}\n");
     let dir = project(&[("skaffold.yaml", &text)]);
     let told = |command: &str, skip_tests| {
         let options = Options { command: command.to_owned(), skip_tests, ..options(dir.path()) };

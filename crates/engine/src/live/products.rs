@@ -21,6 +21,7 @@ use devloop_render::Contents;
 
 use super::pruning::Own;
 use super::seen::Seen;
+use super::tested::TestFiles;
 
 /// What the steps so far have made.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub(super) struct Products {
     pub(super) prepared: BTreeMap<ImageName, Arc<Prepared>>,
     /// The inputs of each artifact when they were last looked at, for whatever reason.
     pub(super) seen: BTreeMap<ImageName, Arc<Seen>>,
+    /// What each test depends on.
+    pub(super) test_files: Vec<TestFiles>,
     pub(super) images: BTreeMap<ImageName, BuiltImage>,
     /// What has to be built, for as long as it is not.
     pub(super) unbuilt: BTreeSet<ImageName>,

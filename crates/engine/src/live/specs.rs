@@ -16,6 +16,7 @@ use devloop_model::Env;
 use devloop_model::HelmRelease;
 use devloop_model::Hooks;
 use devloop_model::ImageName;
+use devloop_model::Test;
 use devloop_render::RenderJob;
 
 use super::Pruning;
@@ -28,6 +29,8 @@ pub struct Specs {
     pub env: Env,
     /// What can be built.
     pub artifacts: Vec<Arc<Artifact>>,
+    /// How images are tested.
+    pub tests: Vec<Arc<Test>>,
     /// Where images come from.
     pub images: ImageSource,
     /// How they are built.

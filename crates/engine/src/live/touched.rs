@@ -1,13 +1,16 @@
 //! What changed files mean: to whose inputs, manifests or configuration they belong, and whether they differ at all.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use devloop_model::Artifact;
 use devloop_model::Cx;
+use devloop_model::ImageName;
 use devloop_model::Touched;
 use devloop_model::TouchedArtifact;
+use devloop_model::TouchedTests;
 use devloop_render::Sources;
 use futures::future::join_all;
 
@@ -25,12 +28,13 @@ impl LiveStages {
         let near = watched.map(|artifact| (artifact, self.near(artifact, &rest, &sources)));
         let near: Vec<_> = near.filter(|(_, near)| !near.is_empty()).collect();
         let artifacts = join_all(near.iter().map(|(artifact, near)| self.differs(artifact, near, &specs, cx))).await;
-        let rendered = self.products().sources.clone();
+        let (tests, rendered) = (self.touched_tests(&rest, &specs, cx).await, self.products().sources.clone());
         let manifests = rest.iter().filter(|file| sources.contains(file) && !rendered.still_have(file));
         Touched {
             artifacts: artifacts.into_iter().flatten().collect(),
-            manifests: manifests.map(|file| shown(file, &specs)).collect(),
-            config: config.into_iter().map(|file| shown(file, &specs)).collect(),
+            tests,
+            manifests: manifests.map(|file| specs.shown(file)).collect(),
+            config: config.into_iter().map(|file| specs.shown(file)).collect(),
         }
     }
 
@@ -39,10 +43,12 @@ impl LiveStages {
         let specs = self.specs();
         let touched = |artifact: &Arc<Artifact>| TouchedArtifact { artifact: artifact.image.clone(), files: Vec::new(), syncable: false };
         let manifests = devloop_render::sources(&specs.render, specs.helm_releases()).files;
+        let tested: BTreeSet<&ImageName> = specs.tests.iter().map(|test| &test.image).collect();
         Touched {
             artifacts: specs.artifacts.iter().map(touched).collect(),
-            manifests: manifests.iter().map(|file| shown(file, &specs)).collect(),
-            config: specs.config_files.iter().map(|file| shown(file, &specs)).collect(),
+            tests: tested.into_iter().map(|image| TouchedTests { artifact: image.clone(), files: Vec::new() }).collect(),
+            manifests: manifests.iter().map(|file| specs.shown(file)).collect(),
+            config: specs.config_files.iter().map(|file| specs.shown(file)).collect(),
         }
     }
 
@@ -63,7 +69,7 @@ impl LiveStages {
         let now = devloop_build::inputs_of(artifact, &specs.build, &self.clients, cx).await;
         let (Some(before), Ok(now)) = (before, now) else {
             // The step that looks again says what is wrong.
-            return touched(near.iter().map(|file| shown(file, specs)).collect(), false);
+            return touched(near.iter().map(|file| specs.shown(file)).collect(), false);
         };
         let files = before.inputs.differences(&now);
         if files.is_empty() {
@@ -79,7 +85,9 @@ impl LiveStages {
     }
 }
 
-/// Returns a path as the user would name it.
-fn shown(file: &Path, specs: &Specs) -> String {
-    file.strip_prefix(&specs.build.working_dir).unwrap_or(file).display().to_string()
+impl Specs {
+    /// Returns a path as the user would name it.
+    pub(super) fn shown(&self, file: &Path) -> String {
+        file.strip_prefix(&self.build.working_dir).unwrap_or(file).display().to_string()
+    }
 }

@@ -69,6 +69,15 @@ impl LiveStages {
         set.directories.extend(sources.whole.into_keys());
         set.files.extend(specs.config_files.iter().cloned());
         let products = self.products();
+        for known in &products.test_files {
+            match &known.seen {
+                Some(seen) => {
+                    files += seen.len();
+                    set.directories.extend(seen.directories().iter().cloned());
+                }
+                None => drop(set.directories.insert(known.test.context.clone())),
+            }
+        }
         for artifact in specs.artifacts.iter().filter(|artifact| specs.watches(artifact)) {
             match products.seen.get(&artifact.image) {
                 Some(seen) => {

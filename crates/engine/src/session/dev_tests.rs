@@ -1,5 +1,7 @@
 //! Scenarios of watching sessions: what is saved when, and which steps run because of it.
 
+mod tested;
+
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use devloop_model::Identity;
 use devloop_model::ImageName;
 use devloop_model::RebuildCause;
 use devloop_model::TouchedArtifact;
+use devloop_model::TouchedTests;
 
 use super::*;
 use crate::Node;
@@ -63,12 +66,16 @@ fn pod_line() -> EventKind {
 #[async_trait::async_trait]
 impl Stages for Script {
     fn graph(&self) -> Graph {
+        // A script that says what the tests of an image do has an image with tests.
+        let acts = self.0.lock().unwrap();
         let node = |image: &str, requires: &[&str], syncs| Node {
             image: name(image),
             requires: requires.iter().map(|r| name(r)).collect(),
             syncs,
+            is_tested: acts.contains_key(format!("test of {image}").as_str()),
         };
-        Graph { artifacts: vec![node("base", &[], false), node("web", &["base"], false), node("api", &[], true)], concurrency: 8 }
+        let artifacts = vec![node("base", &[], false), node("web", &["base"], false), node("api", &[], true)];
+        Graph { artifacts, concurrency: 8, tests_at_once: 2 }
     }
 
     async fn run(&self, work: &Work, cx: &Cx) -> Result<(), Diagnostic> {
@@ -93,7 +100,7 @@ impl Stages for Script {
                 Some(artifact) => cx.emit(image(artifact.as_str(), what)),
                 None => cx.emit(EventKind::ManifestsRendered { objects: 1, hash: what.to_owned() }),
             },
-            Some(Act::Reconfigure(artifact)) => cx.emit(EventKind::PlanChanged { artifacts: vec![name(artifact)] }),
+            Some(Act::Reconfigure(artifact)) => cx.emit(EventKind::PlanChanged { artifacts: vec![name(artifact)], tests: vec![] }),
             Some(Act::Fail) => return Err(Diagnostic::error("test/failed", "it failed")),
             Some(Act::Hang) => {
                 cx.cancel.cancelled().await;
@@ -110,13 +117,14 @@ impl Stages for Script {
         Ok(())
     }
 
-    /// `web/main.go` is a file of the artifact `web`; those of `k8s` are manifests; `skaffold.yaml` is the configuration.
+    /// `web/main.go` is a file of the artifact `web`; `tests/web` is one that its tests need; those of `k8s` are manifests; `skaffold.yaml` is the configuration.
     async fn touched(&self, files: &[PathBuf], _: &Cx) -> Touched {
         let mut touched = Touched::default();
         for file in files {
             let text = file.display().to_string();
             match text.split_once('/') {
                 Some(("k8s", _)) => touched.manifests.push(text),
+                Some(("tests", artifact)) => touched.tests.push(TouchedTests { artifact: name(artifact), files: vec![text.clone()] }),
                 Some((artifact, file)) => {
                     let syncable = artifact == "api" && std::path::Path::new(file).extension().is_some_and(|extension| extension == "html");
                     touched.artifacts.push(TouchedArtifact { artifact: name(artifact), files: vec![file.to_owned()], syncable });

@@ -30,8 +30,9 @@ impl Stages for Script {
             image: ImageName::parse(image).unwrap(),
             requires: requires.iter().map(|r| ImageName::parse(r).unwrap()).collect(),
             syncs: false,
+            is_tested: false,
         };
-        Graph { artifacts: vec![node("base", &[]), node("web", &["base"]), node("api", &[])], concurrency: 2 }
+        Graph { artifacts: vec![node("base", &[]), node("web", &["base"]), node("api", &[])], concurrency: 2, tests_at_once: 2 }
     }
 
     async fn touched(&self, _: &[PathBuf], _: &Cx) -> Touched {

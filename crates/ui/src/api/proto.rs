@@ -69,6 +69,8 @@ impl From<&Outcome> for Status {
 pub(crate) struct Phases {
     /// Whether images are checked or built.
     pub(crate) builds: bool,
+    /// Whether images are tested.
+    pub(crate) tests: bool,
     /// The last save whose iteration ended.
     pub(crate) ended: u64,
 }
@@ -82,7 +84,8 @@ impl Phases {
         let builds = runs(&StepId::of(Stage::Prepare))
             || snapshot.artifacts.iter().any(|record| runs(&build(record)))
             || (stale().next().is_some() && !stale().any(failed) && Status::of(snapshot, &StepId::of(Stage::Prepare)) == Status::Succeeded);
-        Self { builds, ended: snapshot.iteration.as_ref().map_or(0, |iteration| iteration.save) }
+        let tests = snapshot.running().any(|record| record.step.stage == Stage::Test);
+        Self { builds, tests, ended: snapshot.iteration.as_ref().map_or(0, |iteration| iteration.save) }
     }
 }
 
@@ -120,10 +123,17 @@ fn status_code<'c>(diagnostic: &Diagnostic, code: &'c str) -> &'c str {
         "deploy/probe" => "STATUSCHECK_UNHEALTHY",
         "deploy/unschedulable" => "STATUSCHECK_FAILED_SCHEDULING",
         "deploy/not-ready-in-time" => "STATUSCHECK_DEADLINE_EXCEEDED",
+        "test/failed" => "TEST_CUSTOM_CMD_RUN_NON_ZERO_EXIT_ERR",
+        "test/timed-out" => "TEST_CUSTOM_CMD_RUN_TIMEDOUT_ERR",
+        "test/structure" => "TEST_CST_USER_ERR",
+        "test/no-image" => "TEST_IMG_PULL_ERR",
+        "test/inputs-not-listed" => "TEST_CUSTOM_DEPENDENCIES_CMD_ERR",
+        "test/template" => "TEST_CUSTOM_CMD_PARSE_ERR",
         other if code == UNKNOWN_ERROR => match other.split('/').next() {
             Some("build") => unknown_code(Stage::Build),
             Some("deploy") => unknown_code(Stage::Deploy),
             Some("sync") => unknown_code(Stage::Sync),
+            Some("test") => unknown_code(Stage::Test),
             _ => code,
         },
         _ => code,
@@ -134,6 +144,7 @@ fn status_code<'c>(diagnostic: &Diagnostic, code: &'c str) -> &'c str {
 pub(crate) fn unknown_code(stage: Stage) -> &'static str {
     match stage {
         Stage::Prepare | Stage::Build => "BUILD_UNKNOWN",
+        Stage::Test => "TEST_UNKNOWN",
         Stage::Sync => "SYNC_UNKNOWN",
         Stage::Deploy => "DEPLOY_UNKNOWN",
         Stage::StatusCheck => "STATUSCHECK_UNKNOWN",
@@ -151,6 +162,14 @@ pub(crate) fn stage_code(snapshot: &Snapshot, step: &StepId, success: &'static s
         Some(Outcome::Succeeded) => success.to_owned(),
         _ => "OK".to_owned(),
     }
+}
+
+/// Returns how far the tests of all images together are, and their code, for `state`.
+pub(crate) fn tests(snapshot: &Snapshot) -> (Status, String) {
+    let steps = || snapshot.steps.iter().filter(|record| record.step.stage == Stage::Test).map(|record| &record.step);
+    let is = |wanted: Status| steps().find(|step| Status::of(snapshot, step) == wanted).map(|step| (wanted, step));
+    let found = [Status::InProgress, Status::Failed, Status::Canceled, Status::Succeeded].into_iter().find_map(is);
+    found.map_or((Status::NotStarted, "OK".to_owned()), |(status, step)| (status, stage_code(snapshot, step, "TEST_SUCCESS")))
 }
 
 /// Returns the code of all builds together, for `state`.

@@ -63,6 +63,8 @@ fn facts(event: &Event, before: Phases, now: &Snapshot) -> Vec<(Value, String)> 
         }
         EventKind::StepStarted { step, reason } => started(now, step, reason),
         EventKind::StepFinished { step, outcome, .. } => finished(now, step, outcome),
+        EventKind::TestStarted { .. } => vec![test(IN_PROGRESS, &Outcome::Succeeded)],
+        EventKind::TestFinished { outcome, .. } => vec![test(word(outcome.into(), COMPLETE), outcome)],
         EventKind::Readiness { object, ready, message, .. } => vec![readiness(object, *ready, message)],
         EventKind::PortForwarded { source, state: ForwardState::Ready { .. }, .. } => {
             now.forwards.iter().filter(|forward| forward.source == *source).map(forwarded).collect()
@@ -152,6 +154,17 @@ fn build(now: &Snapshot, artifact: &ImageName, status: &str, outcome: &Outcome) 
     (fact, entry)
 }
 
+fn test(status: &str, outcome: &Outcome) -> (Value, String) {
+    let entry = match status {
+        IN_PROGRESS => "Test started",
+        COMPLETE => "Test completed",
+        FAILED => "Test failed",
+        _ => "",
+    };
+    let error = proto::error(outcome, proto::unknown_code(Stage::Test));
+    (json!({ "testEvent": { "status": status, "actionableErr": error } }), entry.to_owned())
+}
+
 fn deploy(status: &str, outcome: &Outcome) -> (Value, String) {
     let (err, code, error) = error_fields(outcome, Stage::Deploy);
     let entry = match status {
@@ -220,6 +233,7 @@ fn synced(artifact: &ImageName, count: usize, status: &str, outcome: &Outcome) -
 /// Returns the `State` of a session.
 pub(crate) fn state(now: &Snapshot) -> Value {
     let (deploy, check) = (StepId::of(Stage::Deploy), StepId::of(Stage::StatusCheck));
+    let (tested, test_code) = proto::tests(now);
     let artifacts: Map<String, Value> =
         now.artifacts.iter().map(|record| (record.artifact.to_string(), json!(word(Status::of_artifact(now, record), COMPLETE)))).collect();
     json!({
@@ -242,7 +256,7 @@ pub(crate) fn state(now: &Snapshot) -> Value {
         "fileSyncState": { "status": word(sync_status(now), SUCCEEDED), "autoTrigger": proto::auto(now, AutoStage::Sync) },
         "debuggingContainers": [],
         "metadata": metadata(now),
-        "testState": { "status": NOT_STARTED, "statusCode": "OK" },
+        "testState": { "status": word(tested, COMPLETE), "statusCode": test_code },
     })
 }
 

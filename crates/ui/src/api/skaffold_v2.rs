@@ -41,7 +41,7 @@ fn word(status: Status) -> &'static str {
 /// Returns the messages of an event; `now` is what is known with it, `before` what was under way.
 pub(crate) fn events(event: &Event, before: Phases, now: &Snapshot) -> Vec<Value> {
     let at = proto::timestamp(event.at);
-    let facts = builds_opened(before, now).into_iter().chain(facts(event, before, now)).chain(builds_closed(event, before, now));
+    let facts = opened(before, now).into_iter().chain(facts(event, before, now)).chain(closed(event, before, now));
     facts.map(|(name, fact)| json!({ "timestamp": at, name: fact })).collect()
 }
 
@@ -66,6 +66,8 @@ fn facts(event: &Event, before: Phases, now: &Snapshot) -> Vec<Fact> {
         }
         EventKind::StepStarted { step, reason } => started(now, step, reason),
         EventKind::StepFinished { step, outcome, .. } => finished(now, step, outcome),
+        EventKind::TestStarted { artifact, index, .. } => vec![test(now, artifact, *index, Status::InProgress, &Outcome::Succeeded)],
+        EventKind::TestFinished { artifact, index, outcome, .. } => vec![test(now, artifact, *index, outcome.into(), outcome)],
         EventKind::StepLog { step, line: text, .. } => vec![line(now, task_of(step.stage), &subtask(step), "STANDARD", text)],
         EventKind::Warned { diagnostic } => {
             let level = if diagnostic.severity == Severity::Error { "ERROR" } else { "WARN" };
@@ -88,24 +90,43 @@ fn facts(event: &Event, before: Phases, now: &Snapshot) -> Vec<Fact> {
     }
 }
 
-/// Returns the start of the task that checks and builds images, where it starts with this event.
-fn builds_opened(before: Phases, now: &Snapshot) -> Option<Fact> {
-    let opened = !before.builds && Phases::of(now).builds;
-    opened.then(|| task("Build", now.save, "Build containers", Status::InProgress, &Outcome::Succeeded))
+/// A task that several steps make up, and whether it was under way before an event and is after it.
+struct Several {
+    name: &'static str,
+    description: &'static str,
+    stages: &'static [Stage],
+    before: bool,
+    after: bool,
 }
 
-/// Returns its end, where it ends with this event.
-fn builds_closed(event: &Event, before: Phases, now: &Snapshot) -> Option<Fact> {
-    if !before.builds || Phases::of(now).builds {
-        return None;
-    }
-    let failed = now.steps.iter().filter(|record| record.save == now.save && matches!(record.step.stage, Stage::Prepare | Stage::Build));
-    let failed = failed.filter_map(|record| record.outcome.as_ref()).find(|outcome| !matches!(outcome, Outcome::Succeeded));
-    let outcome = match &event.fact {
-        EventKind::StepFinished { outcome, .. } if !matches!(outcome, Outcome::Succeeded) => outcome,
-        _ => failed.unwrap_or(&Outcome::Succeeded),
+fn several(before: Phases, now: &Snapshot) -> [Several; 2] {
+    let after = Phases::of(now);
+    let task = |name, description, stages, before, after| Several { name, description, stages, before, after };
+    [
+        task("Build", "Build containers", &[Stage::Prepare, Stage::Build], before.builds, after.builds),
+        task("Test", "Test", &[Stage::Test], before.tests, after.tests),
+    ]
+}
+
+/// Returns the starts of such tasks that start with this event.
+fn opened(before: Phases, now: &Snapshot) -> Vec<Fact> {
+    let opened = several(before, now).into_iter().filter(|task| !task.before && task.after);
+    opened.map(|Several { name, description, .. }| task(name, now.save, description, Status::InProgress, &Outcome::Succeeded)).collect()
+}
+
+/// Returns the ends of those that end with this event.
+fn closed(event: &Event, before: Phases, now: &Snapshot) -> Vec<Fact> {
+    let closed = several(before, now).into_iter().filter(|task| task.before && !task.after);
+    let ended = |Several { name, stages, .. }: Several| {
+        let failed = now.steps.iter().filter(|record| record.save == now.save && stages.contains(&record.step.stage));
+        let failed = failed.filter_map(|record| record.outcome.as_ref()).find(|outcome| !matches!(outcome, Outcome::Succeeded));
+        let outcome = match &event.fact {
+            EventKind::StepFinished { outcome, .. } if !matches!(outcome, Outcome::Succeeded) => outcome,
+            _ => failed.unwrap_or(&Outcome::Succeeded),
+        };
+        task(name, now.save, "", outcome.into(), outcome)
     };
-    Some(task("Build", now.save, "", outcome.into(), outcome))
+    closed.map(ended).collect()
 }
 
 /// Returns the task that a stage belongs to (`pkg/skaffold/constants`).
@@ -113,6 +134,7 @@ fn task_of(stage: Stage) -> &'static str {
     match stage {
         Stage::Configure => "DevInit",
         Stage::Prepare | Stage::Build => "Build",
+        Stage::Test => "Test",
         Stage::Sync => "Sync",
         Stage::Render => "Render",
         Stage::Deploy => "Deploy",
@@ -135,13 +157,18 @@ fn id(task: &str, iteration: u64) -> String {
 }
 
 fn task(name: &str, iteration: u64, description: &str, status: Status, outcome: &Outcome) -> Fact {
+    let code = match name {
+        "Build" => "BUILD_UNKNOWN",
+        "Test" => "TEST_UNKNOWN",
+        _ => proto::UNKNOWN_ERROR,
+    };
     let fact = json!({
         "id": id(name, iteration),
         "task": name,
         "description": description,
         "iteration": iteration,
         "status": word(status),
-        "actionableErr": proto::error(outcome, if name == "Build" { "BUILD_UNKNOWN" } else { proto::UNKNOWN_ERROR }),
+        "actionableErr": proto::error(outcome, code),
     });
     ("taskEvent", fact)
 }
@@ -202,6 +229,16 @@ fn build(now: &Snapshot, artifact: &ImageName, step: &str, status: Status, outco
         "targetPlatforms": proto::platforms(now, artifact),
     });
     ("buildSubtaskEvent", fact)
+}
+
+fn test(now: &Snapshot, artifact: &ImageName, index: usize, status: Status, outcome: &Outcome) -> Fact {
+    let fact = json!({
+        "id": format!("{artifact}/{index}"),
+        "task_id": id("Test", now.save),
+        "status": word(status),
+        "actionableErr": proto::error(outcome, "TEST_UNKNOWN"),
+    });
+    ("testEvent", fact)
 }
 
 fn line(now: &Snapshot, task: &str, subtask: &str, level: &str, text: &str) -> Fact {
@@ -268,6 +305,7 @@ pub(crate) fn state(now: &Snapshot) -> Value {
     };
     let (render, deploy, check) =
         (stage(Stage::Render, "RENDER_SUCCESS"), stage(Stage::Deploy, "DEPLOY_SUCCESS"), stage(Stage::StatusCheck, "STATUSCHECK_SUCCESS"));
+    let (tested, test_code) = proto::tests(now);
     let artifacts: Map<String, Value> =
         now.artifacts.iter().map(|record| (record.artifact.to_string(), json!(word(Status::of_artifact(now, record))))).collect();
     let never = json!({ "status": "NotStarted", "statusCode": "OK" });
@@ -287,7 +325,7 @@ pub(crate) fn state(now: &Snapshot) -> Value {
         "fileSyncState": { "status": word(sync_status(now)), "autoTrigger": proto::auto(now, AutoStage::Sync) },
         "debuggingContainers": [],
         "metadata": metadata(now),
-        "testState": never,
+        "testState": { "status": word(tested), "statusCode": test_code },
         "renderState": { "status": render.0, "statusCode": render.1 },
         "verifyState": never,
         "execState": never,

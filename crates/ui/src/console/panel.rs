@@ -132,6 +132,7 @@ fn doing(stage: Stage, artifact: Option<&devloop_model::ImageName>) -> String {
         Stage::Configure => "reading the configuration",
         Stage::Prepare => "looking at inputs",
         Stage::Build => "building",
+        Stage::Test => "testing",
         Stage::Sync => "syncing",
         Stage::Render => "rendering",
         Stage::Deploy => "deploying",

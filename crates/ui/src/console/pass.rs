@@ -1,6 +1,7 @@
 //! What a pass of the loop did, in one line.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use devloop_model::Change;
@@ -17,6 +18,8 @@ pub(super) struct Pass {
     wrote: bool,
     /// How long each image was pushed.
     pushed: BTreeMap<ImageName, Duration>,
+    /// The images of which a test was run.
+    tested: BTreeSet<ImageName>,
     /// How many files of each artifact were synced, and into how many containers.
     synced: BTreeMap<ImageName, (usize, usize)>,
 }
@@ -27,6 +30,7 @@ impl Pass {
         match fact {
             EventKind::ObjectChanged { change, .. } => self.wrote |= *change != Change::Unchanged,
             EventKind::ImagePushed { artifact, duration } => *self.pushed.entry(artifact.clone()).or_default() += *duration,
+            EventKind::TestFinished { artifact, .. } => drop(self.tested.insert(artifact.clone())),
             EventKind::FilesSynced { artifact, copied, deleted, containers, replayed: false } => {
                 let (files, into) = self.synced.entry(artifact.clone()).or_default();
                 *files += copied + deleted;
@@ -42,6 +46,7 @@ impl Pass {
             let StepId { stage, artifact } = &part.step;
             let what = match (stage, artifact) {
                 (Stage::Build, Some(artifact)) => return Some(self.build(artifact, part.duration)),
+                (Stage::Test, Some(artifact)) if self.tested.contains(artifact) => format!("tested {artifact}"),
                 (Stage::Sync, Some(artifact)) => self.sync(artifact)?,
                 (Stage::Deploy, _) if self.wrote => "deployed".to_owned(),
                 (Stage::StatusCheck, _) if self.wrote => "ready".to_owned(),

@@ -17,6 +17,7 @@ use devloop_model::Outcome;
 use devloop_model::Stage;
 use devloop_model::StepId;
 use devloop_model::Touched;
+use devloop_model::TouchedTests;
 
 use super::diagnostic;
 use super::paint::Line;
@@ -197,9 +198,11 @@ fn is_noise(fact: &EventKind) -> bool {
         | EventKind::CacheChecked { .. }
         | EventKind::BuildsStarted { .. }
         | EventKind::PlatformsResolved { .. }
+        | EventKind::TestStarted { .. }
+        | EventKind::TestFinished { .. }
         | EventKind::Readiness { .. }
         | EventKind::ObjectChanged { change: Change::Unchanged, .. } => true,
-        EventKind::StepLog { step, .. } => step.stage == Stage::Build,
+        EventKind::StepLog { step, .. } => matches!(step.stage, Stage::Build | Stage::Test),
         EventKind::StepStarted { step, .. } => matches!(step.stage, Stage::Build | Stage::Deploy | Stage::StatusCheck),
         EventKind::StepFinished { step, outcome: Outcome::Succeeded | Outcome::Cancelled, .. } => {
             matches!(step.stage, Stage::Build | Stage::StatusCheck)
@@ -213,8 +216,11 @@ pub(super) fn changed(touched: &Touched) -> String {
     let of_artifacts = touched.artifacts.iter().map(|touched| {
         if touched.files.is_empty() { touched.artifact.to_string() } else { format!("{}: {}", touched.artifact, names(&touched.files)) }
     });
+    let of_tests = touched.tests.iter().map(|TouchedTests { artifact, files }| {
+        if files.is_empty() { format!("tests of {artifact}") } else { format!("tests of {artifact}: {}", names(files)) }
+    });
     let others = [&touched.config, &touched.manifests].into_iter().filter(|files| !files.is_empty()).map(|files| names(files));
-    let all: Vec<String> = of_artifacts.chain(others).collect();
+    let all: Vec<String> = of_artifacts.chain(of_tests).chain(others).collect();
     names_of(&all, "; ") + " changed"
 }
 

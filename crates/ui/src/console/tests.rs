@@ -198,7 +198,8 @@ fn quiet_leaves_warnings_and_errors() {
 
 #[test]
 fn muted_stages_say_only_their_results() {
-    let settings = ConsoleSettings { mute: Mute { build: true, deploy: true, status_check: true }, ..ConsoleSettings::default() };
+    let settings =
+        ConsoleSettings { mute: Mute { build: true, tests: true, deploy: true, status_check: true }, ..ConsoleSettings::default() };
     let text = played(settings, &sample::run_of_two());
     assert!(!text.contains("RUN make") && !text.contains("0 of 1 updated"), "{text}");
     assert!(text.contains("Build [web] succeeded") && text.contains("deployment/web is ready."), "{text}");
@@ -206,7 +207,8 @@ fn muted_stages_say_only_their_results() {
 
 /// What is said of a step that says a line and ends so, with everything muted.
 fn muted(step: &StepId, outcome: Outcome) -> String {
-    let settings = ConsoleSettings { mute: Mute { build: true, deploy: true, status_check: true }, ..ConsoleSettings::default() };
+    let settings =
+        ConsoleSettings { mute: Mute { build: true, tests: true, deploy: true, status_check: true }, ..ConsoleSettings::default() };
     let waits = EventKind::Readiness {
         object: sample::object("apps", "Deployment", "web"),
         ready: false,

@@ -59,6 +59,8 @@ pub(crate) struct Transcript {
 struct Said {
     /// That builds start.
     building: bool,
+    /// That tests start.
+    testing: bool,
     /// That a step failed, and why.
     failed: bool,
     /// That logs are followed.
@@ -108,6 +110,7 @@ impl Transcript {
         };
         let muted = match step.stage {
             Stage::Build => mute.build,
+            Stage::Test => mute.tests,
             Stage::Deploy | Stage::Render => mute.deploy,
             Stage::StatusCheck => mute.status_check,
             _ => false,
@@ -139,11 +142,13 @@ impl Transcript {
             }
             EventKind::CacheCheckStarted => vec![Line::main("Checking cache...")],
             EventKind::CacheChecked { artifact, outcome, causes, .. } => cache(artifact, *outcome, causes),
+            EventKind::TestStarted { artifact, name, .. } => self.testing(artifact, name),
+            EventKind::TestFinished { artifact, name, outcome, duration, .. } => self.tested(artifact, name, outcome, &humanize(*duration)),
             EventKind::BuildsSkipped { option } => vec![Line::new(Paint::Yellow, format!("Skipping build phase since {option}"))],
             EventKind::BuildsStarted { artifacts, concurrency } => self.builds(artifacts, *concurrency),
             EventKind::PlatformsResolved { artifact, platforms } => {
                 let names: Vec<&str> = platforms.iter().map(devloop_model::Platform::as_str).collect();
-                self.of_build(artifact, Line::main(format!("Target platforms: [{}]", names.join(","))))
+                self.of_artifact(artifact, Line::main(format!("Target platforms: [{}]", names.join(","))))
             }
             EventKind::ImageReady { .. }
             | EventKind::ImagePushed { .. }
@@ -214,8 +219,9 @@ impl Transcript {
                     lines.push(Line::main("Starting build..."));
                 }
                 self.parallel |= self.turns.begin(artifact) > 1;
-                lines.extend(self.of_build(artifact, Line::main(format!("Building [{artifact}]..."))));
+                lines.extend(self.of_artifact(artifact, Line::main(format!("Building [{artifact}]..."))));
             }
+            (Stage::Test, Some(artifact)) => self.parallel |= self.turns.begin(artifact) > 1,
             (Stage::Deploy, _) => lines.push(Line::main("Starting deploy...")),
             (Stage::StatusCheck, _) => {
                 self.readiness.clear();
@@ -226,20 +232,36 @@ impl Transcript {
                 self.said.attached = true;
                 lines.push(Line::new(Paint::Yellow, "Press Ctrl+C to exit"));
             }
-            (Stage::Configure | Stage::Prepare | Stage::Build | Stage::Sync | Stage::Render, _) => {}
+            (Stage::Configure | Stage::Prepare | Stage::Build | Stage::Test | Stage::Sync | Stage::Render, _) => {}
         }
         lines
     }
 
     fn log(&mut self, step: &StepId, line: &str) -> Vec<Line> {
         match (step.stage, &step.artifact) {
-            (Stage::Build, Some(artifact)) => self.of_build(artifact, of_step(step, line)),
+            (Stage::Build | Stage::Test, Some(artifact)) => self.of_artifact(artifact, of_step(step, line)),
             _ => vec![of_step(step, line)],
         }
     }
 
-    /// Returns a line of a build: with its name on a terminal, in its turn elsewhere.
-    fn of_build(&mut self, artifact: &ImageName, line: Line) -> Vec<Line> {
+    fn testing(&mut self, artifact: &ImageName, name: &str) -> Vec<Line> {
+        let first = !std::mem::replace(&mut self.said.testing, true);
+        let mut lines = if first { vec![Line::main("Starting test..."), Line::main("Testing images...")] } else { Vec::new() };
+        lines.extend(self.of_artifact(artifact, Line::main(format!("Testing [{artifact}]: {name}"))));
+        lines
+    }
+
+    fn tested(&mut self, artifact: &ImageName, name: &str, outcome: &Outcome, took: &str) -> Vec<Line> {
+        let (paint, how) = match outcome {
+            Outcome::Succeeded => (Paint::Green, format!("passed in {took}")),
+            Outcome::Failed { .. } => (Paint::Red, format!("failed after {took}")),
+            Outcome::Cancelled => (Paint::Yellow, "was canceled".to_owned()),
+        };
+        self.of_artifact(artifact, Line::main(format!(" - {name}: ")).and(paint, how))
+    }
+
+    /// Returns a line of a build or test: with the artifact's name on a terminal, in its turn elsewhere.
+    fn of_artifact(&mut self, artifact: &ImageName, line: Line) -> Vec<Line> {
         match (self.settings.terminal, self.parallel) {
             (true, true) => vec![line.after(format!("[{artifact}] "))],
             (true, false) => vec![line],
@@ -253,14 +275,18 @@ impl Transcript {
         }
         let kept = self.muted.take(step);
         let mut lines = match (outcome, &step.artifact) {
-            (Outcome::Succeeded, Some(artifact)) => self.of_build(artifact, Line::main(format!("Build [{artifact}] succeeded"))),
+            // Each test said how it ended.
+            (Outcome::Succeeded | Outcome::Cancelled, Some(_)) if step.stage == Stage::Test => Vec::new(),
+            (Outcome::Succeeded, Some(artifact)) => self.of_artifact(artifact, Line::main(format!("Build [{artifact}] succeeded"))),
             (Outcome::Cancelled, Some(artifact)) => {
-                self.of_build(artifact, Line::new(Paint::Yellow, format!("Build [{artifact}] was canceled")))
+                self.of_artifact(artifact, Line::new(Paint::Yellow, format!("Build [{artifact}] was canceled")))
             }
             (Outcome::Failed { diagnostic }, Some(artifact)) => {
-                let mut lines: Vec<Line> = kept.into_iter().flat_map(|line| self.of_build(artifact, line)).collect();
-                if self.parallel {
-                    lines.extend(self.of_build(artifact, Line::new(Paint::Red, format!("Build [{artifact}] failed: {}", diagnostic.what))));
+                let mut lines: Vec<Line> = kept.into_iter().flat_map(|line| self.of_artifact(artifact, line)).collect();
+                if self.parallel && step.stage == Stage::Build {
+                    lines.extend(
+                        self.of_artifact(artifact, Line::new(Paint::Red, format!("Build [{artifact}] failed: {}", diagnostic.what))),
+                    );
                 }
                 self.said.failed = true;
                 let diagnostic = diagnostic::line(diagnostic);
