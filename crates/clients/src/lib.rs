@@ -1,4 +1,4 @@
-//! The only crate that opens sockets or starts processes: Kubernetes, container daemon, registry, git, child processes.
+//! The only crate that opens sockets or starts processes: Kubernetes, container daemon, registry, git, helm, hooks, child processes.
 
 mod activity;
 mod buildkit;
