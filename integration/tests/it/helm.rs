@@ -54,7 +54,9 @@ fn calls(context: &TestContext) -> Vec<String> {
 fn verbs(context: &TestContext) -> Vec<String> {
     let verb = |line: &String| {
         let words: Vec<&str> = line.split(' ').collect();
-        let at = words.iter().position(|word| matches!(*word, "install" | "upgrade" | "uninstall" | "template" | "dependency" | "package" | "version"));
+        let at = words
+            .iter()
+            .position(|word| matches!(*word, "install" | "upgrade" | "uninstall" | "template" | "dependency" | "package" | "version"));
         let Some(at) = at else { return line.clone() };
         let dry = if words.iter().any(|word| word.starts_with("--dry-run")) { " dry" } else { "" };
         format!("{} {}{dry}", words[at], words.get(at + 1).copied().unwrap_or_default())

@@ -65,7 +65,8 @@ fn helm_4_images_and_labels_are_put_in() {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn only_what_changed_is_upgraded_and_what_is_gone_uninstalled() {
     let releases = |names: &[&str]| {
-        let lines: String = names.iter().map(|name| format!("      - {{name: {name}, chartPath: chart, valuesFiles: [{name}.yaml]}}\n")).collect();
+        let lines: String =
+            names.iter().map(|name| format!("      - {{name: {name}, chartPath: chart, valuesFiles: [{name}.yaml]}}\n")).collect();
         config(&format!("deploy:\n  helm:\n    releases:\n{lines}"))
     };
     let mut context = with_chart(with_helm(3), "chart", "map").with_file("skaffold.yaml", &releases(&["a", "b", "c"]));
@@ -144,7 +145,10 @@ fn a_chart_is_packaged_with_the_version_that_is_asked_for() {
     let body = "deploy: {helm: {releases: [{name: web, chartPath: chart, packaged: {version: '1.2.{{.PATCH}}', appVersion: v9}}]}}\n";
     let context = with_chart(with_helm(3), "chart", "web").with_file("skaffold.yaml", &config(body)).with("PATCH", "3");
     context.devloop(&["run"]).success();
-    assert_eq!(verbs(&context), ["package [FOLDER]/chart".replace("[FOLDER]", &context.path().display().to_string()), "install web".into()]);
+    assert_eq!(
+        verbs(&context),
+        ["package [FOLDER]/chart".replace("[FOLDER]", &context.path().display().to_string()), "install web".into()]
+    );
     let list = context.helm(&["list"]);
     assert!(list.contains("web-1.2.3") && list.contains("v9"), "{list}");
     verbs(&context);

@@ -27,7 +27,8 @@ fn leave_pending(context: &TestContext, verb: &str) {
     fs::write(chart.join("templates/job.yaml"), job).unwrap();
     let mut helm = context.helm_command(&[verb, "web", "hanging"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !context.kubectl(&["get", "secret", "-l", "owner=helm", "-o", "jsonpath={.items[*].metadata.labels.status}"]).contains("pending") {
+    while !context.kubectl(&["get", "secret", "-l", "owner=helm", "-o", "jsonpath={.items[*].metadata.labels.status}"]).contains("pending")
+    {
         assert!(Instant::now() < deadline && helm.try_wait().unwrap().is_none(), "helm does not hang");
     }
     helm.kill().unwrap();
@@ -81,7 +82,10 @@ fn a_release_of_the_same_chart_is_taken_over_and_one_of_another_is_not() {
     let context = with_chart(context, "other", "other");
     context.helm(&["install", "web", "other"]);
     let (_, errors) = context.devloop(&["run"]).failure();
-    assert!(errors.contains("error[deploy/release-taken]: there is a release `web` of another chart in namespace `[NAMESPACE]`"), "{errors}");
+    assert!(
+        errors.contains("error[deploy/release-taken]: there is a release `web` of another chart in namespace `[NAMESPACE]`"),
+        "{errors}"
+    );
     assert!(errors.contains("it was made from the chart `other`, and not by this configuration"), "{errors}");
     let kept = context.devloop(&["delete"]);
     assert!(kept.stderr.contains("release `web` is kept: this configuration did not install it"), "{}", kept.stderr);
@@ -96,7 +100,10 @@ fn a_first_install_that_failed_is_made_anew() {
     let hook = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations: {helm.sh/hook: pre-install, helm.sh/hook-delete-policy: before-hook-creation}\nspec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n      containers: [{name: migrate, image: localhost:5000/busybox, command: [\"COMMAND\"]}]\n";
     let context = project(3).with_file("chart/templates/hook.yaml", &hook.replace("COMMAND", "false"));
     let (_, errors) = context.devloop(&["run"]).failure();
-    assert!(errors.contains("error[helm/failed]: helm install of release `web` failed") && errors.contains("pre-install hooks failed"), "{errors}");
+    assert!(
+        errors.contains("error[helm/failed]: helm install of release `web` failed") && errors.contains("pre-install hooks failed"),
+        "{errors}"
+    );
     verbs(&context);
     let context = context.with_file("chart/templates/hook.yaml", &hook.replace("COMMAND", "true"));
     let run = context.devloop(&["run"]).success();

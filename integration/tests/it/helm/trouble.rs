@@ -16,7 +16,10 @@ fn project(major: u32, release: &str) -> TestContext {
 fn a_chart_that_does_not_render_is_told_at_its_line(major: u32) {
     let context = project(major, "        chartPath: chart\n").with_file("chart/templates/bad.yaml", "a: b\nc: {{ .Values.no.such }}\n");
     let (_, errors) = context.devloop(&["run"]).failure();
-    assert!(errors.contains("error[helm/render]: the chart of release `web` does not render\n --> chart/templates/bad.yaml:2:"), "{errors}");
+    assert!(
+        errors.contains("error[helm/render]: the chart of release `web` does not render\n --> chart/templates/bad.yaml:2:"),
+        "{errors}"
+    );
     assert!(errors.contains("2 | c: {{ .Values.no.such }}") && errors.contains("nil pointer evaluating interface {}.such"), "{errors}");
     let context = context.with_file("chart/templates/bad.yaml", "a: b\nc: {{ if }}\n");
     let (_, errors) = context.devloop(&["run"]).failure();
@@ -116,7 +119,17 @@ fn pods_are_recreated_where_that_is_asked_for() {
     let context = project(4, "        chartPath: chart\n        recreatePods: true\n        setValues: {value: one}\n")
         .with_file("chart/templates/web.yaml", deployment);
     context.devloop(&["run"]).success();
-    let pod = || context.kubectl(&["get", "pod", "-l", "app=web", "--field-selector=status.phase=Running", "-o", "jsonpath={.items[0].metadata.uid}"]);
+    let pod = || {
+        context.kubectl(&[
+            "get",
+            "pod",
+            "-l",
+            "app=web",
+            "--field-selector=status.phase=Running",
+            "-o",
+            "jsonpath={.items[0].metadata.uid}",
+        ])
+    };
     let before = pod();
     let file = context.path().join("skaffold.yaml");
     fs::write(&file, fs::read_to_string(&file).unwrap().replace("value: one", "value: two")).unwrap();
