@@ -274,14 +274,14 @@ mod tests {
             executing "x" at <.Values.deep.port>:
               nil pointer evaluating interface {}.port
         "#);
-        insta::assert_snapshot!(error("Error: INSTALLATION FAILED: parse error at (web/templates/deployment.yaml:2): unclosed action", dir.path()), @r"
+        insta::assert_snapshot!(error("Error: INSTALLATION FAILED: parse error at (web/templates/deployment.yaml:2): unclosed action", dir.path()), @r#"
         error[helm/render]: the chart of release `web` does not render
          --> DIR/chart/templates/deployment.yaml:2:1
           |
-        2 | port: {{ include .x. . }}
+        2 | port: {{ include "x" . }}
           | ^^^^^
           parse error at (web/templates/deployment.yaml:2): unclosed action
-        ");
+        "#);
     }
 
     #[test]

@@ -318,13 +318,13 @@ mod tests {
         help: paths start from the working directory; those of a required configuration from its own
         ");
         let unset = HelmSettings::default();
-        insta::assert_snapshot!(resolve(&release(dir.path()), &unset, &unset.vars).unwrap_err().diagnostic(), @r#"
+        insta::assert_snapshot!(resolve(&release(dir.path()), &unset, &unset.vars).unwrap_err().diagnostic(), @r"
         error[helm/template]: the name of release `web-{{.STAGE}}` cannot be expanded
          --> skaffold.yaml:7:9
           |
         7 |       - name: web
           |         ^^^^
-          map has no entry for key "STAGE"
-        "#);
+          map has no entry for key: STAGE
+        ");
     }
 }

@@ -3,6 +3,7 @@
 //! Facts: `NewDependencyGraph` in Skaffold's `pkg/skaffold/deploy/helm/dependencygraph.go`.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use devloop_model::Diagnostic;
 use devloop_model::nearest;
@@ -48,7 +49,8 @@ fn twice(module: &Loaded, pointer: &str, release: &HelmRelease, before: &[HelmRe
 }
 
 fn unknown(module: &Loaded, pointer: &str, release: &HelmRelease, all: &[&HelmRelease]) -> Vec<Diagnostic> {
-    let names: Vec<&str> = all.iter().map(|release| release.name.as_str()).collect();
+    let names: BTreeSet<&str> = all.iter().map(|release| release.name.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
     let entries = release.depends_on.iter().enumerate().filter(|(_, name)| !names.contains(&name.as_str()));
     let told = entries.map(|(index, name)| {
         let what = format!("release `{}` depends on `{name}`, which is none of the releases", release.name);
