@@ -33,7 +33,8 @@ pub(crate) fn faults(modules: &[Loaded]) -> Vec<Diagnostic> {
 
 /// Returns an error for each test of an image that no artifact builds.
 pub(crate) fn tests_of_no_artifact(modules: &[Loaded]) -> Vec<Diagnostic> {
-    let known: Vec<&str> = modules.iter().flat_map(|module| &module.config.build.artifacts).map(|artifact| artifact.image.as_str()).collect();
+    let known: Vec<&str> =
+        modules.iter().flat_map(|module| &module.config.build.artifacts).map(|artifact| artifact.image.as_str()).collect();
     let mut faults = Vec::new();
     for module in modules {
         for (index, test) in module.config.test.iter().enumerate().filter(|(_, test)| !known.contains(&test.image.as_str())) {

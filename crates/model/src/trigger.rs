@@ -128,6 +128,12 @@ impl Touched {
         let of_artifacts = self.artifacts.iter().flat_map(|touched| &touched.files);
         let of_tests = self.tests.iter().flat_map(|touched| &touched.files);
         let mut seen = std::collections::HashSet::new();
-        of_artifacts.chain(of_tests).chain(&self.manifests).chain(&self.config).map(String::as_str).filter(|file| seen.insert(*file)).collect()
+        of_artifacts
+            .chain(of_tests)
+            .chain(&self.manifests)
+            .chain(&self.config)
+            .map(String::as_str)
+            .filter(|file| seen.insert(*file))
+            .collect()
     }
 }

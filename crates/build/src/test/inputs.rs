@@ -82,8 +82,9 @@ fn of_patterns(test: &Test, structure: &StructureTest) -> Result<Vec<PathBuf>, B
         let wrong = |code, what: String| Diagnostic::error(code, what).at(test.at.clone());
         let absolute = Path::new(pattern).is_absolute();
         let root = if absolute { Path::new("/") } else { &test.context };
-        let fits = glob::expand(root, pattern)
-            .map_err(|_| wrong("test/malformed-pattern", format!("`{pattern}`, in the structure tests of `{}`, is a malformed pattern", test.image)))?;
+        let fits = glob::expand(root, pattern).map_err(|_| {
+            wrong("test/malformed-pattern", format!("`{pattern}`, in the structure tests of `{}`, is a malformed pattern", test.image))
+        })?;
         let before = found.len();
         for path in fits {
             let list = PathList { paths: vec![path.display().to_string()], ignore: Vec::new() };

@@ -39,10 +39,11 @@ impl TestMemory {
     /// Returns whether a test succeeded before.
     pub(super) fn has(&self, key: &CacheKey) -> bool {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        session.contains(key) || self.file(key).is_some_and(|file| {
-            cache::touch(&file);
-            file.exists()
-        })
+        session.contains(key)
+            || self.file(key).is_some_and(|file| {
+                cache::touch(&file);
+                file.exists()
+            })
     }
 
     /// Remembers that a test succeeded, beyond this session if `for_later`.

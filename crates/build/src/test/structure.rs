@@ -86,13 +86,7 @@ async fn present(image: &BuiltImage, docker: &Docker, cx: &Cx) -> Result<String,
 }
 
 /// Runs the program as Skaffold does (`pkg/skaffold/test/structure/structure.go`).
-async fn by_program(
-    structure: &StructureTest,
-    files: &[PathBuf],
-    image: &str,
-    docker: &Docker,
-    cx: &Cx,
-) -> Result<(), ProcessError> {
+async fn by_program(structure: &StructureTest, files: &[PathBuf], image: &str, docker: &Docker, cx: &Cx) -> Result<(), ProcessError> {
     let command = Command::new(PROGRAM).args(["test", "-v", "warn", "--image", image]);
     let command = files.iter().fold(command, |command, file| command.arg("--config").arg(file));
     let command = docker.command_env().into_iter().fold(command.args(&structure.args), |command, (name, value)| command.env(name, value));
@@ -110,14 +104,7 @@ struct Checked {
     faults: Vec<String>,
 }
 
-async fn by_ourselves(
-    job: &TestJob<'_>,
-    test: &Test,
-    files: &[PathBuf],
-    image: &str,
-    docker: &Docker,
-    cx: &Cx,
-) -> Result<(), BuildError> {
+async fn by_ourselves(job: &TestJob<'_>, test: &Test, files: &[PathBuf], image: &str, docker: &Docker, cx: &Cx) -> Result<(), BuildError> {
     let name = |file: &Path| file.strip_prefix(&job.options.working_dir).unwrap_or(file).to_owned();
     let read = files.iter().map(|file| file::read(file, name(file))).collect::<Result<Vec<Read>, Diagnostic>>()?;
     let config = docker.image_config(image, cx).await?.unwrap_or_default();
@@ -160,7 +147,8 @@ impl Looking<'_> {
             say("Command Test", &test.name.value, Some(read.at(test.name.referenced)), faults);
         }
         let contents = file.file_content_tests.iter().map(|test| FileRequest { path: test.path.clone(), content: true });
-        let existing = file.file_existence_tests.iter().map(|test| FileRequest { path: expand::expand(&test.path, &self.config.env), content: false });
+        let existing =
+            file.file_existence_tests.iter().map(|test| FileRequest { path: expand::expand(&test.path, &self.config.env), content: false });
         let requests: Vec<FileRequest> = contents.chain(existing).collect();
         let found = if requests.is_empty() { Vec::new() } else { self.docker.image_files(self.image, &requests, cx).await? };
         let (contents, existing) = found.split_at(file.file_content_tests.len());

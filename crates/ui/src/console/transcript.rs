@@ -281,7 +281,9 @@ impl Transcript {
             (Outcome::Failed { diagnostic }, Some(artifact)) => {
                 let mut lines: Vec<Line> = kept.into_iter().flat_map(|line| self.of_artifact(artifact, line)).collect();
                 if self.parallel && step.stage == Stage::Build {
-                    lines.extend(self.of_artifact(artifact, Line::new(Paint::Red, format!("Build [{artifact}] failed: {}", diagnostic.what))));
+                    lines.extend(
+                        self.of_artifact(artifact, Line::new(Paint::Red, format!("Build [{artifact}] failed: {}", diagnostic.what))),
+                    );
                 }
                 self.said.failed = true;
                 let diagnostic = diagnostic::line(diagnostic);

@@ -72,7 +72,8 @@ impl MetadataTest {
             faults.extend(label.fault("label", image.labels.get(&label.key)));
         }
         for (what, wanted, found) in [("entrypoint", &self.entrypoint, &image.entrypoint), ("command", &self.cmd, &image.cmd)] {
-            faults.extend(wanted.as_ref().filter(|wanted| *wanted != found).map(|wanted| format!("its {what} is {found:?}, not {wanted:?}")));
+            faults
+                .extend(wanted.as_ref().filter(|wanted| *wanted != found).map(|wanted| format!("its {what} is {found:?}, not {wanted:?}")));
         }
         for (what, wanted, found) in [("working directory", &self.workdir, &image.workdir), ("user", &self.user, &image.user)] {
             faults.extend((!wanted.is_empty() && wanted != found).then(|| format!("its {what} is `{found}`, not `{wanted}`")));

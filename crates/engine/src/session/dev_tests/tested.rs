@@ -83,11 +83,7 @@ async fn tests_of_an_image_that_nobody_wants_are_stopped() {
 async fn what_the_tests_need_starts_them_anew_while_they_run() {
     let lines = session(
         &[("test of api", Act::Nothing), ("test of api", Act::Hang)],
-        &[
-            ("done 1", Then::Save("tests/api")),
-            ("test of api because tests/api changed", Then::Save("tests/api")),
-            ("done 3", Then::Quit),
-        ],
+        &[("done 1", Then::Save("tests/api")), ("test of api because tests/api changed", Then::Save("tests/api")), ("done 3", Then::Quit)],
     )
     .await;
     let expected = [
