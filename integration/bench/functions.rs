@@ -160,8 +160,9 @@ fn dockerfile(c: &mut Criterion) {
 fn decide(c: &mut Criterion) {
     let images: Vec<ImageName> = (0..MANY).map(|number| ImageName::parse(&format!("svc{number}")).expect("a name")).collect();
     let graph = Graph {
-        artifacts: images.iter().map(|image| Node { image: image.clone(), requires: Vec::new(), syncs: false }).collect(),
+        artifacts: images.iter().map(|image| Node { image: image.clone(), requires: Vec::new(), syncs: false, is_tested: false }).collect(),
         concurrency: 8,
+        tests_at_once: 2,
     };
     let mut state = State::default();
     let finished = |step| EventKind::StepFinished { step, outcome: Outcome::Succeeded, duration: Duration::ZERO };

@@ -130,7 +130,7 @@ impl Work<'_> {
             platforms: self.options.platforms_of(self.artifact),
             required: &self.job.required,
             pushes,
-            skips_tests: false,
+            skips_tests: self.options.skips_tests,
             daemon: &[],
         };
         if pushes {

@@ -27,6 +27,8 @@ pub struct BuildOptions {
     pub tag: Option<String>,
     /// `--cache-artifacts`: whether images that exist already are used.
     pub cache_artifacts: bool,
+    /// `--skip-tests`, for custom builds that test as well.
+    pub skips_tests: bool,
     /// Artifacts that are built whatever the cache has.
     pub fresh: BTreeSet<ImageName>,
     /// Where the hash index and the build cache live (`$XDG_CACHE_HOME/devloop`).
@@ -70,6 +72,7 @@ impl BuildOptions {
             push: None,
             tag: None,
             cache_artifacts: true,
+            skips_tests: false,
             fresh: BTreeSet::new(),
             cache_dir,
             hooks: HookSettings::default(),

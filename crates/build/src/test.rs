@@ -18,6 +18,7 @@ use devloop_model::Diagnostic;
 use devloop_model::EventKind;
 use devloop_model::MissingKey;
 use devloop_model::Outcome;
+use devloop_model::Stream;
 use devloop_model::Test;
 use devloop_model::TestKind;
 use devloop_model::Vars;
@@ -45,20 +46,24 @@ pub struct TestJob<'a> {
 /// # Errors
 /// When one fails; the others are run all the same.
 pub async fn test(job: TestJob<'_>, clients: &Clients, cx: &Cx) -> Result<(), BuildError> {
-    let mut failed: Vec<Diagnostic> = Vec::new();
+    let (mut failed, mut known): (Vec<Diagnostic>, usize) = (Vec::new(), 0);
     for (index, test) in job.tests.iter().enumerate() {
         match Box::pin(job.run(index, test, clients, cx)).await {
             Err(_) if cx.cancel.is_cancelled() => return Err(devloop_model::Cancelled.into()),
             Err(error) => failed.push(error.diagnostic()),
-            Ok(()) => {}
+            Ok(Ran::Now) => {}
+            Ok(Ran::Before) => known += 1,
         }
+    }
+    if known > 0 && known == job.tests.len() {
+        let plural = if known == 1 { "" } else { "s" };
+        cx.log(Stream::Stdout, format!(" - {}: {known} test{plural} passed before", job.image.artifact));
     }
     match failed.len() {
         0 => Ok(()),
         1 => Err(failed.swap_remove(0).into()),
         count => {
-            let what = format!("{count} tests of `{}` failed", job.image.artifact);
-            let error = Diagnostic::error("test/failed", what);
+            let error = Diagnostic::error("test/failed", format!("{count} tests of `{}` failed", job.image.artifact));
             Err(failed.into_iter().map(|failed| indented(&failed)).fold(error, Diagnostic::because).into())
         }
     }
@@ -71,13 +76,19 @@ fn indented(failed: &Diagnostic) -> String {
     format!("{place}{}{}", failed.what, why.collect::<String>())
 }
 
+/// When a test that succeeded was run.
+enum Ran {
+    Before,
+    Now,
+}
+
 impl TestJob<'_> {
-    async fn run(&self, index: usize, test: &Test, clients: &Clients, cx: &Cx) -> Result<(), BuildError> {
+    async fn run(&self, index: usize, test: &Test, clients: &Clients, cx: &Cx) -> Result<Ran, BuildError> {
         let command = command(test, cx)?;
         let inputs = inputs::of(test, self.options, cx).await?;
         let key = memory::key(test, command.as_deref(), self.image, &inputs);
         if self.memory.has(&key) {
-            return Ok(());
+            return Ok(Ran::Before);
         }
         let (artifact, name) = (self.image.artifact.clone(), test.name());
         cx.emit(EventKind::TestStarted { artifact: artifact.clone(), index, name: name.clone() });
@@ -96,7 +107,7 @@ impl TestJob<'_> {
             self.memory.note(key, is_told_by_its_inputs(test, self.image));
         }
         cx.emit(EventKind::TestFinished { artifact, index, name, outcome, duration: began.elapsed() });
-        done
+        done.map(|()| Ran::Now)
     }
 }
 

@@ -145,6 +145,7 @@ impl Pipeline {
             push: settings.build.push,
             tag: settings.build.tag.clone(),
             cache_artifacts: settings.build.cache,
+            skips_tests: settings.build.skip_tests,
             fresh: BTreeSet::new(),
             cache_dir: settings.build.cache_dir.clone(),
             hooks: self.hook_settings(),

@@ -201,8 +201,8 @@ impl Deciding<'_> {
 
     /// Starts the tests of every image that is new, or whose tests are; returns the hold of whatever runs images.
     fn tests(&mut self) -> Option<Hold> {
-        let prepare = StepId::of(Stage::Prepare);
-        let ready = self.state.progress(&prepare) != Some(Progress::Running);
+        // What is being looked at, or read, may ask for another image or for other tests.
+        let ready = self.is_settled(Stage::Prepare) && self.is_settled(Stage::Configure);
         let mut free = self.graph.tests_at_once.saturating_sub(self.state.running().filter(|step| step.stage == Stage::Test).count());
         let mut blocked = None;
         for node in self.graph.artifacts.iter().filter(|node| node.is_tested) {
@@ -226,6 +226,12 @@ impl Deciding<'_> {
             }
         }
         blocked
+    }
+
+    /// Returns whether a stage neither runs nor is about to.
+    fn is_settled(&self, stage: Stage) -> bool {
+        let step = StepId::of(stage);
+        self.state.progress(&step) != Some(Progress::Running) && !self.decision.start.iter().any(|(work, _)| work.step == step)
     }
 
     /// Starts every sync that waits; nothing waits for a sync.

@@ -164,6 +164,20 @@ impl TestContext {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Runs the docker command in the folder and returns what it printed.
+    #[track_caller]
+    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
+        let output = Command::new("docker")
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .envs(self.administrator.iter().map(|(n, v)| (n, v)))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Returns the answer of a service of the namespace, once it gives one.
     #[track_caller]
     pub(crate) fn answer(&self, service: &str) -> String {

@@ -83,6 +83,7 @@ fn options(into: LoadInto, folder: &std::path::Path) -> BuildOptions {
         push: None,
         tag: None,
         cache_artifacts: false,
+        skips_tests: false,
         fresh: std::collections::BTreeSet::new(),
         cache_dir: folder.join(".cache"),
         hooks: devloop_model::HookSettings::default(),

@@ -31,4 +31,6 @@ mod run;
 mod schema;
 mod session;
 mod sessions;
+mod structure_tests;
 mod sync;
+mod tests_stage;

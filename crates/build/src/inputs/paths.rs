@@ -21,7 +21,7 @@ use crate::BuildError;
 pub(crate) struct Owner<'a> {
     /// The directory that patterns start from.
     pub(crate) context: &'a Path,
-    /// What the user calls the list: `the inputs of `web``.
+    /// What the user calls the list: the inputs of an artifact, the dependencies of a test.
     pub(crate) what: String,
     /// Where it stands.
     pub(crate) at: &'a Location,

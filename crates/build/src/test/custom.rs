@@ -1,6 +1,7 @@
 //! A command of the user's that tests an image.
 
 use devloop_clients::Clients;
+use devloop_clients::docker::Docker;
 use devloop_clients::process::Command;
 use devloop_clients::process::ProcessError;
 use devloop_model::CustomTest;
@@ -39,7 +40,7 @@ pub(super) async fn run(
 async fn variables(job: &TestJob<'_>, test: &Test, clients: &Clients, cx: &Cx) -> Vec<(String, String)> {
     // Where the image is in a daemon, `docker` in the command has to find it there.
     let daemon = match &job.image.identity {
-        Identity::Id(_) => clients.docker(cx).await.map(|docker| docker.command_env()).unwrap_or_default(),
+        Identity::Id(_) => clients.docker(cx).await.map(Docker::command_env).unwrap_or_default(),
         _ => Vec::new(),
     };
     let own = [("IMAGE", job.image.deployed()), ("TEST_CONTEXT", test.context.display().to_string())];

@@ -55,7 +55,7 @@ async fn run_with(dir: &Path, tests: &[Arc<Test>], image: &BuiltImage, memory: &
     while let Ok(fact) = events.try_recv() {
         match fact {
             EventKind::TestStarted { name, .. } => ran.push(name),
-            EventKind::StepLog { line, .. } if !line.starts_with("Running") => ran.push(line),
+            EventKind::StepLog { line, .. } if !line.starts_with("Running") && !line.ends_with("passed before") => ran.push(line),
             _ => {}
         }
     }

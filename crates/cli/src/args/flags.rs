@@ -257,7 +257,7 @@ pub(crate) struct ApiArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Console")]
 pub(crate) struct ConsoleArgs {
-    /// Hide the lines of these stages: build, tests, deploy, status-check, none, all
+    /// Hide the lines of these stages: build, test, deploy, status-check, none, all
     #[arg(long, value_name = "STAGES")]
     pub mute_logs: Vec<List>,
     /// Ring the terminal's bell when done

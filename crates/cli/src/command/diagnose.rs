@@ -103,7 +103,7 @@ async fn look(pipeline: &Pipeline, wanted: &Wanted<'_>, cx: &Cx) -> Result<Strin
     if wanted.explain { explained(pipeline, cx).await } else { understood(pipeline, wanted.templates, cx).await }
 }
 
-/// Returns versions, each artifact with its inputs, and the effective configuration.
+/// Returns versions, each artifact and each test with its inputs, and the effective configuration.
 async fn understood(pipeline: &Pipeline, templates: bool, cx: &Cx) -> Result<String, Diagnostic> {
     let session = &pipeline.session;
     let (artifacts, options) = (session.artifacts(), pipeline.build_options());
@@ -121,6 +121,11 @@ async fn understood(pipeline: &Pipeline, templates: bool, cx: &Cx) -> Result<Str
         say(&mut text, &format!(" - Size of the inputs: {bytes} bytes"));
         say(&mut text, &format!(" - Inputs: {files} files"));
         say(&mut text, &format!(" - Time to list them: {duration:?}"));
+    }
+    for test in &session.plan.tests {
+        let inputs = devloop_build::test_inputs(test, &options, cx).await.map_err(|error| error.diagnostic())?;
+        say(&mut text, &format!("\nTest of {}: {}", test.image, test.name()));
+        say(&mut text, &format!(" - Inputs: {} files", inputs.files.len()));
     }
     say(&mut text, "\nConfiguration");
     let vars = templates.then(|| Vars::from_env(&session.env));

@@ -378,7 +378,7 @@ impl ConsoleChoice {
         for stage in List::flatten(&console.mute_logs) {
             match stage.as_str() {
                 "build" => self.mute.build = true,
-                "tests" => self.mute.tests = true,
+                "test" => self.mute.tests = true,
                 "deploy" => self.mute.deploy = true,
                 "status-check" => self.mute.status_check = true,
                 "all" => self.mute = Mute { build: true, tests: true, deploy: true, status_check: true },
@@ -387,7 +387,7 @@ impl ConsoleChoice {
                     return Err(ArgsError::Value {
                         flag: "mute-logs",
                         value: stage,
-                        why: "expected build, tests, deploy, status-check, none or all".to_owned(),
+                        why: "expected build, test, deploy, status-check, none or all".to_owned(),
                     });
                 }
             }

@@ -140,9 +140,9 @@ fn what_is_no_value_is_refused() {
     error[cli/invalid-value]: `=x` is no value of `--label`
       a label is NAME=VALUE, its name letters and digits with `-`, `_` and `.` between, after a domain and `/` if any
     ");
-    insta::assert_snapshot!(refused("devloop run --mute-logs test"), @r"
-    error[cli/invalid-value]: `test` is no value of `--mute-logs`
-      expected build, tests, deploy, status-check, none or all
+    insta::assert_snapshot!(refused("devloop run --mute-logs tests"), @r"
+    error[cli/invalid-value]: `tests` is no value of `--mute-logs`
+      expected build, test, deploy, status-check, none or all
     ");
     insta::assert_snapshot!(refused("devloop run --color 7"), @r"
     error[cli/invalid-value]: `7` is no value of `--color`

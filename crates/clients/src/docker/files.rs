@@ -159,7 +159,8 @@ mod tests {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(0o4755);
-        (header.set_uid(1), header.set_gid(2));
+        header.set_uid(1);
+        header.set_gid(2);
         header.set_size(content.len() as u64);
         let mut builder = tar::Builder::new(Vec::new());
         if kind == EntryType::Symlink {

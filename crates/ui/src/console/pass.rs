@@ -7,6 +7,7 @@ use std::time::Duration;
 use devloop_model::Change;
 use devloop_model::EventKind;
 use devloop_model::ImageName;
+use devloop_model::Outcome;
 use devloop_model::Part;
 use devloop_model::Stage;
 use devloop_model::StepId;
@@ -30,7 +31,9 @@ impl Pass {
         match fact {
             EventKind::ObjectChanged { change, .. } => self.wrote |= *change != Change::Unchanged,
             EventKind::ImagePushed { artifact, duration } => *self.pushed.entry(artifact.clone()).or_default() += *duration,
-            EventKind::TestFinished { artifact, .. } => drop(self.tested.insert(artifact.clone())),
+            EventKind::TestFinished { artifact, outcome: Outcome::Succeeded | Outcome::Failed { .. }, .. } => {
+                self.tested.insert(artifact.clone());
+            }
             EventKind::FilesSynced { artifact, copied, deleted, containers, replayed: false } => {
                 let (files, into) = self.synced.entry(artifact.clone()).or_default();
                 *files += copied + deleted;
@@ -126,6 +129,20 @@ mod tests {
         pass.apply(&EventKind::ImagePushed { artifact: name("web"), duration: Duration::from_millis(150) });
         let part = |artifact| Part { step: StepId::build(name(artifact)), duration: Duration::from_millis(1250) };
         assert_eq!(pass.steps(&[part("web"), part("api")]), " → built web 1.1 s → pushed 0.1 s → built api 1.2 s");
+    }
+
+    #[test]
+    fn tests_that_had_passed_before_are_not_said() {
+        let part = || Part { step: StepId::test(name("web")), duration: Duration::from_millis(400) };
+        let ended = |outcome| {
+            let duration = Duration::from_millis(400);
+            EventKind::TestFinished { artifact: name("web"), index: 0, name: "./a.sh".into(), outcome, duration }
+        };
+        let mut pass = Pass::default();
+        pass.apply(&ended(Outcome::Cancelled));
+        assert_eq!(pass.steps(&[part()]), "");
+        pass.apply(&ended(Outcome::Succeeded));
+        assert_eq!(pass.steps(&[part()]), " → tested web 0.4 s");
     }
 
     #[test]

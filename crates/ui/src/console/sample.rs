@@ -77,6 +77,20 @@ pub(crate) fn plan(artifacts: &[&str], context: Option<&str>) -> EventKind {
     }
 }
 
+/// Two tests of an image, the first of which ends so, as their step does.
+pub(crate) fn tests_of(image: &str, outcome: &Outcome) -> Vec<EventKind> {
+    let step = StepId::test(name(image));
+    let test = |index, test: &str, outcome: &Outcome| {
+        let (artifact, name, duration) = (name(image), test.to_owned(), Duration::from_millis(400));
+        let started = EventKind::TestStarted { artifact: artifact.clone(), index, name: name.clone() };
+        let line = format!("{test} says a line");
+        let said = EventKind::StepLog { step: step.clone(), stream: Stream::Stdout, line };
+        [started, said, EventKind::TestFinished { artifact, index, name, outcome: outcome.clone(), duration }]
+    };
+    let tests = [test(0, "./a.sh", outcome), test(1, "image.yaml", &Outcome::Succeeded)].concat();
+    [vec![started(step.clone())], tests, vec![finished(step.clone(), outcome.clone())]].concat()
+}
+
 /// Events as far as the builds' start.
 pub(crate) fn opening(command: &str, concurrency: usize) -> Vec<EventKind> {
     let tagged = |artifact: &str| EventKind::ImageTagged {

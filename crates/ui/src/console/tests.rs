@@ -251,7 +251,7 @@ fn muted_lines_of_what_fails_are_shown() {
     stderr:   #2 make: *** [all] Error 1
     stderr: help: correct the Dockerfile
     ");
-    for step in [StepId::build(name("web")), StepId::of(Stage::Deploy), StepId::of(Stage::StatusCheck)] {
+    for step in [StepId::build(name("web")), StepId::test(name("web")), StepId::of(Stage::Deploy), StepId::of(Stage::StatusCheck)] {
         let text = muted(&step, Outcome::Succeeded);
         assert!(!text.contains("***") && !text.contains("is up"), "{text}");
     }
@@ -353,5 +353,77 @@ fn a_save_that_waits_to_be_asked_for_is_not_said_to_be_done() {
     deploy waits for being asked
     save 2 → waits (0.05 s)
     save 2 → nothing to do (0.02 s)
+    ");
+}
+
+#[test]
+fn tests_have_their_lines() {
+    let of = |terminal, image: &str, outcome: &Outcome| {
+        let settings = ConsoleSettings { terminal, ..ConsoleSettings::default() };
+        let opening = EventKind::SessionStarted { version: "0.1.0".into(), command: "run".into() };
+        let facts = [vec![opening], sample::tests_of(image, outcome)].concat();
+        played(settings, &sample::events(facts))
+    };
+    insta::assert_snapshot!(of(false, "web", &Outcome::Succeeded), @r"
+    Starting test...
+    Testing images...
+    Testing [web]: ./a.sh
+    ./a.sh says a line
+     - ./a.sh: passed in 400ms
+    Testing [web]: image.yaml
+    image.yaml says a line
+     - image.yaml: passed in 400ms
+    ");
+    insta::assert_snapshot!(of(true, "web", &failure()), @r"
+    Starting test...
+    Testing images...
+    Testing [web]: ./a.sh
+    ./a.sh says a line
+     - ./a.sh: failed after 400ms
+    Testing [web]: image.yaml
+    image.yaml says a line
+     - image.yaml: passed in 400ms
+    stderr: error[build/failed]: build of `web` failed
+    stderr:   #2 make: *** [all] Error 1
+    stderr: help: correct the Dockerfile
+    ");
+}
+
+#[test]
+fn tests_of_two_images_speak_one_after_the_other() {
+    let (web, api) = (sample::tests_of("web", &Outcome::Succeeded), sample::tests_of("api", &Outcome::Succeeded));
+    let mixed: Vec<EventKind> = web.into_iter().zip(api).flat_map(|(web, api)| [web, api]).collect();
+    let of = |terminal| played(ConsoleSettings { terminal, ..ConsoleSettings::default() }, &sample::events(mixed.clone()));
+    insta::assert_snapshot!(of(false), @r"
+    Starting test...
+    Testing images...
+    Testing [web]: ./a.sh
+    ./a.sh says a line
+     - ./a.sh: passed in 400ms
+    Testing [web]: image.yaml
+    image.yaml says a line
+     - image.yaml: passed in 400ms
+    Testing [api]: ./a.sh
+    ./a.sh says a line
+     - ./a.sh: passed in 400ms
+    Testing [api]: image.yaml
+    image.yaml says a line
+     - image.yaml: passed in 400ms
+    ");
+    insta::assert_snapshot!(of(true), @r"
+    Starting test...
+    Testing images...
+    [web] Testing [web]: ./a.sh
+    [api] Testing [api]: ./a.sh
+    [web] ./a.sh says a line
+    [api] ./a.sh says a line
+    [web]  - ./a.sh: passed in 400ms
+    [api]  - ./a.sh: passed in 400ms
+    [web] Testing [web]: image.yaml
+    [api] Testing [api]: image.yaml
+    [web] image.yaml says a line
+    [api] image.yaml says a line
+    [web]  - image.yaml: passed in 400ms
+    [api]  - image.yaml: passed in 400ms
     ");
 }

@@ -51,28 +51,27 @@ fn translated(go: &str) -> String {
     let mut rest = go;
     let mut in_class = false;
     while let Some(next) = rest.chars().next() {
-        let (mut taken, mut put) = (next.len_utf8(), next.to_string());
-        match next {
-            '\\' => (taken, put) = escape(rest, in_class),
-            '{' if !in_class && !counts(rest) => put = "\\{".to_owned(),
+        let (taken, put) = match next {
+            '\\' => escape(rest, in_class),
             '[' if in_class => match rest.find(":]").filter(|_| rest.starts_with("[:")) {
-                Some(end) => (taken, put) = (end + 2, rest[..end + 2].to_owned()),
-                None => put = "\\[".to_owned(),
+                Some(end) => (end + 2, rest[..end + 2].to_owned()),
+                None => (1, "\\[".to_owned()),
             },
             '[' => {
                 in_class = true;
                 // A bracket that comes first in a class is a letter of it.
                 let open = if rest.starts_with("[^") { 2 } else { 1 };
-                if rest[open..].starts_with(']') {
-                    (taken, put) = (open + 1, format!("{}\\]", &rest[..open]));
-                } else {
-                    (taken, put) = (open, rest[..open].to_owned());
-                }
+                let closes = rest[open..].starts_with(']');
+                (open + usize::from(closes), format!("{}{}", &rest[..open], if closes { "\\]" } else { "" }))
             }
-            ']' => in_class = false,
-            '&' | '~' if in_class => put = format!("\\{next}"),
-            _ => {}
-        }
+            ']' => {
+                in_class = false;
+                (1, "]".to_owned())
+            }
+            '{' if !in_class && !counts(rest) => (1, "\\{".to_owned()),
+            '&' | '~' if in_class => (1, format!("\\{next}")),
+            other => (other.len_utf8(), other.to_string()),
+        };
         out.push_str(&put);
         rest = &rest[taken..];
     }

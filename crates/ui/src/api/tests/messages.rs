@@ -115,3 +115,31 @@ fn every_task_that_starts_ends() {
     assert_eq!(with(&["InProgress"]), with(&["Succeeded", "Failed", "Canceled"]));
     assert_eq!(with(&["InProgress"]), ["Build-1", "Build-3", "Deploy-1", "DevLoop-1", "DevLoop-2", "DevLoop-3", "StatusCheck-1"]);
 }
+
+#[test]
+fn tests_are_a_task_with_an_event_for_each() {
+    let failed = Outcome::Failed { diagnostic: Diagnostic::error("test/failed", "it failed") };
+    let opening = EventKind::Triggered { save: 1, touched: Touched::default(), waited: Duration::ZERO };
+    let events = sample::events([vec![opening], sample::tests_of("web", &failed)].concat());
+    let without_logs = |text: String| text.lines().filter(|line| !line.contains("skaffoldLogEvent")).collect::<Vec<_>>().join("\n");
+    let (first, now) = mapped(&events, skaffold_v1::entries);
+    insta::assert_snapshot!(first, @r#"
+    {"event":{"devLoopEvent":{"iteration":0,"status":"In Progress","err":null}},"entry":"Update initiated"}
+    {"event":{"testEvent":{"status":"In Progress","actionableErr":null}},"entry":"Test started"}
+    {"event":{"testEvent":{"status":"Failed","actionableErr":{"errCode":"TEST_CUSTOM_CMD_RUN_NON_ZERO_EXIT_ERR","message":"it failed","suggestions":[]}}},"entry":"Test failed"}
+    {"event":{"testEvent":{"status":"In Progress","actionableErr":null}},"entry":"Test started"}
+    {"event":{"testEvent":{"status":"Complete","actionableErr":null}},"entry":"Test completed"}
+    "#);
+    insta::assert_snapshot!(skaffold_v1::state(&now)["testState"], @r#"{"status":"Failed","statusCode":"TEST_CUSTOM_CMD_RUN_NON_ZERO_EXIT_ERR"}"#);
+    let (second, now) = mapped(&events, skaffold_v2::events);
+    insta::assert_snapshot!(without_logs(second), @r#"
+    {"taskEvent":{"id":"DevLoop-1","task":"DevLoop","description":"","iteration":1,"status":"InProgress","actionableErr":null}}
+    {"taskEvent":{"id":"Test-1","task":"Test","description":"Test","iteration":1,"status":"InProgress","actionableErr":null}}
+    {"testEvent":{"id":"web/0","task_id":"Test-1","status":"InProgress","actionableErr":null}}
+    {"testEvent":{"id":"web/0","task_id":"Test-1","status":"Failed","actionableErr":{"errCode":"TEST_CUSTOM_CMD_RUN_NON_ZERO_EXIT_ERR","message":"it failed","suggestions":[]}}}
+    {"testEvent":{"id":"web/1","task_id":"Test-1","status":"InProgress","actionableErr":null}}
+    {"testEvent":{"id":"web/1","task_id":"Test-1","status":"Succeeded","actionableErr":null}}
+    {"taskEvent":{"id":"Test-1","task":"Test","description":"","iteration":1,"status":"Failed","actionableErr":{"errCode":"TEST_CUSTOM_CMD_RUN_NON_ZERO_EXIT_ERR","message":"it failed","suggestions":[]}}}
+    "#);
+    insta::assert_snapshot!(skaffold_v2::state(&now)["testState"], @r#"{"status":"Failed","statusCode":"TEST_CUSTOM_CMD_RUN_NON_ZERO_EXIT_ERR"}"#);
+}
