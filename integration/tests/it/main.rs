@@ -8,6 +8,7 @@ mod completion;
 mod context;
 mod custom;
 mod deploy;
+mod deployers;
 mod dev;
 mod docker;
 mod docker_deploy;
