@@ -379,7 +379,7 @@ pub enum EventKind {
     PlanChanged {
         /// Artifacts that are new in it, or built in another way than before.
         artifacts: Vec<ImageName>,
-        /// Images that are tested in another way than before.
+        /// Images that are tested in another way than before, or not any more.
         #[serde(default)]
         tests: Vec<ImageName>,
     },

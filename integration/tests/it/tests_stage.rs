@@ -87,6 +87,14 @@ fn dev_holds_a_deploy_until_the_tests_pass() {
     assert!(said.contains("test/image.yaml:8:11") && said.contains("File Existence Test: the program: `/none` does not exist"), "{said}");
     write("test/image.yaml", "path: /none", "path: /app");
     session.succeeds();
+
+    // A test that the configuration adds is run alone, and one that it takes away holds nothing.
+    write("skaffold.yaml", "    custom:\n", "    custom:\n      - command: exit 7\n");
+    let said = session.fails();
+    assert!(said.contains("test `exit 7` of `tested` ended with exit status: 7"), "{said}");
+    write("skaffold.yaml", "      - command: exit 7\n", "");
+    let pass = session.succeeds();
+    assert_eq!((tested(&pass), pass.ran(Stage::Build).len()), (Vec::new(), 0));
     assert_eq!(session.leaves("INT").code, Some(0));
 }
 

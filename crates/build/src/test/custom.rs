@@ -27,7 +27,8 @@ pub(super) async fn run(
     cx: &Cx,
 ) -> Result<(), BuildError> {
     let limit = custom.timeout.map(|limit| format!(" with timeout {} s", limit.as_secs())).unwrap_or_default();
-    cx.log(Stream::Stdout, format!("Running custom test command: {command:?}{limit}"));
+    // What its template is rendered with may be secret.
+    cx.log(Stream::Stdout, format!("Running custom test command: {:?}{limit}", custom.command.source()));
     let (shell, flag) = if cfg!(windows) { ("cmd.exe", "/C") } else { ("sh", "-c") };
     let process = Command::new(shell).arg(flag).arg(command).dir(&test.context);
     let process = variables(job, test, clients, cx).await.into_iter().fold(process, |process, (name, value)| process.env(name, value));

@@ -109,14 +109,14 @@ impl Specs {
         self.tests.iter().filter(move |test| test.image == *image)
     }
 
-    /// Returns the images that were not tested before, or not with these very tests.
+    /// Returns the images that are tested in another way than before, or not any more.
     pub(super) fn tested_differently(&self, before: &Self) -> Vec<ImageName> {
         let of = |specs: &Self, image: &ImageName| -> Vec<Arc<Test>> { specs.tests_of(image).cloned().collect() };
         let alike = |image: &&ImageName| {
             let (now, before) = (of(self, image), of(before, image));
             now.len() == before.len() && now.iter().zip(&before).all(|(now, before)| now.is_same(before))
         };
-        let images: BTreeSet<&ImageName> = self.tests.iter().map(|test| &test.image).collect();
+        let images: BTreeSet<&ImageName> = self.tests.iter().chain(&before.tests).map(|test| &test.image).collect();
         images.into_iter().filter(|image| !alike(image)).cloned().collect()
     }
 
