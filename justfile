@@ -18,6 +18,7 @@ check:
 bench:
     integration/bench/run
     integration/bench/dev
+    integration/bench/helm
 
 # what goes wrong around a session: pods, the API server, the registry, signals
 hard:

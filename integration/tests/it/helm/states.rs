@@ -101,7 +101,7 @@ fn a_first_install_that_failed_is_made_anew() {
     let context = project(3).with_file("chart/templates/hook.yaml", &hook.replace("COMMAND", "false"));
     let (_, errors) = context.devloop(&["run"]).failure();
     assert!(
-        errors.contains("error[helm/failed]: helm install of release `web` failed") && errors.contains("pre-install hooks failed"),
+        errors.contains("error[helm/failed]: helm install of release `web` failed") && errors.contains("pre-install"),
         "{errors}"
     );
     verbs(&context);
