@@ -19,6 +19,7 @@ bench:
     integration/bench/run
     integration/bench/dev
     integration/bench/kustomize
+    integration/bench/helm
 
 # what goes wrong around a session: pods, the API server, the registry, signals
 hard:

@@ -2,6 +2,9 @@
 //!
 //! What changed from one version to the next: Skaffold's `docs-v2/content/en/schemas/v4beta*.json` and `pkg/skaffold/schema/v4beta*/upgrade.go`.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the schemas that have these fields are not read yet"))]
+mod image_strategy;
+
 use devloop_model::Diagnostic;
 use devloop_model::nearest;
 

@@ -102,7 +102,7 @@ struct Tools<'a> {
 pub async fn deploy_releases(job: &HelmJob, rendering: &Rendering, cluster: &Cluster, cx: &Cx) -> Result<Release, DeployError> {
     let tools = Tools { job, rendering, storage: Storage::of(cx)?, cluster, cx };
     let releases = wanted::resolved(job, &rendering.images)?;
-    for warning in releases.iter().flat_map(|release| &release.warnings) {
+    for warning in releases.iter().flat_map(|release| &release.warnings).filter(|_| !rendering.images.is_empty()) {
         cx.warn(warning.clone());
     }
     helm::build_dependencies(&releases, &job.settings, cx).await?;

@@ -36,7 +36,8 @@ pub(crate) async fn helm(
     }
     let vars = helm::image_variables(&settings.vars, images);
     let resolved: Vec<ResolvedRelease> = module.helm.iter().map(|spec| helm::resolve(spec, settings, &vars)).collect::<Result<_, _>>()?;
-    for warning in resolved.iter().flat_map(|release| &release.warnings) {
+    // Without any image, as for a delete, none is missed.
+    for warning in resolved.iter().flat_map(|release| &release.warnings).filter(|_| !images.is_empty()) {
         cx.warn(warning.clone());
     }
     helm::build_dependencies(&resolved, settings, cx).await?;

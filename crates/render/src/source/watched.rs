@@ -172,6 +172,10 @@ pub(super) fn normal(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use devloop_model::HelmChart;
+    use devloop_model::HelmFile;
+    use devloop_model::HelmFlags;
+    use devloop_model::Location;
     use devloop_model::RawManifests;
     use devloop_model::RenderSpec;
     use devloop_model::Template;
@@ -219,5 +223,70 @@ mod tests {
         std::fs::remove_file(&gone).unwrap();
         assert_eq!([&kept, &changed, &gone, &new].map(|path| contents.still_have(path)), [true, false, false, false]);
         assert!(!contents.still_have(dir.path()), "a directory may hold anything");
+    }
+
+    fn release(dir: &Path) -> HelmRelease {
+        let at = Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None };
+        let file = |path: &str| HelmFile { path: Template::parse(path).unwrap(), dir: dir.to_owned(), at: at.clone() };
+        HelmRelease {
+            name: Template::parse("web").unwrap(),
+            chart: HelmChart::Local(file("chart")),
+            repo: None,
+            version: None,
+            values_files: vec![file("values.yaml"), file("https://example.com/values.yaml")],
+            namespace: None,
+            set_values: Vec::new(),
+            set_value_templates: Vec::new(),
+            set_files: vec![("script".into(), file("run.sh"))],
+            overrides: serde_json::Map::new(),
+            create_namespace: false,
+            wait: false,
+            recreate_pods: false,
+            skip_build_dependencies: false,
+            skip_tests: false,
+            use_helm_secrets: false,
+            upgrade_on_change: None,
+            packaged: None,
+            depends_on: Vec::new(),
+            flags: HelmFlags::default(),
+            at,
+        }
+    }
+
+    #[test]
+    fn a_chart_counts_but_for_what_helm_writes_into_it() {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            ("chart/Chart.yaml", "name: web\ndependencies: [{name: common, repository: 'file://../common'}]\n"),
+            ("chart/Chart.lock", ""),
+            ("chart/templates/a.yaml", ""),
+            ("chart/charts/common-1.0.0.tgz", ""),
+            ("chart/charts/own/Chart.yaml", ""),
+            ("common/templates/_a.tpl", ""),
+        ] {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let job = RenderJob::default();
+        let release = release(dir.path());
+        let found = sources(&job, [&release]);
+        for (path, wanted) in [
+            ("chart/Chart.yaml", true),
+            ("chart/templates/a.yaml", true),
+            ("chart/templates/new.tpl", true),
+            ("chart/README.md", true),
+            ("chart/charts/own/values.yaml", true),
+            ("common/templates/_a.tpl", true),
+            ("values.yaml", true),
+            ("run.sh", true),
+            ("chart/Chart.lock", false),
+            ("chart/charts/common-1.0.0.tgz", false),
+            ("chart/charts", false),
+            ("chart/tmpcharts-123", false),
+            ("other.yaml", false),
+        ] {
+            assert_eq!(found.contains(&dir.path().join(path)), wanted, "{path}");
+        }
     }
 }

@@ -18,7 +18,6 @@ fn images_and_labels_are_put_in(major: u32) {
         .with_file("Dockerfile", "FROM localhost:5000/busybox\nCMD [\"sleep\", \"1000\"]\n")
         .with_file("chart/templates/web.yaml", deployment)
         .with_file("chart/templates/hook.yaml", hook)
-        .with_file("chart/crds/kind.yaml", "# No definition: helm reads the file.\n")
         .with_file("skaffold.yaml", &config(body))
         .with("DOCKER_BUILDKIT", "0");
     context.devloop(&["run", "-d", "localhost:5000", "--label", "team=a"]).success();
