@@ -50,7 +50,7 @@ pub async fn test(job: TestJob<'_>, clients: &Clients, cx: &Cx) -> Result<(), Bu
     for (index, test) in job.tests.iter().enumerate() {
         match Box::pin(job.run(index, test, clients, cx)).await {
             Err(_) if cx.cancel.is_cancelled() => return Err(devloop_model::Cancelled.into()),
-            Err(error) => failed.push(error.diagnostic()),
+            Err(error) => failed.push(placed(&error, test)),
             Ok(Ran::Now) => {}
             Ok(Ran::Before) => known += 1,
         }
@@ -67,6 +67,12 @@ pub async fn test(job: TestJob<'_>, clients: &Clients, cx: &Cx) -> Result<(), Bu
             Err(failed.into_iter().map(|failed| indented(&failed)).fold(error, Diagnostic::because).into())
         }
     }
+}
+
+/// Returns what went wrong, at the place of the test where it has none of its own.
+fn placed(error: &BuildError, test: &Test) -> Diagnostic {
+    let error = error.diagnostic();
+    if error.at.is_some() { error } else { error.at(test.at.clone()) }
 }
 
 /// Returns a failure among others: what failed, where, and why, further in.
@@ -101,7 +107,7 @@ impl TestJob<'_> {
         let outcome = match &done {
             _ if cx.cancel.is_cancelled() => Outcome::Cancelled,
             Ok(()) => Outcome::Succeeded,
-            Err(error) => Outcome::Failed { diagnostic: error.diagnostic() },
+            Err(error) => Outcome::Failed { diagnostic: placed(error, test) },
         };
         if outcome == Outcome::Succeeded {
             self.memory.note(key, is_told_by_its_inputs(test, self.image));

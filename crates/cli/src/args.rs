@@ -62,7 +62,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Build, deploy, and do so again for every file that you save
     Dev(Box<DevCommand>),
-    /// Build, deploy and wait until ready, once
+    /// Build, test, deploy and wait until ready, once
     Run(Box<RunCommand>),
     /// Build and push images
     Build(Box<BuildCommand>),
