@@ -10,4 +10,5 @@ pub(crate) mod diagnose;
 pub(crate) mod render;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod tasks;
 pub(crate) mod version;

@@ -187,6 +187,8 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
                 command::render::Wanted { file: file.as_deref(), offline: *offline, digests: *digest_source, images, json: console.json };
             command::render::run(pipeline, &wanted, reporter).await
         }
+        CommandSettings::Verify(run) => command::tasks::verify(pipeline, run, reporter).await,
+        CommandSettings::Exec { action, run } => command::tasks::exec(pipeline, action, run, reporter).await,
         CommandSettings::Delete { dry_run } => command::delete::run(pipeline, *dry_run, reporter).await,
         CommandSettings::Diagnose { file, enable_templating, explain, .. } => {
             let wanted =
@@ -207,12 +209,17 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
     if let CommandSettings::Render { offline: true, .. } | CommandSettings::Diagnose { explain: false, .. } = settings.command {
         return Ok(offline_target(session));
     }
-    if session.plan.needs_no_cluster() {
+    if session.is_without_cluster() {
         return Ok(Target { delivery: daemon_delivery(session), ..offline_target(session) });
     }
     let deploys = matches!(
         settings.command,
-        CommandSettings::Dev(_) | CommandSettings::Run { .. } | CommandSettings::Deploy { .. } | CommandSettings::Delete { .. }
+        CommandSettings::Dev(_)
+            | CommandSettings::Run { .. }
+            | CommandSettings::Deploy { .. }
+            | CommandSettings::Delete { .. }
+            | CommandSettings::Verify(_)
+            | CommandSettings::Exec { .. }
     );
     let cluster = match session.clients.cluster(&cx).await {
         Ok(cluster) => Some(cluster),

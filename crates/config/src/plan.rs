@@ -7,6 +7,7 @@ mod docker;
 mod forward;
 mod sync;
 mod tagger;
+mod task;
 
 use std::path::PathBuf;
 
@@ -38,6 +39,8 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
         let render = converter.render();
         let deploy = converter.deploy();
         plan.port_forward.extend(converter.port_forward());
+        plan.verify.extend(converter.verify());
+        plan.custom_actions.extend(converter.custom_actions());
         plan.modules.push(Module {
             name: module.module.name.clone(),
             file: PathBuf::clone(&module.module.file),

@@ -9,6 +9,7 @@ mod kubectl;
 mod prune;
 mod rank;
 mod ready;
+pub mod task;
 mod wanted;
 
 use std::path::PathBuf;

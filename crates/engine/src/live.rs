@@ -28,6 +28,7 @@ use devloop_clients::Clients;
 use devloop_clients::docker::Docker;
 use devloop_clients::kube::Cluster;
 use devloop_deploy::Deletion;
+use devloop_deploy::task::Places;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
@@ -304,6 +305,14 @@ impl LiveStages {
         Ok(())
     }
 
+    /// Runs the containers of `verify` or of an action to their ends.
+    async fn run_tasks(&self, cx: &Cx) -> Result<(), Diagnostic> {
+        let specs = self.specs();
+        let docker = if specs.tasks.needs_daemon() { Some(self.docker(cx).await?) } else { None };
+        let cluster = if specs.tasks.needs_cluster() { Some(self.cluster(cx).await?) } else { None };
+        devloop_deploy::task::run(&specs.tasks, &self.images(), Places { docker, cluster }, cx).await
+    }
+
     async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let specs = self.specs();
         let (manifests, dry_run) = (self.manifests(), specs.delete_dry_run);
@@ -393,6 +402,7 @@ impl Stages for LiveStages {
             (Stage::StatusCheck, _) => self.wait_until_ready(cx).await,
             (Stage::Attach, _) => Box::pin(self.attach(cx)).await,
             (Stage::Delete, _) => self.delete(cx).await,
+            (Stage::Verify | Stage::Exec, _) => Box::pin(self.run_tasks(cx)).await,
         }
     }
 

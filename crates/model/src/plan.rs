@@ -1,6 +1,7 @@
 //! What the user's configuration means, after modules, profiles, templates and defaults.
 
 mod docker;
+mod task;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::Platform;
 use crate::Template;
 
 pub use self::docker::*;
+pub use self::task::*;
 
 /// The fully resolved configuration of a session.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +34,10 @@ pub struct Plan {
     pub deploy: DeploySettings,
     /// Which manifest fields hold images and labels, beyond the built-in kinds.
     pub resource_selector: ResourceSelector,
+    /// Tests of a deployment.
+    pub verify: Vec<TaskGroup>,
+    /// Actions that `exec` runs.
+    pub custom_actions: Vec<TaskGroup>,
     /// Ports that the user wants on this machine.
     pub port_forward: Vec<PortForward>,
     /// Profiles that are active in the root configuration.

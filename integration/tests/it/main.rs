@@ -28,3 +28,4 @@ mod schema;
 mod session;
 mod sessions;
 mod sync;
+mod tasks;
