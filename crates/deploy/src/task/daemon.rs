@@ -114,18 +114,26 @@ impl<'a> Ground<'a> {
     async fn to_its_end(&self, id: &str, task: &Task, cx: &Cx) -> Result<(), Failure> {
         self.docker.start_container(id, cx).await?;
         // The log ends when the container does, and not before all of it was read.
-        let (code, ()) = tokio::join!(self.docker.wait_container(id, cx), self.follow(id, task, cx));
-        match code? {
+        let (code, lines) = tokio::join!(self.docker.wait_container(id, cx), self.read(id, task, true, 0, cx));
+        let code = code?;
+        // The daemon may end a followed log before a last line that has no newline.
+        self.read(id, task, false, lines, cx).await;
+        match code {
             0 => Ok(()),
             code => Err(exited(task, code).into()),
         }
     }
 
-    async fn follow(&self, id: &str, task: &Task, cx: &Cx) {
-        let wanted = ContainerLogs { follow: true, ..ContainerLogs::default() };
+    /// Records the lines of a container after the first `known`; returns how many it has.
+    async fn read(&self, id: &str, task: &Task, follow: bool, known: usize, cx: &Cx) -> usize {
+        let wanted = ContainerLogs { follow, ..ContainerLogs::default() };
         let mut lines = self.docker.container_logs(id, &wanted, cx);
-        while let Some(line) = lines.next().await {
-            let Ok(line) = line else { return };
+        let mut count = 0;
+        while let Some(Ok(line)) = lines.next().await {
+            count += 1;
+            if count <= known {
+                continue;
+            }
             let fact = EventKind::PodLog {
                 namespace: Namespace(String::new()),
                 pod: String::new(),
@@ -135,6 +143,7 @@ impl<'a> Ground<'a> {
             };
             cx.emit_line(fact).await;
         }
+        count
     }
 }
 
