@@ -76,6 +76,10 @@ pub(crate) enum Command {
     Render(Box<RenderCommand>),
     /// Delete what was deployed
     Delete(Box<DeleteCommand>),
+    /// Run the containers that test a deployment
+    Verify(Box<VerifyCommand>),
+    /// Run a custom action
+    Exec(Box<ExecCommand>),
     /// Print the effective configuration, and what is wrong with it
     Diagnose(Box<DiagnoseCommand>),
     /// Print what a running session does, has and waits for
@@ -282,6 +286,44 @@ pub(crate) struct DeleteCommand {
     pub config: ConfigArgs,
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// `devloop verify`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerifyCommand {
+    #[command(flatten)]
+    pub run: TaskArgs,
+}
+
+/// `devloop exec`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExecCommand {
+    /// The action, by its name in `customActions`
+    pub action: String,
+    #[command(flatten)]
+    pub run: TaskArgs,
+}
+
+/// What `verify` and `exec` have in common.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TaskArgs {
+    /// Print progress as `text`, or events as `json`, one per line
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: EventFormat,
+    /// Give every container the variables of this file
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub env_file: Option<PathBuf>,
+    /// Put containers of the container daemon onto this network [default: the project's own, else one of their own]
+    #[arg(long, value_name = "NETWORK")]
+    pub docker_network: Option<String>,
+    #[command(flatten)]
+    pub images: PrebuiltArgs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub api: ApiArgs,
 }
 
 /// `devloop diagnose`.

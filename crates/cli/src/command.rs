@@ -11,5 +11,6 @@ pub(crate) mod diagnose;
 pub(crate) mod render;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod tasks;
 pub(crate) mod test;
 pub(crate) mod version;

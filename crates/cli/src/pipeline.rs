@@ -20,6 +20,7 @@ use devloop_deploy::ReadySpec;
 use devloop_deploy::WaitForDeletions;
 use devloop_deploy::docker;
 use devloop_deploy::docker::DockerJob;
+use devloop_deploy::task::TaskJob;
 use devloop_engine::DeployGroup;
 use devloop_engine::Deployer;
 use devloop_engine::Ended;
@@ -89,6 +90,7 @@ impl Pipeline {
             checks_status: self.checks_status(),
             ready: self.ready_spec(),
             attach: self.attach_spec(),
+            tasks: TaskJob::default(),
             delete_dry_run: false,
             config_files: self.config_files(),
             watched: match &self.session.settings.command {
@@ -241,11 +243,16 @@ impl Pipeline {
             docker: docker.clone(),
             // Many projects share one daemon, and nothing keeps apart those of one name.
             inventory: place(&plan.modules, index),
-            network: docker::network_name(&self.root()),
+            network: self.network(),
             forwards: plan.port_forward.iter().filter(|entry| is_of_container(entry)).cloned().collect(),
             publishes_exposed: forward.pods || forward.services,
             passing: self.passes(),
         }
+    }
+
+    /// Returns the name of the network that the project's containers share.
+    pub(crate) fn network(&self) -> String {
+        docker::network_name(&self.root())
     }
 
     /// Returns the file that the session was started with, or the folder where that is standard input.

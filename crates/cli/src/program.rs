@@ -189,6 +189,8 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
                 command::render::Wanted { file: file.as_deref(), offline: *offline, digests: *digest_source, images, json: console.json };
             command::render::run(pipeline, &wanted, reporter).await
         }
+        CommandSettings::Verify(run) => command::tasks::verify(pipeline, run, reporter).await,
+        CommandSettings::Exec { action, run } => command::tasks::exec(pipeline, action, run, reporter).await,
         CommandSettings::Delete { dry_run } => command::delete::run(pipeline, *dry_run, reporter).await,
         CommandSettings::Diagnose { file, enable_templating, explain, .. } => {
             let wanted =
@@ -209,7 +211,7 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
     if let CommandSettings::Render { offline: true, .. } | CommandSettings::Diagnose { explain: false, .. } = settings.command {
         return Ok(offline_target(session));
     }
-    if crate::session::is_without_cluster(&session.plan, settings) {
+    if session.is_without_cluster() {
         return Ok(Target { delivery: daemon_delivery(session), ..offline_target(session) });
     }
     let deploys = matches!(
@@ -219,6 +221,8 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
             | CommandSettings::Deploy { .. }
             | CommandSettings::Apply { .. }
             | CommandSettings::Delete { .. }
+            | CommandSettings::Verify(_)
+            | CommandSettings::Exec { .. }
     );
     let cluster = match session.clients.cluster(&cx).await {
         Ok(cluster) => Some(cluster),

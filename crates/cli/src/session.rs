@@ -19,6 +19,7 @@ use devloop_model::Plan;
 use devloop_model::SecretSource;
 use devloop_model::Stage;
 use devloop_model::StepId;
+use devloop_model::TaskGroup;
 use devloop_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +112,7 @@ impl Session {
             kube,
             minikube_profile: settings.target.minikube_profile.clone(),
             detect_minikube: settings.target.detect_minikube,
-            without_cluster: is_without_cluster(&plan, &settings),
+            without_cluster: is_without_cluster(&settings.command, &plan),
         });
         Ok(Self { settings, env, source, repos, options, plan, machine, clients, began: Timestamp::now() })
     }
@@ -121,15 +122,27 @@ impl Session {
         self.plan.artifacts.iter().cloned().map(Arc::new).collect()
     }
 
+    /// Returns whether the command needs no cluster for this configuration.
+    pub(crate) fn is_without_cluster(&self) -> bool {
+        is_without_cluster(&self.settings.command, &self.plan)
+    }
+
     /// Returns a context for what is asked before the loop starts; it reports nothing.
     pub(crate) fn cx(&self, cancel: &CancellationToken) -> Cx {
         Cx::new(StepId::of(Stage::Prepare), self.env.clone(), EventSink::none(), cancel.child_token())
     }
 }
 
-/// Returns whether a command speaks to the container daemon alone, so that no kubeconfig is read.
-pub(crate) fn is_without_cluster(plan: &Plan, settings: &Settings) -> bool {
-    plan.needs_no_cluster() && !matches!(settings.command, CommandSettings::Apply { .. })
+fn is_without_cluster(command: &CommandSettings, plan: &Plan) -> bool {
+    let in_cluster = |groups: &[TaskGroup], wanted: Option<&str>| {
+        groups.iter().any(|group| group.needs_cluster() && wanted.is_none_or(|name| group.name == name))
+    };
+    match command {
+        CommandSettings::Apply { .. } => false,
+        CommandSettings::Verify(_) => !in_cluster(&plan.verify, None),
+        CommandSettings::Exec { action, .. } => !in_cluster(&plan.custom_actions, Some(action)),
+        _ => plan.needs_no_cluster(),
+    }
 }
 
 /// Keeps the artifacts whose name has one of `wanted` in it (`--build-image`), and what they require.

@@ -108,6 +108,15 @@ pub(crate) enum CommandSettings {
         /// Whether to print only what would be deleted.
         dry_run: bool,
     },
+    /// Run the containers that test a deployment.
+    Verify(TaskSettings),
+    /// Run a custom action.
+    Exec {
+        /// Its name.
+        action: String,
+        /// How.
+        run: TaskSettings,
+    },
     /// Print the configuration and its faults.
     Diagnose {
         /// The file that the result is written into; none means standard output, unless that has events.
@@ -144,6 +153,8 @@ impl CommandSettings {
             Self::Apply { .. } => "apply",
             Self::Render { .. } => "render",
             Self::Delete { .. } => "delete",
+            Self::Verify(_) => "verify",
+            Self::Exec { .. } => "exec",
             Self::Diagnose { .. } => "diagnose",
             Self::Ask(ask) => ask.question.name(),
             Self::Schema(_) => "schema",
@@ -301,6 +312,17 @@ pub(crate) struct DeploySettings {
     pub wait_for_deletions: Option<Duration>,
     /// Which ports are forwarded.
     pub forward: ForwardModes,
+}
+
+/// How the containers of `verify` and `exec` are run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TaskSettings {
+    /// Images built before.
+    pub images: Prebuilt,
+    /// The file of variables for every container.
+    pub env_file: Option<PathBuf>,
+    /// The network of containers in the container daemon.
+    pub network: Option<String>,
 }
 
 /// Images built before.

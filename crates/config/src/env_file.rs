@@ -30,6 +30,20 @@ pub fn load_env_file(dir: &Path) -> Result<Vec<(String, String)>, Diagnostic> {
     }
 }
 
+/// Returns the variables of a file that the user names (`--env-file`), in the same syntax.
+///
+/// # Errors
+/// When there is no such file, it cannot be read, or has a line that is no assignment.
+pub fn read_env_file(file: &Path) -> Result<Vec<(String, String)>, Diagnostic> {
+    match fs::read_to_string(file) {
+        Ok(text) => parse(&text, file),
+        Err(error) => {
+            let what = format!("cannot read the environment file `{}`", file.display());
+            Err(Diagnostic::error("config/env-file", what).because(error.to_string()).help("check the path given with `--env-file`"))
+        }
+    }
+}
+
 /// Returns the variables in `text`; `file` is what an error calls it.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ mod upgrade;
 pub use effective::effective_yaml;
 pub use env_file::ENV_FILE;
 pub use env_file::load_env_file;
+pub use env_file::read_env_file;
 pub use global::ContextSettings;
 pub use global::GlobalConfig;
 pub use load::ConfigSource;

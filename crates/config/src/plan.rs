@@ -9,6 +9,7 @@ mod helm;
 mod hooks;
 mod sync;
 mod tagger;
+mod task;
 mod test;
 
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
         let render = converter.render();
         let deploy = converter.deploy();
         plan.port_forward.extend(converter.port_forward());
+        plan.verify.extend(converter.verify());
+        plan.custom_actions.extend(converter.custom_actions());
         let images = artifacts.iter().map(|artifact| artifact.image.clone()).collect();
         plan.artifacts.extend(artifacts);
         plan.modules.push(Module {

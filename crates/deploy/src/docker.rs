@@ -21,6 +21,7 @@ use devloop_model::Release;
 use devloop_model::Stream;
 use futures::future::try_join_all;
 
+pub(crate) use self::container::free_name;
 pub use self::delete::delete;
 pub use self::ready::follow_readiness;
 pub use self::ready::wait_until_ready;

@@ -11,6 +11,7 @@ mod kubectl;
 mod prune;
 mod rank;
 mod ready;
+pub mod task;
 mod wanted;
 
 use std::path::PathBuf;

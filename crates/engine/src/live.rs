@@ -34,6 +34,7 @@ use devloop_clients::docker::Docker;
 use devloop_clients::kube::Cluster;
 use devloop_deploy::Deletion;
 use devloop_deploy::Visited;
+use devloop_deploy::task::Places;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
@@ -280,6 +281,14 @@ impl LiveStages {
         products.rendered = images;
         Ok(())
     }
+
+    /// Runs the containers of `verify` or of an action to their ends.
+    async fn run_tasks(&self, cx: &Cx) -> Result<(), Diagnostic> {
+        let specs = self.specs();
+        let docker = if specs.tasks.needs_daemon() { Some(self.docker(cx).await?) } else { None };
+        let cluster = if specs.tasks.needs_cluster() { Some(self.cluster(cx).await?) } else { None };
+        devloop_deploy::task::run(&specs.tasks, &self.images(), Places { docker, cluster }, cx).await
+    }
 }
 
 /// Returns the artifacts that no manifest has to name: others are built from them, they run in the container daemon, or helm deploys,
@@ -355,6 +364,7 @@ impl Stages for LiveStages {
             (Stage::StatusCheck, _) => self.wait_until_ready(cx).await,
             (Stage::Attach, _) => Box::pin(self.attach(cx)).await,
             (Stage::Delete, _) => self.delete(cx).await,
+            (Stage::Verify | Stage::Exec, _) => Box::pin(self.run_tasks(cx)).await,
         }
     }
 

@@ -186,6 +186,18 @@ impl Cx {
         Self { env, ..self }
     }
 
+    /// Returns this context for work that ends when `cancel` is cancelled.
+    #[must_use]
+    pub fn ending_with(&self, cancel: CancellationToken) -> Self {
+        Self { cancel, ..self.clone() }
+    }
+
+    /// Returns this context for cleaning up after the step was stopped.
+    #[must_use]
+    pub fn for_clean_up(&self) -> Self {
+        self.ending_with(CancellationToken::new())
+    }
+
     /// Returns this context for work of which nothing is told.
     #[must_use]
     pub fn silenced(&self) -> Self {

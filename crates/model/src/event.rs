@@ -338,6 +338,24 @@ pub enum EventKind {
         /// The line, without its newline.
         line: String,
     },
+    /// A container that runs to its end was started: a test of `verify`, or of a custom action.
+    TaskStarted {
+        /// The step that it belongs to.
+        step: StepId,
+        /// Its name.
+        task: String,
+    },
+    /// It ended.
+    TaskFinished {
+        /// The step that it belongs to.
+        step: StepId,
+        /// Its name.
+        task: String,
+        /// How.
+        outcome: Outcome,
+        /// How long it took.
+        duration: Duration,
+    },
     /// Files are watched; said again when there are more or fewer of them.
     Watching {
         /// How.

@@ -2,6 +2,7 @@
 
 mod docker;
 mod helm;
+mod task;
 mod test;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ use crate::RenderHooks;
 use crate::Template;
 
 pub use self::docker::*;
+pub use self::task::*;
 
 /// The fully resolved configuration of a session.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +52,10 @@ pub struct Plan {
     pub deploy: DeploySettings,
     /// Which manifest fields hold images and labels, beyond the built-in kinds.
     pub resource_selector: ResourceSelector,
+    /// Tests of a deployment.
+    pub verify: Vec<TaskGroup>,
+    /// Actions that `exec` runs.
+    pub custom_actions: Vec<TaskGroup>,
     /// Ports that the user wants on this machine.
     pub port_forward: Vec<PortForward>,
     /// Profiles that are active in the root configuration.

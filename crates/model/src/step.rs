@@ -32,6 +32,10 @@ pub enum Stage {
     Attach,
     /// Objects deleted.
     Delete,
+    /// Tests of a deployment run.
+    Verify,
+    /// A custom action run.
+    Exec,
 }
 
 /// One stage on one noun; the noun is an artifact where the stage works on one.
@@ -79,6 +83,8 @@ impl fmt::Display for StepId {
             Stage::StatusCheck => "status check",
             Stage::Attach => "attach",
             Stage::Delete => "delete",
+            Stage::Verify => "verify",
+            Stage::Exec => "action",
         };
         match &self.artifact {
             Some(artifact) => write!(f, "{stage} of {artifact}"),

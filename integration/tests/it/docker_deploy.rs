@@ -365,3 +365,19 @@ fn an_image_that_is_nowhere_and_a_daemon_that_is_away_are_told() {
     help: start the container daemon, or set DOCKER_HOST or `docker context use` to one that runs
     ");
 }
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn verify_reaches_the_containers_of_the_project() {
+    let project = Project::new();
+    let name = &project.name;
+    let verify = format!(
+        "verify:\n- name: page\n  container: {{name: {name}-page, image: localhost:5000/busybox, command: [wget, -qO-, 'http://{name}:8080/']}}\n"
+    );
+    project.write("skaffold.yaml", &(project.configuration("", "") + &verify));
+    project.context.devloop(&["run"]).success();
+    let output = project.context.devloop(&["verify"]).success();
+    assert!(output.lines().any(|line| line == "[[NAMESPACE]-web-page] v1"), "{output}");
+    project.context.devloop(&["delete"]).success();
+    assert_eq!((project.containers(), networks(&project.context).as_str()), (Vec::new(), ""));
+}

@@ -34,4 +34,5 @@ mod session;
 mod sessions;
 mod structure_tests;
 mod sync;
+mod tasks;
 mod tests_stage;

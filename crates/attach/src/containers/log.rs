@@ -42,7 +42,9 @@ impl Follower {
         let mut seen = Seen::default();
         loop {
             starts.mark_unchanged();
-            self.read(&mut seen).await;
+            self.read(&mut seen, true).await;
+            // The daemon may end a followed log before a last line that has no newline.
+            self.read(&mut seen, false).await;
             // Its log ends with it; it may be started again.
             match self.cx.unless_cancelled(starts.changed()).await {
                 Ok(Ok(())) => {}
@@ -51,9 +53,9 @@ impl Follower {
         }
     }
 
-    async fn read(&self, seen: &mut Seen) {
+    async fn read(&self, seen: &mut Seen, follow: bool) {
         let since = seen.since().and_then(|since| since.parse().ok()).or(self.since);
-        let wanted = ContainerLogs { follow: true, timestamps: true, since: since.map_or(0, Timestamp::as_second), tail: None };
+        let wanted = ContainerLogs { follow, timestamps: true, since: since.map_or(0, Timestamp::as_second), tail: None };
         let mut lines = self.docker.container_logs(&self.id, &wanted, &self.cx);
         seen.reopened();
         while let Some(line) = lines.next().await {

@@ -46,7 +46,7 @@ struct Inert {
 
 /// Not of one command: they may stand before it.
 const EVERYWHERE: &[&str] = &[];
-const ALL: &[&str] = &["dev", "run", "build", "test", "deploy", "apply", "render", "delete", "diagnose"];
+const ALL: &[&str] = &["dev", "run", "build", "test", "deploy", "apply", "render", "delete", "diagnose", "verify", "exec"];
 const PIPELINE: &[&str] = &["dev", "run", "build", "test", "deploy", "render"];
 const DEPLOYS: &[&str] = &["dev", "run", "deploy", "apply"];
 const FALSE: &[&str] = &["false", "0", "f", "F", "FALSE", "False"];
@@ -75,7 +75,9 @@ const TABLE: &[Inert] = &[
     inert("hydration-dir", Takes::Value, &[".kpt-pipeline"], &["dev", "run", "deploy", "apply", "render"], Answer::Warning("it is for kpt, which is not used")).hidden(),
     inert("enable-rpc", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
     inert("wait-for-connection", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
-    inert("rpc-port", Takes::Value, &[""], &["dev", "run", "build", "test", "deploy"], NO_GRPC).hidden(),
+    inert("rpc-port", Takes::Value, &[""], &["dev", "run", "build", "test", "deploy", "verify", "exec"], NO_GRPC).hidden(),
+    inert("port-forward", Takes::Value, &["", "off"], &["verify", "exec"], Answer::Error("forward ports of tests and actions", "leave the flag out")).hidden(),
+    inert("status-check", Takes::Switch, &[], &["verify"], Answer::Silence).hidden(),
     inert("event-log-file", Takes::Value, &[""], &["render"], Answer::Error("write its events into a file", "redirect `--output json`")).hidden(),
     inert("last-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("keep a copy of its output", "use `tee`")).hidden(),
     inert("auto", Takes::Switch, FALSE, &["dev", "run"], Answer::Error("make up a configuration", "write a skaffold.yaml")).hidden(),

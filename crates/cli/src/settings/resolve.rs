@@ -31,6 +31,7 @@ use super::Paths;
 use super::Prebuilt;
 use super::Settings;
 use super::TargetSettings;
+use super::TaskSettings;
 use crate::args::ApiArgs;
 use crate::args::ArgsError;
 use crate::args::BuildArgs;
@@ -47,6 +48,7 @@ use crate::args::ManifestArgs;
 use crate::args::PrebuiltArgs;
 use crate::args::SyncRemote;
 use crate::args::TargetArgs;
+use crate::args::TaskArgs;
 use crate::args::TriggerMode;
 use crate::args::WatchArgs;
 
@@ -148,6 +150,8 @@ impl Settings {
                 self.console.json = delete.output == EventFormat::Json;
                 CommandSettings::Delete { dry_run: delete.dry_run.0 }
             }
+            Command::Verify(verify) => CommandSettings::Verify(self.take_tasks(verify.run)?),
+            Command::Exec(exec) => CommandSettings::Exec { action: exec.action, run: self.take_tasks(exec.run)? },
             Command::Diagnose(diagnose) => {
                 self.take_shared(&diagnose.config, &diagnose.target, SyncPolicy::Missing);
                 self.take_build(&diagnose.build, diagnose.explain.0)?;
@@ -166,6 +170,17 @@ impl Settings {
             Command::Schema(schema) => CommandSettings::Schema(schema.action),
             Command::Version(version) => CommandSettings::Version { template: version.output },
             Command::Completion(completion) => CommandSettings::Completion(completion.shell),
+        })
+    }
+
+    fn take_tasks(&mut self, tasks: TaskArgs) -> Result<TaskSettings, ArgsError> {
+        self.take_shared(&tasks.config, &tasks.target, SyncPolicy::Always);
+        self.console.json = tasks.output == EventFormat::Json;
+        self.api = ApiChoice::from_args(tasks.api);
+        Ok(TaskSettings {
+            images: Prebuilt::from_args(tasks.images, None)?,
+            env_file: tasks.env_file.filter(|path| !path.as_os_str().is_empty()),
+            network: tasks.docker_network.filter(|text| !text.is_empty()),
         })
     }
 

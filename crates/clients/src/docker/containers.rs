@@ -18,9 +18,11 @@ use bollard::query_parameters::ListContainersOptions;
 use bollard::query_parameters::RemoveContainerOptions;
 use bollard::query_parameters::StartContainerOptions;
 use bollard::query_parameters::StopContainerOptions;
+use bollard::query_parameters::WaitContainerOptions;
 use devloop_model::Cx;
 use devloop_model::PublishedPort;
 use devloop_model::Timestamp;
+use futures::StreamExt as _;
 use futures::future::try_join_all;
 
 use super::Docker;
@@ -157,6 +159,22 @@ impl Docker {
         match self.ask(&format!("stop container `{name}`"), self.client.stop_container(name, Some(options)), cx).await {
             Err(DockerError::NotFound { .. }) => Ok(()),
             result => result,
+        }
+    }
+
+    /// Returns the exit code of a container, once it has ended.
+    ///
+    /// # Errors
+    /// When the daemon cannot be asked, or the step was cancelled.
+    pub async fn wait_container(&self, name: &str, cx: &Cx) -> Result<i64, DockerError> {
+        let what = format!("wait for container `{name}`");
+        tracing::debug!("container daemon: {what}");
+        let mut answers = self.client.wait_container(name, None::<WaitContainerOptions>);
+        match cx.unless_cancelled(answers.next()).await? {
+            Some(Ok(ended)) => Ok(ended.status_code),
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) => Err(DockerError::from_answer(&what, &error)),
+            None => Err(DockerError::Answer { what, message: "it gave no answer".to_owned() }),
         }
     }
 

@@ -59,7 +59,7 @@ pub(super) async fn create(
 ) -> Result<ReleasedContainer, DeployError> {
     let name = match old {
         Some(old) => old.name.clone(),
-        None => free_name(&one.name, docker, cx).await?,
+        None => own_name(&one.name, docker, cx).await?,
     };
     let ports = ports(one, &name, old, cx).await?;
     let is_passing = job.passing && old.is_none_or(|old| old.labels.contains_key(PASSING_LABEL));
@@ -118,18 +118,23 @@ fn not_started(one: &Wanted, name: &str, error: &DockerError) -> Diagnostic {
     Diagnostic::error(code, format!("container/{name} of image `{}` cannot be started", one.image)).because(why).help(help)
 }
 
-/// Returns the first name of `name`, `name-1`, `name-2` that no container has.
-async fn free_name(name: &str, docker: &Docker, cx: &Cx) -> Result<String, DeployError> {
+async fn own_name(name: &str, docker: &Docker, cx: &Cx) -> Result<String, DockerError> {
+    let (free, is_other) = free_name(name, docker, cx).await?;
+    if is_other {
+        cx.warn(name_taken(name, &free));
+    }
+    Ok(free)
+}
+
+/// Returns the first name of `name`, `name-1`, `name-2` that no container has, and whether that is another one than `name`.
+pub(crate) async fn free_name(name: &str, docker: &Docker, cx: &Cx) -> Result<(String, bool), DockerError> {
     let mut free = name.to_owned();
     let mut number = 0;
     while docker.container(&free, cx).await?.is_some() {
         number += 1;
         free = format!("{name}-{number}");
     }
-    if number > 0 {
-        cx.warn(name_taken(name, &free));
-    }
-    Ok(free)
+    Ok((free, number > 0))
 }
 
 fn name_taken(name: &str, free: &str) -> Diagnostic {

@@ -10,6 +10,7 @@ use devloop_deploy::DeployJob;
 use devloop_deploy::HelmJob;
 use devloop_deploy::ReadySpec;
 use devloop_deploy::docker::DockerJob;
+use devloop_deploy::task::TaskJob;
 use devloop_model::Artifact;
 use devloop_model::BuildSpec;
 use devloop_model::Env;
@@ -55,6 +56,8 @@ pub struct Specs {
     pub ready: ReadySpec,
     /// What is followed and forwarded.
     pub attach: AttachSpec,
+    /// What `verify` and `exec` run.
+    pub tasks: TaskJob,
     /// Whether a delete only says what it would delete.
     pub delete_dry_run: bool,
     /// The files that all this was read from: absolute paths.

@@ -149,7 +149,7 @@ pub(crate) fn unknown_code(stage: Stage) -> &'static str {
         Stage::Deploy => "DEPLOY_UNKNOWN",
         Stage::StatusCheck => "STATUSCHECK_UNKNOWN",
         Stage::Delete => "CLEANUP_UNKNOWN",
-        Stage::Configure | Stage::Render | Stage::Attach => UNKNOWN_ERROR,
+        Stage::Configure | Stage::Render | Stage::Attach | Stage::Verify | Stage::Exec => UNKNOWN_ERROR,
     }
 }
 

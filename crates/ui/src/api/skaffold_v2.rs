@@ -73,6 +73,8 @@ fn facts(event: &Event, before: Phases, now: &Snapshot) -> Vec<Fact> {
             let level = if diagnostic.severity == Severity::Error { "ERROR" } else { "WARN" };
             vec![line(now, "DevLoop", NO_SUBTASK, level, &proto::message(diagnostic))]
         }
+        EventKind::TaskStarted { step, task } => vec![task_event(now, step, task, Status::InProgress, &Outcome::Succeeded)],
+        EventKind::TaskFinished { step, task, outcome, .. } => vec![task_event(now, step, task, outcome.into(), outcome)],
         EventKind::PodLog { pod, container, line, .. } => vec![application_log(pod, container, line)],
         EventKind::Readiness { object, ready, message, .. } => vec![readiness(now, &proto::resource(object), *ready, message)],
         EventKind::PortForwarded { source, state: ForwardState::Ready { .. }, .. } => {
@@ -141,6 +143,8 @@ fn task_of(stage: Stage) -> &'static str {
         Stage::StatusCheck => "StatusCheck",
         Stage::Attach => "PortForward",
         Stage::Delete => "Cleanup",
+        Stage::Verify => "Verify",
+        Stage::Exec => "Exec",
     }
 }
 
@@ -182,6 +186,8 @@ fn started(now: &Snapshot, step: &StepId, reason: &Reason) -> Vec<Fact> {
         (Stage::Deploy, _) => vec![describe("Deploy to cluster"), subtask_event(now, step, &Outcome::Succeeded)],
         (Stage::StatusCheck, _) => vec![describe("Status Checking Deployed Artifacts")],
         (Stage::Delete, _) => vec![describe("Clean up")],
+        (Stage::Verify, _) => vec![describe("Running verification test(s) locally")],
+        (Stage::Exec, _) => vec![describe("Executing custom action")],
         _ => Vec::new(),
     }
 }
@@ -200,7 +206,7 @@ fn finished(now: &Snapshot, step: &StepId, outcome: &Outcome) -> Vec<Fact> {
             vec![synced(now, artifact, count, outcome.into(), outcome)]
         }
         (Stage::Render | Stage::Deploy, _) => vec![subtask_event(now, step, outcome), end()],
-        (Stage::StatusCheck | Stage::Delete, _) => vec![end()],
+        (Stage::StatusCheck | Stage::Delete | Stage::Verify | Stage::Exec, _) => vec![end()],
         _ => Vec::new(),
     }
 }
@@ -215,6 +221,17 @@ fn subtask_event(now: &Snapshot, step: &StepId, outcome: &Outcome) -> Fact {
         "actionableErr": proto::error(outcome, proto::unknown_code(step.stage)),
     });
     (name, fact)
+}
+
+/// Returns how far a test of `verify`, or a container of an action, is.
+fn task_event(now: &Snapshot, step: &StepId, task: &str, status: Status, outcome: &Outcome) -> Fact {
+    let fact = json!({
+        "id": task,
+        "task_id": id(task_of(step.stage), now.save),
+        "status": word(status),
+        "actionableErr": proto::error(outcome, proto::unknown_code(step.stage)),
+    });
+    (if step.stage == Stage::Exec { "execEvent" } else { "verifyEvent" }, fact)
 }
 
 fn build(now: &Snapshot, artifact: &ImageName, step: &str, status: Status, outcome: &Outcome) -> Fact {
@@ -306,9 +323,9 @@ pub(crate) fn state(now: &Snapshot) -> Value {
     let (render, deploy, check) =
         (stage(Stage::Render, "RENDER_SUCCESS"), stage(Stage::Deploy, "DEPLOY_SUCCESS"), stage(Stage::StatusCheck, "STATUSCHECK_SUCCESS"));
     let (tested, test_code) = proto::tests(now);
+    let (verify, exec) = (stage(Stage::Verify, "OK"), stage(Stage::Exec, "OK"));
     let artifacts: Map<String, Value> =
         now.artifacts.iter().map(|record| (record.artifact.to_string(), json!(word(Status::of_artifact(now, record))))).collect();
-    let never = json!({ "status": "NotStarted", "statusCode": "OK" });
     json!({
         "buildState": {
             "artifacts": artifacts,
@@ -327,8 +344,8 @@ pub(crate) fn state(now: &Snapshot) -> Value {
         "metadata": metadata(now),
         "testState": { "status": word(tested), "statusCode": test_code },
         "renderState": { "status": render.0, "statusCode": render.1 },
-        "verifyState": never,
-        "execState": never,
+        "verifyState": { "status": verify.0, "statusCode": verify.1 },
+        "execState": { "status": exec.0, "statusCode": exec.1 },
     })
 }
 

@@ -139,6 +139,8 @@ fn doing(stage: Stage, artifact: Option<&devloop_model::ImageName>) -> String {
         Stage::StatusCheck => "waiting until ready",
         Stage::Attach => "attaching",
         Stage::Delete => "deleting",
+        Stage::Verify => "verifying",
+        Stage::Exec => "running",
     };
     artifact.map_or_else(|| verb.to_owned(), |artifact| format!("{verb} {}", short(artifact.as_str())))
 }

@@ -165,7 +165,8 @@ impl Transcript {
             | EventKind::Paused { .. }
             | EventKind::FilesSynced { .. }
             | EventKind::PortForwarded { .. }
-            | EventKind::UrlAnswered { .. } => Vec::new(),
+            | EventKind::UrlAnswered { .. }
+            | EventKind::TaskStarted { .. } => Vec::new(),
             EventKind::ApiServed { url } => self.info(&format!("the API of this session is at {url}")),
             EventKind::ImagesPruned { at_end: true, .. } => vec![Line::main("Pruning images...")],
             EventKind::ImagesPruned { images, .. } => self.info(&format!("{} pruned", count(*images, "image"))),
@@ -180,6 +181,7 @@ impl Transcript {
                 self.readiness.pending(object, waits(object, message), event.at).into_iter().collect()
             }
             EventKind::PodLog { pod, container, artifact, line, .. } => vec![self.logs.line(pod, container, artifact.as_ref(), line)],
+            EventKind::TaskFinished { task, outcome, duration, .. } => vec![task_ended(task, outcome, &humanize(*duration))],
             EventKind::Warned { diagnostic } => self.warned(diagnostic),
             EventKind::SessionEnded { outcome, duration } => self.ended(outcome, &humanize(*duration)),
         }
@@ -228,6 +230,8 @@ impl Transcript {
                 lines.push(Line::main("Waiting for deployments to stabilize..."));
             }
             (Stage::Delete, _) => lines.push(Line::main("Cleaning up...")),
+            (Stage::Verify, _) => lines.push(Line::main("Starting verify...")),
+            (Stage::Exec, _) => lines.push(Line::main("Starting action...")),
             (Stage::Attach, _) => {
                 self.said.attached = true;
                 lines.push(Line::new(Paint::Yellow, "Press Ctrl+C to exit"));
@@ -350,6 +354,16 @@ impl Transcript {
         }
         lines
     }
+}
+
+/// Returns how a test, or a container of an action, ended.
+fn task_ended(task: &str, outcome: &Outcome, took: &str) -> Line {
+    let (paint, text) = match outcome {
+        Outcome::Succeeded => (Paint::Green, format!("succeeded in {took}")),
+        Outcome::Failed { .. } => (Paint::Red, format!("failed after {took}")),
+        Outcome::Cancelled => (Paint::Yellow, format!("was stopped after {took}")),
+    };
+    Line::main(format!(" - {task} ")).and(paint, text)
 }
 
 /// Returns a line of a step as it is shown.

@@ -8,6 +8,7 @@ use devloop_model::ForwardState;
 use devloop_model::Namespace;
 use devloop_model::Outcome;
 use devloop_model::Reason;
+use devloop_model::Stage;
 use devloop_model::StepId;
 use devloop_model::Touched;
 use serde_json::Value;
@@ -142,4 +143,27 @@ fn tests_are_a_task_with_an_event_for_each() {
     {"taskEvent":{"id":"Test-1","task":"Test","description":"","iteration":1,"status":"Failed","actionableErr":{"errCode":"TEST_CUSTOM_CMD_RUN_NON_ZERO_EXIT_ERR","message":"it failed","suggestions":[]}}}
     "#);
     insta::assert_snapshot!(skaffold_v2::state(&now)["testState"], @r#"{"status":"Failed","statusCode":"TEST_CUSTOM_CMD_RUN_NON_ZERO_EXIT_ERR"}"#);
+}
+
+#[test]
+fn tests_of_a_deployment_and_actions_have_events_of_their_own() {
+    for (stage, task, name) in [(Stage::Verify, "Verify", "verifyEvent"), (Stage::Exec, "Exec", "execEvent")] {
+        let step = || StepId::of(stage);
+        let failed = Outcome::Failed { diagnostic: Diagnostic::error("task/failed", "it ended with exit code 3") };
+        let (health, duration) = ("health".to_owned(), Duration::from_secs(1));
+        let events = sample::events(vec![
+            EventKind::StepStarted { step: step(), reason: Reason::FirstRun },
+            EventKind::TaskStarted { step: step(), task: health.clone() },
+            EventKind::TaskFinished { step: step(), task: health, outcome: failed.clone(), duration },
+            sample::finished(step(), failed),
+        ]);
+        let (text, snapshot) = mapped(&events, skaffold_v2::events);
+        let of_task: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()?.get(name).cloned()).collect();
+        let statuses: Vec<&Value> = of_task.iter().map(|event| &event["status"]).collect();
+        assert_eq!(statuses, ["InProgress", "Failed"], "{text}");
+        assert_eq!((&of_task[1]["id"], &of_task[1]["task_id"]), (&"health".into(), &format!("{task}-0").into()));
+        assert_eq!(of_task[1]["actionableErr"]["message"], "it ended with exit code 3");
+        let state = skaffold_v2::state(&snapshot);
+        assert_eq!(state[format!("{}State", task.to_lowercase())]["status"], "Failed");
+    }
 }
