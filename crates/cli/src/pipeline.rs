@@ -1,5 +1,7 @@
 //! From a session to the stages: each stage's spec, the target, and the loop with its reporter.
 
+mod deployers;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,13 +15,7 @@ use devloop_attach::ForwardModes;
 use devloop_attach::ForwardSpec;
 use devloop_attach::LogSpec;
 use devloop_build::BuildOptions;
-use devloop_clients::helm::HelmSettings;
-use devloop_deploy::DeployJob;
-use devloop_deploy::HelmJob;
 use devloop_deploy::ReadySpec;
-use devloop_deploy::WaitForDeletions;
-use devloop_engine::DeployGroup;
-use devloop_engine::Deployer;
 use devloop_engine::Ended;
 use devloop_engine::Goal;
 use devloop_engine::ImageSource;
@@ -33,8 +29,6 @@ use devloop_model::Change;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
-use devloop_model::HelmDeploy;
-use devloop_model::KubectlDeploy;
 use devloop_model::Module;
 use devloop_model::PlannedArtifact;
 use devloop_model::Stage;
@@ -154,80 +148,6 @@ impl Pipeline {
         }
     }
 
-    fn helm_settings(&self) -> HelmSettings {
-        let Session { settings, env, .. } = &self.session;
-        HelmSettings {
-            kubeconfig: settings.target.kubeconfig.clone(),
-            context: self.target.context.clone(),
-            namespace: self.target.namespace.clone(),
-            namespace_is_forced: self.target.namespace_is_forced,
-            // What `render` prints is what helm says.
-            writes_namespace: settings.command.name() != "render",
-            cache_dir: settings.build.cache_dir.clone(),
-            vars: Vars::from_env(env),
-        }
-    }
-
-    /// Returns the names of what this session deploys: its inventories, else its modules where nothing is deployed.
-    pub(crate) fn releases(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.deploy_groups().iter().map(|group| group.deployer.inventory().to_owned()).collect();
-        names.dedup();
-        if names.is_empty() {
-            (0..self.session.plan.modules.len()).map(|index| identity(&self.session.plan.modules, index)).collect()
-        } else {
-            names
-        }
-    }
-
-    /// Returns the modules that deploy, each with an inventory of its own: what `--module` leaves out is none of its business.
-    ///
-    /// The order of deployers is that of Skaffold's `pkg/skaffold/runner/deployer.go`.
-    fn deploy_groups(&self) -> Vec<DeployGroup> {
-        let mut groups = Vec::new();
-        for (index, module) in self.session.plan.modules.iter().enumerate() {
-            let helm = module.deploy.helm.as_ref().map(|helm| Deployer::Helm(Box::new(self.helm_job(index, helm))));
-            let kubectl = module.deploy.kubectl.as_ref().map(|kubectl| Deployer::Kubectl(Box::new(self.kubectl_job(index, kubectl))));
-            groups.extend(helm.into_iter().chain(kubectl).map(|deployer| DeployGroup { modules: index..index + 1, deployer }));
-        }
-        groups
-    }
-
-    fn kubectl_job(&self, index: usize, kubectl: &KubectlDeploy) -> DeployJob {
-        DeployJob {
-            kubectl: kubectl.clone(),
-            target: self.target.clone(),
-            kubeconfig: self.session.settings.target.kubeconfig.clone(),
-            inventory: identity(&self.session.plan.modules, index),
-            force: self.session.settings.deploy.force,
-            prune: true,
-            passing: self.is_passing(),
-            wait_for_deletions: self.wait_for_deletions(),
-        }
-    }
-
-    fn helm_job(&self, index: usize, helm: &HelmDeploy) -> HelmJob {
-        HelmJob {
-            deploy: helm.clone(),
-            settings: self.helm_settings(),
-            labels: self.session.settings.deploy.labels.iter().cloned().collect(),
-            inventory: identity(&self.session.plan.modules, index),
-            force: self.session.settings.deploy.force,
-            prune: true,
-            passing: self.is_passing(),
-            wait_for_deletions: self.wait_for_deletions(),
-        }
-    }
-
-    /// Returns whether what this session creates goes when it ends.
-    fn is_passing(&self) -> bool {
-        matches!(&self.session.settings.command, CommandSettings::Dev(dev) if dev.clean_up)
-    }
-
-    fn wait_for_deletions(&self) -> WaitForDeletions {
-        let wait = self.session.settings.deploy.wait_for_deletions;
-        WaitForDeletions { enabled: wait.is_some(), max: wait.unwrap_or_default() }
-    }
-
     fn ready_spec(&self) -> ReadySpec {
         let Session { settings, plan, .. } = &self.session;
         let default = ReadySpec::default();
@@ -302,16 +222,17 @@ impl Pipeline {
     pub(crate) fn loaded(&self) -> Vec<EventKind> {
         let Session { plan, .. } = &self.session;
         let here = std::env::current_dir().unwrap_or_default();
+        let of = |has: fn(&Module) -> bool| plan.modules.iter().filter(|module| has(module)).count();
         let loaded = EventKind::PlanLoaded {
             artifacts: plan.artifacts.iter().map(|artifact| planned(artifact, &here)).collect(),
-            renderers: counted(
-                &plan.modules,
-                &[("rawYaml", |module| module.render.has_manifests()), ("helm", |module| !module.render.helm.is_empty())],
-            ),
-            deployers: counted(
-                &plan.modules,
-                &[("kubectl", |module| module.deploy.kubectl.is_some()), ("helm", |module| module.deploy.helm.is_some())],
-            ),
+            renderers: counted([
+                ("rawYaml", of(|module| module.render.has_manifests())),
+                ("helm", of(|module| !module.render.helm.is_empty())),
+            ]),
+            deployers: counted([
+                ("kubectl", of(|module| module.deploy.kubectl.is_some())),
+                ("helm", of(|module| module.deploy.helm.is_some())),
+            ]),
             profiles: plan.profiles.clone(),
             context: self.target.context.clone(),
             namespace: Some(self.target.namespace.clone()),
@@ -337,24 +258,9 @@ fn planned(artifact: &Artifact, here: &Path) -> PlannedArtifact {
     }
 }
 
-/// Returns how many modules have each of these, without those that none has.
-fn counted(modules: &[Module], kinds: &[(&str, fn(&Module) -> bool)]) -> BTreeMap<String, usize> {
-    let counts = kinds.iter().map(|(name, has)| ((*name).to_owned(), modules.iter().filter(|module| has(module)).count()));
-    counts.filter(|(_, count)| *count > 0).collect()
-}
-
-/// Returns what names a configuration at each of its runs: its name, else where its file is, and which of those without a name it
-/// is there: two that shared an inventory would prune one another.
-fn identity(modules: &[Module], index: usize) -> String {
-    let module = &modules[index];
-    if let Some(name) = &module.name {
-        return name.clone();
-    }
-    let file = std::path::absolute(&module.file).unwrap_or_else(|_| module.file.clone());
-    match modules[..index].iter().filter(|before| before.name.is_none() && before.file == module.file).count() {
-        0 => file.display().to_string(),
-        before => format!("{}#{}", file.display(), before + 1),
-    }
+/// Returns the counts without those of nothing.
+fn counted<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
+    counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 /// Returns an error for images that the command line cannot mean.

@@ -26,7 +26,7 @@ fn leave_pending(context: &TestContext, verb: &str) {
     assert!(std::process::Command::new("cp").arg("-a").arg(from).arg(&chart).status().unwrap().success());
     fs::write(chart.join("templates/job.yaml"), job).unwrap();
     let mut helm = context.helm_command(&[verb, "web", "hanging"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !context.kubectl(&["get", "secret", "-l", "owner=helm", "-o", "jsonpath={.items[*].metadata.labels.status}"]).contains("pending")
     {
         assert!(Instant::now() < deadline && helm.try_wait().unwrap().is_none(), "helm does not hang");
@@ -100,10 +100,7 @@ fn a_first_install_that_failed_is_made_anew() {
     let hook = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations: {helm.sh/hook: pre-install, helm.sh/hook-delete-policy: before-hook-creation}\nspec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n      containers: [{name: migrate, image: localhost:5000/busybox, command: [\"COMMAND\"]}]\n";
     let context = project(3).with_file("chart/templates/hook.yaml", &hook.replace("COMMAND", "false"));
     let (_, errors) = context.devloop(&["run"]).failure();
-    assert!(
-        errors.contains("error[helm/failed]: helm install of release `web` failed") && errors.contains("pre-install"),
-        "{errors}"
-    );
+    assert!(errors.contains("error[helm/failed]: helm install of release `web` failed") && errors.contains("pre-install"), "{errors}");
     verbs(&context);
     let context = context.with_file("chart/templates/hook.yaml", &hook.replace("COMMAND", "true"));
     let run = context.devloop(&["run"]).success();
