@@ -214,7 +214,9 @@ async fn settle(
     for (wanted, outcome) in wanted.iter().zip(outcomes) {
         let Some(announced) = inventory.entries.get(&wanted.key).cloned() else { continue };
         let entry = match outcome {
-            Ok(Done { revision: Some(revision), .. }) => Entry { uid: revision.to_string(), manifest: wanted.digest.clone(), ..announced },
+            Ok(Done { revision: Some(revision), .. }) => {
+                Entry { uid: revision.to_string(), manifest: wanted.digest.clone(), live: String::new(), ..announced }
+            }
             _ => announced,
         };
         entries.insert(wanted.key.clone(), entry);
