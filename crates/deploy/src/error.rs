@@ -130,9 +130,8 @@ impl DeployError {
     /// Returns whether the cluster is away rather than unwilling, so that the same may work a little later.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Kube(error) => error.is_outage(),
+            Self::Kube(error) | Self::Helm(HelmError::Kube(error)) => error.is_outage(),
             Self::Object { error, .. } => error.is_outage(),
-            Self::Helm(HelmError::Kube(error)) => error.is_outage(),
             Self::Several(errors) => errors.iter().all(Self::is_outage),
             _ => false,
         }

@@ -65,6 +65,9 @@ pub struct HelmJob {
     pub wait_for_deletions: WaitForDeletions,
 }
 
+/// Changes manifests in place.
+pub type ChangeManifests = Arc<dyn Fn(&mut [Manifest]) + Send + Sync>;
+
 /// The images of a deploy, and what is done to manifests with them. That is the work of another stage, which the caller has.
 #[derive(Clone)]
 pub struct Rendering {
@@ -73,7 +76,7 @@ pub struct Rendering {
     /// Reads the objects of a text, which is called by a name in messages.
     pub read: fn(&str, &str) -> Result<Vec<Manifest>, Diagnostic>,
     /// Puts images and labels in.
-    pub change: Arc<dyn Fn(&mut [Manifest]) + Send + Sync>,
+    pub change: ChangeManifests,
     /// Writes objects as a text.
     pub write: fn(&ManifestSet) -> Result<String, Diagnostic>,
 }
@@ -164,7 +167,11 @@ async fn records_of(
     Ok(records)
 }
 
-/// Returns what the inventory says before helm runs: which releases it may leave behind, from which revision on.
+/// What an entry says while helm is at work on its release, and after helm did not come to an end.
+const BEGUN: &str = "begun";
+
+/// Returns what the inventory says before helm runs: which releases it may leave behind, from which revision on. What that revision
+/// was made from stays true until there is another.
 fn announcement(
     before: &BTreeMap<ObjectKey, Entry>,
     wanted: &[Wanted],
@@ -173,9 +180,11 @@ fn announcement(
 ) -> BTreeMap<ObjectKey, Entry> {
     let mut entries = before.clone();
     for (wanted, standing) in wanted.iter().zip(standing).filter(|(_, standing)| standing.changes()) {
-        let passes = passing && before.get(&wanted.key).map_or(standing.is_new(), |entry| entry.passing);
+        let (known, revision) = (before.get(&wanted.key), standing.revision().to_string());
+        let passes = passing && known.map_or(standing.is_new(), |entry| entry.passing);
+        let manifest = known.filter(|entry| entry.uid == revision).map(|entry| entry.manifest.clone()).unwrap_or_default();
         let entry = Entry::named(wanted.key.clone(), "helm.sh/v1".to_owned(), passes);
-        entries.insert(wanted.key.clone(), Entry { uid: standing.revision().to_string(), ..entry });
+        entries.insert(wanted.key.clone(), Entry { uid: revision, manifest, live: BEGUN.to_owned(), ..entry });
     }
     entries
 }
@@ -205,7 +214,9 @@ async fn settle(
     for (wanted, outcome) in wanted.iter().zip(outcomes) {
         let Some(announced) = inventory.entries.get(&wanted.key).cloned() else { continue };
         let entry = match outcome {
-            Ok(Done { revision: Some(revision), .. }) => Entry { uid: revision.to_string(), manifest: wanted.digest.clone(), ..announced },
+            Ok(Done { revision: Some(revision), .. }) => {
+                Entry { uid: revision.to_string(), manifest: wanted.digest.clone(), live: String::new(), ..announced }
+            }
             _ => announced,
         };
         entries.insert(wanted.key.clone(), entry);

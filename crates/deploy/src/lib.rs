@@ -23,6 +23,7 @@ use devloop_model::Target;
 pub use delete::Deletion;
 pub use delete::delete;
 pub use error::DeployError;
+pub use helm::ChangeManifests;
 pub use helm::HelmJob;
 pub use helm::Rendering;
 pub use helm::delete_releases;

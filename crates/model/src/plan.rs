@@ -473,6 +473,11 @@ pub struct PortForward {
 }
 
 impl PortForward {
+    /// Returns whether it is of a container of the container daemon, which publishes its ports.
+    pub fn is_of_container(&self) -> bool {
+        self.kind == "container"
+    }
+
     /// Returns whether its local port was chosen, rather than being the same as the port there.
     pub fn chooses_local_port(&self) -> bool {
         self.local_port.is_some_and(|local| self.port != ForwardPort::Number(local))

@@ -15,6 +15,7 @@ use super::ChartSource;
 use super::HelmError;
 use super::HelmSettings;
 use super::ResolvedRelease;
+use super::release::Package;
 use crate::process::Command;
 use crate::process::ProcessError;
 
@@ -121,7 +122,7 @@ pub async fn package(
     settings: &HelmSettings,
     cx: &Cx,
 ) -> Result<PathBuf, HelmError> {
-    let (version, app_version) = release.package.clone().unwrap_or_default();
+    let Package { version, app_version } = release.package.clone().unwrap_or_default();
     let mut arguments =
         vec!["package".to_owned(), chart.display().to_string(), "--destination".to_owned(), directory.display().to_string()];
     for (flag, value) in [("--version", version), ("--app-version", app_version)] {

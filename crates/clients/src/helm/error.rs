@@ -223,7 +223,7 @@ fn bare(lines: &[String]) -> String {
 fn in_chart(said: &str, chart: &Path) -> Option<Location> {
     let is_path = |c: char| !c.is_whitespace() && !"\"()<>:,".contains(c);
     let words = said.split(|c: char| !is_path(c) && c != ':');
-    let places = words.filter_map(|word| {
+    let mut places = words.filter_map(|word| {
         let mut parts = word.split(':');
         let (path, line) = (parts.next()?, parts.next()?.parse::<usize>().ok()?);
         let column = parts.next().and_then(|column| column.parse::<usize>().ok()).map_or(1, |column| column + 1);
@@ -234,7 +234,7 @@ fn in_chart(said: &str, chart: &Path) -> Option<Location> {
         let file = std::env::current_dir().ok().and_then(|here| file.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or(file);
         Some(Location { file, line, column, text, width, label: None })
     });
-    places.last()
+    places.next_back()
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub use self::error::HelmError;
 pub use self::records::HelmRecord;
 pub use self::records::Storage;
 pub use self::release::ChartSource;
+pub use self::release::Package;
 pub use self::release::ResolvedRelease;
 pub use self::release::paths;
 pub use self::release::resolve;

@@ -36,12 +36,21 @@ pub struct ResolvedRelease {
     pub values: Vec<(&'static str, String)>,
     /// The files of this machine among them.
     pub files: Vec<PathBuf>,
-    /// Version of chart and application that the chart is packaged with, if it is.
-    pub package: Option<(Option<String>, Option<String>)>,
+    /// What the chart is packaged with, if it is.
+    pub package: Option<Package>,
     /// What is to be said of it before helm runs.
     pub warnings: Vec<Diagnostic>,
     /// How it is configured.
     pub spec: HelmRelease,
+}
+
+/// The versions that a chart is packaged with; none leaves that of the chart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Package {
+    /// Version of the chart.
+    pub version: Option<String>,
+    /// Version of the application.
+    pub app_version: Option<String>,
 }
 
 /// Where the chart of a release is.
@@ -121,12 +130,13 @@ impl Expanding<'_> {
         self.render(what, template, MissingKey::Error)
     }
 
-    fn package(&self) -> Result<Option<(Option<String>, Option<String>)>, HelmError> {
+    fn package(&self) -> Result<Option<Package>, HelmError> {
         let Some(package) = &self.spec.packaged else { return Ok(None) };
         let expand = |what: &str, template: &Option<Template>| {
             template.as_ref().map(|template| self.render(what, template, MissingKey::NoValue)).transpose()
         };
-        Ok(Some((expand("`packaged.version`", &package.version)?, expand("`packaged.appVersion`", &package.app_version)?)))
+        let version = expand("`packaged.version`", &package.version)?;
+        Ok(Some(Package { version, app_version: expand("`packaged.appVersion`", &package.app_version)? }))
     }
 
     fn text(&self, what: &str, file: &HelmFile) -> Result<String, HelmError> {

@@ -153,10 +153,10 @@ mod tests {
     #[test]
     fn helm_deploys_the_releases_of_both_lists() {
         let plan = plan_of(
-            r#"
+            r"
 manifests: {helm: {flags: {template: [--validate]}, releases: [{name: a, chartPath: rendered}, {name: only-rendered, chartPath: r}]}}
 deploy: {helm: {flags: {upgrade: [--atomic]}, releases: [{name: a, chartPath: deployed}, {name: b, remoteChart: redis}]}}
-"#,
+",
         );
         let module = &plan.modules[0];
         assert!(module.render.helm.is_empty() && module.deploy.kubectl.is_none());

@@ -24,7 +24,7 @@ pub(super) fn write(rendered: &Value, source: Option<&Path>, target: &Path, rend
     let Some(source) = source else { return Ok(None) };
     let manifests = changed(rendered["manifest"].as_str().unwrap_or_default(), rendering)?;
     let hooks: Vec<&str> = rendered["hooks"].as_array().into_iter().flatten().filter_map(|hook| hook["manifest"].as_str()).collect();
-    let hooks = changed(&hooks.iter().map(|hook| format!("---\n{hook}\n")).collect::<String>(), rendering)?;
+    let hooks = changed(&hooks.join("\n---\n"), rendering)?;
     if !manifests.differs && !hooks.differs {
         return Ok(None);
     }
@@ -121,7 +121,10 @@ mod tests {
             let documents = text.split("---\n").filter(|document| !document.trim().is_empty());
             Ok(documents.map(|document| Manifest { object: serde_json::from_str(document).unwrap(), source: String::new() }).collect())
         };
-        let write = |set: &ManifestSet| Ok(set.manifests.iter().map(|manifest| format!("---\n{}\n", manifest.object)).collect());
+        let write = |set: &ManifestSet| {
+            let documents: Vec<String> = set.manifests.iter().map(|manifest| manifest.object.to_string()).collect();
+            Ok(documents.join("\n---\n"))
+        };
         let change = |manifests: &mut [Manifest]| {
             for manifest in manifests.iter_mut().filter(|manifest| manifest.object["name"] == "web") {
                 manifest.object["marked"] = true.into();
@@ -156,8 +159,8 @@ mod tests {
         });
         let chart = write(&rendered, Some(&source(dir.path())), &dir.path().join("fixed"), &rendering()).unwrap().unwrap();
         let read = |path: &str| fs::read_to_string(chart.join(path)).unwrap();
-        assert_eq!(read("templates/manifests.yaml"), "---\n{\"name\":\"web\",\"text\":\"{{ \"{{\" }} x }}\",\"marked\":true}\n");
-        assert_eq!(read("templates/hooks.yaml"), "---\n{\"name\":\"hook\"}\n");
+        assert_eq!(read("templates/manifests.yaml"), "{\"name\":\"web\",\"text\":\"{{ \"{{\" }} x }}\",\"marked\":true}");
+        assert_eq!(read("templates/hooks.yaml"), "{\"name\":\"hook\"}");
         assert_eq!(read("templates/NOTES.txt"), "Use {{ \"{{\" }}it}}");
         assert_eq!((read("values.yaml").as_str(), read("crds/widget.yaml").as_str()), ("a: 1\n", "{}"));
         assert!(chart.join("charts/db/Chart.yaml").exists() && !chart.join("charts/db/templates").exists());

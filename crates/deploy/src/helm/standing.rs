@@ -11,6 +11,7 @@ use devloop_model::Manifest;
 use devloop_model::ObjectKey;
 use devloop_model::ReleasedObject;
 
+use super::BEGUN;
 use super::Tools;
 use super::objects;
 use super::wanted::Wanted;
@@ -110,7 +111,7 @@ async fn one(tools: &Tools<'_>, wanted: &Wanted, records: &[HelmRecord], entry: 
 /// Returns what is to be done with a release that is there, as far as its records say.
 fn decide(wanted: &Wanted, records: &[HelmRecord], last: &HelmRecord, entry: Option<&Entry>, force: bool) -> Next {
     // What we announced and nobody ended is ours to clear away.
-    let is_left_by_us = entry.is_some_and(|entry| entry.manifest.is_empty() && entry.uid == last.revision.saturating_sub(1).to_string());
+    let is_left_by_us = entry.is_some_and(|entry| entry.live == BEGUN && entry.uid == last.revision.saturating_sub(1).to_string());
     let may_clear = force || is_left_by_us;
     let make = |first, verb| Next::Make { first, verb };
     match last.status.as_str() {
@@ -136,8 +137,8 @@ fn is_current(wanted: &Wanted, last: &HelmRecord, entry: Option<&Entry>) -> bool
 fn is_of_another_chart(wanted: &Wanted, last: &HelmRecord) -> bool {
     let name = match &wanted.release.chart {
         ChartSource::Local(chart) => chart.metadata().map(|metadata| metadata.name).ok(),
-        ChartSource::Remote(name) if name.ends_with(".tgz") => None,
-        ChartSource::Remote(name) => name.rsplit('/').next().map(str::to_owned),
+        // The name of an archive has its version in it.
+        ChartSource::Remote(name) => name.rsplit('/').next().filter(|last| !last.contains(".tgz")).map(str::to_owned),
     };
     name.is_some_and(|name| name != last.chart)
 }
@@ -224,6 +225,10 @@ mod tests {
         Entry { uid: uid.into(), manifest: digest.into(), ..Entry::named(key, "helm.sh/v1".into(), false) }
     }
 
+    fn begun(uid: &str) -> Entry {
+        Entry { live: BEGUN.into(), ..entry(uid, "") }
+    }
+
     fn said(next: &Next) -> String {
         match next {
             Next::Keep { current: true, .. } => "current".into(),
@@ -244,14 +249,16 @@ mod tests {
             (vec![record(3, "deployed", "app")], Some(entry("3", "old")), false, "Upgrade"),
             (vec![record(4, "deployed", "app")], ours(), false, "Upgrade"),
             (vec![record(3, "deployed", "app"), record(4, "failed", "app")], ours(), false, "Upgrade"),
-            (vec![record(1, "failed", "app")], Some(entry("0", "")), false, "Uninstall, Install"),
+            (vec![record(1, "failed", "app")], Some(begun("0")), false, "Uninstall, Install"),
             (vec![record(1, "failed", "app")], None, false, "Upgrade"),
             (vec![record(2, "uninstalled", "app")], None, false, "Reinstall"),
             (vec![record(3, "deployed", "app"), record(4, "pending-upgrade", "app")], ours(), false, "deploy/release-pending"),
             (vec![record(3, "deployed", "app"), record(4, "pending-upgrade", "app")], ours(), true, "TakeBack, Upgrade"),
             // Announced, and killed at it.
-            (vec![record(3, "deployed", "app"), record(4, "pending-upgrade", "app")], Some(entry("3", "")), false, "TakeBack, Upgrade"),
-            (vec![record(1, "pending-install", "app")], Some(entry("0", "")), false, "Uninstall, Install"),
+            (vec![record(3, "deployed", "app"), record(4, "pending-upgrade", "app")], Some(begun("3")), false, "TakeBack, Upgrade"),
+            (vec![record(1, "pending-install", "app")], Some(begun("0")), false, "Uninstall, Install"),
+            // It failed before there was another revision, and what was changed was changed back.
+            (vec![record(3, "deployed", "app")], Some(Entry { manifest: "d".into(), ..begun("3") }), false, "current"),
             (vec![record(1, "pending-install", "app")], None, false, "deploy/release-pending"),
             (vec![record(1, "pending-install", "app")], None, true, "Uninstall, Install"),
             // Somebody else's.

@@ -183,6 +183,6 @@ fn tell(tools: &Tools<'_>, record: &HelmRecord, before: &[Manifest], after: &[Ma
     }
     tools.cx.log(Stream::Stdout, format!("Release {} is at revision {}", record.name, record.revision));
     for line in record.notes.trim().lines() {
-        tools.cx.log(Stream::Stdout, format!("  {line}"));
+        tools.cx.log(Stream::Stdout, line);
     }
 }

@@ -107,7 +107,7 @@ fn named_images<'i>(release: &ResolvedRelease, files: &[PathBuf], images: &'i [B
         return Vec::new();
     }
     let is_text = |path: &&PathBuf| !path.ends_with("Chart.yaml") && path.extension().is_none_or(|extension| extension != "tgz");
-    let mut texts: Vec<String> = files.iter().chain(&release.files).filter(is_text).filter_map(|path| read_lossy(path)).collect();
+    let mut texts: Vec<String> = files.iter().chain(&release.files).filter(is_text).filter_map(read_lossy).collect();
     texts.extend(release.spec.set_values.iter().map(|(_, value)| value.clone()));
     texts.extend(release.spec.set_value_templates.iter().map(|(_, value)| value.source().to_owned()));
     texts.push(serde_json::Value::Object(release.spec.overrides.clone()).to_string());

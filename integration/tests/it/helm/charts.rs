@@ -64,9 +64,9 @@ fn helm_4_images_and_labels_are_put_in() {
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn only_what_changed_is_upgraded_and_what_is_gone_uninstalled() {
     let releases = |names: &[&str]| {
-        let lines: String =
-            names.iter().map(|name| format!("      - {{name: {name}, chartPath: chart, valuesFiles: [{name}.yaml]}}\n")).collect();
-        config(&format!("deploy:\n  helm:\n    releases:\n{lines}"))
+        let one = |name: &&str| format!("{{name: {name}, chartPath: chart, valuesFiles: [{name}.yaml]}}");
+        let list: Vec<String> = names.iter().map(one).collect();
+        config(&format!("deploy: {{helm: {{releases: [{}]}}}}\n", list.join(", ")))
     };
     let mut context = with_chart(with_helm(3), "chart", "map").with_file("skaffold.yaml", &releases(&["a", "b", "c"]));
     for name in ["a", "b", "c"] {

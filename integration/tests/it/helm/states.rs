@@ -26,7 +26,7 @@ fn leave_pending(context: &TestContext, verb: &str) {
     assert!(std::process::Command::new("cp").arg("-a").arg(from).arg(&chart).status().unwrap().success());
     fs::write(chart.join("templates/job.yaml"), job).unwrap();
     let mut helm = context.helm_command(&[verb, "web", "hanging"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !context.kubectl(&["get", "secret", "-l", "owner=helm", "-o", "jsonpath={.items[*].metadata.labels.status}"]).contains("pending")
     {
         assert!(Instant::now() < deadline && helm.try_wait().unwrap().is_none(), "helm does not hang");
@@ -119,4 +119,21 @@ fn upgrade_on_change_is_minded() {
     let run = context.devloop(&["run"]).success();
     assert!(run.contains("Release web is left as it is: `upgradeOnChange` is off"), "{run}");
     assert_eq!(value(&context, "web"), "VALUE");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn what_an_interrupted_run_left_is_cleared_away_by_the_next() {
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: hang\n  annotations: {helm.sh/hook: pre-install, helm.sh/hook-delete-policy: before-hook-creation}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      terminationGracePeriodSeconds: 1\n      containers: [{name: hang, image: localhost:5000/busybox, command: [sleep, \"1000\"]}]\n";
+    let context = project(3).with_file("chart/templates/job.yaml", job);
+    let mut run = context.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while context.kubectl(&["get", "secret", "-l", "owner=helm,status=pending-install", "-o", "name"]).is_empty() {
+        assert!(Instant::now() < deadline && run.try_wait().unwrap().is_none(), "helm does not hang");
+    }
+    assert!(std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    fs::remove_file(context.path().join("chart/templates/job.yaml")).unwrap();
+    context.devloop(&["run"]).success();
+    assert_eq!((value(&context, "web").as_str(), revision(&context, "web")), ("mine", 1));
 }

@@ -119,20 +119,15 @@ fn pods_are_recreated_where_that_is_asked_for() {
     let context = project(4, "        chartPath: chart\n        recreatePods: true\n        setValues: {value: one}\n")
         .with_file("chart/templates/web.yaml", deployment);
     context.devloop(&["run"]).success();
-    let pod = || {
-        context.kubectl(&[
-            "get",
-            "pod",
-            "-l",
-            "app=web",
-            "--field-selector=status.phase=Running",
-            "-o",
-            "jsonpath={.items[0].metadata.uid}",
-        ])
+    // One that is about to go has a time at which it does.
+    let pods = || {
+        let format = "jsonpath={range .items[*]}{.metadata.uid} {.metadata.deletionTimestamp}{'\\n'}{end}";
+        let all = context.kubectl(&["get", "pod", "-l", "app=web", "-o", format]);
+        all.lines().filter(|line| line.split_whitespace().count() == 1).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     };
-    let before = pod();
+    let before = pods();
     let file = context.path().join("skaffold.yaml");
     fs::write(&file, fs::read_to_string(&file).unwrap().replace("value: one", "value: two")).unwrap();
     context.devloop(&["run"]).success();
-    assert_ne!(pod(), before);
+    assert!(before.len() == 1 && !pods().contains(&before[0]), "{before:?}");
 }
