@@ -109,7 +109,8 @@ impl TestJob<'_> {
             Ok(()) => Outcome::Succeeded,
             Err(error) => Outcome::Failed { diagnostic: placed(error, test) },
         };
-        if outcome == Outcome::Succeeded {
+        // A file that changed meanwhile may or may not have been what was tested.
+        if outcome == Outcome::Succeeded && inputs::of(test, self.options, cx).await.is_ok_and(|now| now.files == inputs.files) {
             self.memory.note(key, is_told_by_its_inputs(test, self.image));
         }
         cx.emit(EventKind::TestFinished { artifact, index, name, outcome, duration: began.elapsed() });

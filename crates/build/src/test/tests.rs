@@ -156,6 +156,16 @@ async fn what_fails_is_not_remembered() {
 }
 
 #[tokio::test]
+async fn what_changes_while_it_is_tested_is_not_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a"), "").unwrap();
+    let (tests, memory) = ([custom(dir.path(), "echo x >> a", None, paths(&["a"]))], TestMemory::on_disk(&dir.path().join("cache")));
+    assert_eq!(run_with(dir.path(), &tests, &image("1"), &memory).await.0, ["echo x >> a"]);
+    fs::write(dir.path().join("a"), "").unwrap();
+    assert_eq!(run_with(dir.path(), &tests, &image("1"), &memory).await.0, ["echo x >> a"], "what was there before");
+}
+
+#[tokio::test]
 async fn a_command_names_what_a_test_depends_on() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("sub")).unwrap();
