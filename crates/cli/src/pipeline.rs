@@ -47,6 +47,9 @@ use crate::session::Session;
 use crate::settings::CommandSettings;
 use crate::settings::Settings;
 
+/// Tells whether a module has something.
+type Has = fn(&Module) -> bool;
+
 /// Objects that a session knows to be in the cluster.
 pub(crate) type Standing = Arc<Mutex<BTreeSet<String>>>;
 
@@ -246,8 +249,8 @@ impl Pipeline {
     }
 
     /// Returns how many modules have what each name stands for, where any has.
-    fn count(&self, kinds: &[(&str, fn(&Module) -> bool)]) -> BTreeMap<String, usize> {
-        let counted = |has: &fn(&Module) -> bool| self.session.plan.modules.iter().filter(|module| has(module)).count();
+    fn count(&self, kinds: &[(&str, Has)]) -> BTreeMap<String, usize> {
+        let counted = |has: &Has| self.session.plan.modules.iter().filter(|module| has(module)).count();
         kinds.iter().map(|(name, has)| ((*name).to_owned(), counted(has))).filter(|(_, count)| *count > 0).collect()
     }
 
