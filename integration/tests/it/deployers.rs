@@ -35,3 +35,19 @@ fn helm_and_kubectl_deploy_side_by_side_but_not_the_same_object() {
     context.devloop(&["delete"]).success();
     assert_eq!(context.kubectl(&["get", "configmap", "settings", "other", "--ignore-not-found", "-o", "name"]), "");
 }
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn hooks_run_around_releases_of_helm() {
+    let hooks = "hooks: {before: [{host: {command: [sh, -c, 'echo before >> said']}}], after: [{host: {command: [sh, -c, 'echo after in $SKAFFOLD_NAMESPACES >> said']}}]}";
+    let config = format!(
+        "apiVersion: skaffold/v4beta13\nkind: Config\ndeploy: {{helm: {{releases: [{{name: shop, chartPath: chart}}], {hooks}}}}}\n"
+    );
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", &config)
+        .with_file("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n")
+        .with_file("chart/templates/settings.yaml", &config_map("settings"));
+    context.devloop(&["run"]).success();
+    let said = std::fs::read_to_string(context.path().join("said")).unwrap();
+    assert_eq!(said, format!("before\nafter in {}\n", context.namespace()));
+}

@@ -90,3 +90,19 @@ fn tagging_gives_every_kind_of_tag() {
     std::fs::write(context.path().join("www/index.html"), "changed\n").unwrap();
     assert_eq!(tag(&[]), "v1-dirty");
 }
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn lifecycle_runs_its_hooks_is_verified_and_greets() {
+    let context = TestContext::new().with_example("lifecycle");
+    let built = context.devloop(&["build", "--file-output", "build.json"]).success();
+    assert!(built.contains("built localhost:5000/lifecycle:"), "{built}");
+    let deployed = context.devloop(&["deploy", "-a", "build.json"]).success();
+    let said = deployed.split_once("Starting post-deploy hooks...").map(|(_, after)| after);
+    assert!(said.is_some_and(|said| said.contains("Hello from devloop\n")), "{deployed}");
+    assert_eq!(context.kubectl(&["get", "service", "lifecycle", "-o", "jsonpath={.spec.ports[0].name}"]), "http");
+    let verified = context.devloop(&["verify", "-a", "build.json"]).success();
+    assert!(verified.contains("[answers] Hello from devloop\n"), "{verified}");
+    let greeted = context.devloop(&["exec", "greet", "-a", "build.json"]).success();
+    assert!(greeted.contains("[greet] Hello from devloop\n"), "{greeted}");
+}
