@@ -59,6 +59,8 @@ pub(crate) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
     use devloop_model::Identity;
     use devloop_model::Release;
     use devloop_model::ReleasedObject;
@@ -85,6 +87,7 @@ pub(crate) mod tests {
             runtime: None,
         };
         Live {
+            elsewhere: BTreeMap::new(),
             images: images.iter().map(image).collect(),
             release: Release { objects: roots.iter().map(released).collect(), ..Release::default() },
         }

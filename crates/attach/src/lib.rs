@@ -8,6 +8,7 @@ mod objects;
 mod sync;
 mod watched;
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -48,9 +49,21 @@ pub struct Live {
     pub images: Vec<BuiltImage>,
     /// Its objects.
     pub release: Release,
+    /// What is live in the clusters of other contexts.
+    pub elsewhere: BTreeMap<String, Release>,
 }
 
 impl Live {
+    /// Returns what is live in the cluster of a context alone, or in that of the session.
+    #[must_use]
+    pub fn in_context(&self, context: Option<&str>) -> Self {
+        let release = match context {
+            Some(context) => self.elsewhere.get(context).cloned().unwrap_or_default(),
+            None => self.release.clone(),
+        };
+        Self { images: self.images.clone(), release, elsewhere: BTreeMap::new() }
+    }
+
     fn namespaces(&self) -> BTreeSet<&Namespace> {
         self.release.objects.iter().filter_map(|object| object.key.namespace.as_ref()).collect()
     }

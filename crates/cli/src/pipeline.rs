@@ -57,6 +57,8 @@ pub(crate) type Standing = Arc<Mutex<BTreeSet<String>>>;
 pub(crate) struct Pipeline {
     pub(crate) session: Session,
     pub(crate) target: Target,
+    /// Targets of modules that name another Kubernetes context, by its name.
+    pub(crate) elsewhere: BTreeMap<String, Target>,
     pub(crate) cancel: CancellationToken,
     /// Knows what must never be shown, wherever it is shown.
     pub(crate) redactor: Redactor,
@@ -83,6 +85,7 @@ impl Pipeline {
             checks_status: self.checks_status(),
             ready: self.ready_spec(),
             attach: self.attach_spec(),
+            elsewhere: self.elsewhere.iter().map(|(context, target)| (context.clone(), target.namespace.clone())).collect(),
             tasks: TaskJob::default(),
             delete_dry_run: false,
             config_files: self.config_files(),
@@ -175,7 +178,7 @@ impl Pipeline {
             context: self.target.context.clone(),
             hook_namespace: self.target.namespace.clone(),
             vars: Vars::from_env(env),
-            helm: self.helm_settings(),
+            helm: self.helm_settings(&self.target),
             ..RenderJob::default()
         }
     }

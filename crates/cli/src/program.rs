@@ -1,5 +1,6 @@
 //! From the command line to the command, and back to an exit code.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -160,7 +161,8 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
         _ if cancel.is_cancelled() => return Ok(Exit::Done),
         target => target.map_err(one)?,
     };
-    let pipeline = Pipeline { session, target, cancel, redactor, standing };
+    let elsewhere = elsewhere(&session, &target, &cancel).await.map_err(one)?;
+    let pipeline = Pipeline { session, target, elsewhere, cancel, redactor, standing };
     let serving = Serving::if_asked(&pipeline, &mut reporter).map_err(one)?;
     let reporter = Arc::new(Mutex::new(reporter));
     display.get_or_init(|| Arc::clone(&reporter));
@@ -240,6 +242,23 @@ async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target,
     let input = target_input(session);
     let resolved = tokio::try_join!(reachable, devloop_clients::kube::target::resolve(&input, cluster, &cx));
     resolved.map(|((), target)| target).map_err(|error| error.diagnostic())
+}
+
+/// Returns the targets of modules that name another Kubernetes context.
+async fn elsewhere(session: &Session, target: &Target, cancel: &CancellationToken) -> Result<BTreeMap<String, Target>, Diagnostic> {
+    let (mut targets, cx) = (BTreeMap::new(), session.cx(cancel));
+    let offline = target.context.is_none();
+    for context in session.plan.modules.iter().filter_map(|module| module.deploy.context.as_ref()).filter(|_| !offline) {
+        if let Delivery::Load(_) = target.delivery {
+            let what = format!("a module deploys to the Kubernetes context `{context}`, where images that are not pushed cannot be run");
+            return Err(Diagnostic::error("cli/not-pushed", what).help("name a registry that both clusters reach with `--default-repo`"));
+        }
+        let cluster = session.clients.cluster_in(Some(context), &cx).await.map_err(|error| error.diagnostic())?;
+        let namespace = Namespace(cluster.default_namespace().to_owned());
+        let namespace = if target.namespace_is_forced { target.namespace.clone() } else { namespace };
+        targets.insert(context.clone(), Target { context: Some(context.clone()), namespace, ..target.clone() });
+    }
+    Ok(targets)
 }
 
 /// Returns how images reach the container daemon that runs them: it has what it built.

@@ -102,6 +102,7 @@ impl Session {
             resource_rules::read(file, &mut plan.resource_selector).map_err(|diagnostic| vec![diagnostic])?;
         }
         let context = settings.target.context.clone().or_else(|| plan.deploy.kube_context.clone());
+        settle_contexts(&mut plan, context.as_deref(), settings.target.context.is_some());
         let machine = GlobalConfig::load(&env, settings.config.global.as_deref())?
             .for_context(context.as_deref().or(options.kube_context.as_deref()).unwrap_or_default());
         let kube = KubeSettings { kubeconfig: settings.target.kubeconfig.clone(), context, env: env.clone() };
@@ -142,6 +143,14 @@ fn is_without_cluster(command: &CommandSettings, plan: &Plan) -> bool {
         CommandSettings::Verify(_) => !in_cluster(&plan.verify, None),
         CommandSettings::Exec { action, .. } => !in_cluster(&plan.custom_actions, Some(action)),
         _ => plan.needs_no_cluster(),
+    }
+}
+
+/// Leaves only the contexts that are not the session's: `--kube-context` is that of all modules.
+fn settle_contexts(plan: &mut Plan, own: Option<&str>, is_forced: bool) {
+    let contexts = plan.modules.iter_mut().map(|module| &mut module.deploy.context);
+    for context in contexts.chain(plan.port_forward.iter_mut().map(|forward| &mut forward.context)) {
+        context.take_if(|context| is_forced || own == Some(context.as_str()));
     }
 }
 

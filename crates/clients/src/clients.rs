@@ -1,7 +1,10 @@
 //! Every client of a session, each opened when it is first needed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use devloop_model::Cancelled;
 use devloop_model::Cx;
@@ -47,13 +50,22 @@ struct Inner {
     /// The environment that minikube gave: it takes a second to ask, and a daemon that does not answer is tried again and again.
     minikube: OnceCell<Env>,
     cluster: OnceCell<Cluster>,
+    /// Clusters of other contexts.
+    elsewhere: Mutex<BTreeMap<String, Cluster>>,
 }
 
 impl Clients {
     /// Returns clients that have not connected to anything yet.
     pub fn new(settings: ClientSettings) -> Self {
         let registry = Registry::new(RegistrySettings { insecure: settings.insecure_registries.clone(), env: settings.env.clone() });
-        Self(Arc::new(Inner { settings, registry, docker: OnceCell::new(), minikube: OnceCell::new(), cluster: OnceCell::new() }))
+        Self(Arc::new(Inner {
+            settings,
+            registry,
+            docker: OnceCell::new(),
+            minikube: OnceCell::new(),
+            cluster: OnceCell::new(),
+            elsewhere: Mutex::default(),
+        }))
     }
 
     /// Returns the client of all registries.
@@ -107,6 +119,21 @@ impl Clients {
     /// When there is no kubeconfig, or it does not have the context.
     pub async fn cluster(&self, cx: &Cx) -> Result<&Cluster, KubeError> {
         self.0.cluster.get_or_try_init(|| Cluster::connect(&self.0.settings.kube, cx)).await
+    }
+
+    /// Returns the cluster of a context, or that of the session; the first call reads the kubeconfig, no request is made.
+    ///
+    /// # Errors
+    /// As [`Clients::cluster`].
+    pub async fn cluster_in(&self, context: Option<&str>, cx: &Cx) -> Result<Cluster, KubeError> {
+        let Some(context) = context else { return self.cluster(cx).await.cloned() };
+        let known = || self.0.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cluster) = known().get(context) {
+            return Ok(cluster.clone());
+        }
+        let settings = KubeSettings { context: Some(context.to_owned()), ..self.0.settings.kube.clone() };
+        let cluster = Cluster::connect(&settings, cx).await?;
+        Ok(known().entry(context.to_owned()).or_insert(cluster).clone())
     }
 }
 

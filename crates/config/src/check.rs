@@ -30,7 +30,6 @@ pub(crate) fn faults(modules: &[Loaded]) -> Vec<Diagnostic> {
     faults.extend(artifacts::requirements(modules));
     faults.extend(containers::verify_and_actions(modules));
     faults.extend(docker::images(modules));
-    faults.extend(one_context(modules));
     faults.extend(one_status_check(modules));
     faults
 }
@@ -103,17 +102,6 @@ fn deadline(module: &Loaded) -> Option<Diagnostic> {
     let pointer = "/deploy/statusCheckDeadlineSeconds";
     (module.config.deploy.status_check_deadline_seconds < 0)
         .then(|| module.error("config/negative", pointer, "`deploy.statusCheckDeadlineSeconds` cannot be negative"))
-}
-
-/// All modules go to one cluster.
-fn one_context(modules: &[Loaded]) -> Option<Diagnostic> {
-    let mut named = modules.iter().filter(|module| !module.config.deploy.kube_context.is_empty());
-    let first = named.next()?;
-    let other = named.find(|module| module.config.deploy.kube_context != first.config.deploy.kube_context)?;
-    let what =
-        format!("modules name two Kubernetes contexts: `{}` and `{}`", first.config.deploy.kube_context, other.config.deploy.kube_context);
-    let error = other.error("config/two-contexts", "/deploy/kubeContext", what);
-    Some(error.help("name one, or give it with `--kube-context` and none in the files"))
 }
 
 fn one_status_check(modules: &[Loaded]) -> Option<Diagnostic> {

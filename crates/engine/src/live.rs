@@ -146,6 +146,11 @@ impl LiveStages {
         self.clients.cluster(cx).await.map_err(|e| e.diagnostic())
     }
 
+    /// Returns the cluster of a context, or that of the session.
+    async fn cluster_in(&self, context: Option<&str>, cx: &Cx) -> Result<Cluster, Diagnostic> {
+        self.clients.cluster_in(context, cx).await.map_err(|e| e.diagnostic())
+    }
+
     async fn docker(&self, cx: &Cx) -> Result<&Docker, Diagnostic> {
         self.clients.docker(cx).await.map_err(|e| e.diagnostic())
     }

@@ -413,6 +413,8 @@ pub struct RemoteManifest {
 /// How a module deploys.
 #[derive(Debug, Clone, Default)]
 pub struct DeploySpec {
+    /// `deploy.kubeContext`, where it is not the session's: a cluster of its own.
+    pub context: Option<String>,
     /// `deploy.kubectl`, written or implied.
     pub kubectl: Option<KubectlDeploy>,
     /// `deploy.docker`.
@@ -468,6 +470,8 @@ pub struct PortForward {
     pub address: String,
     /// The wanted local port, which is the same as `port` by default; none means any that is free.
     pub local_port: Option<u16>,
+    /// The Kubernetes context of its module, where it is not the session's.
+    pub context: Option<String>,
     /// Where the entry stands.
     pub at: Location,
 }

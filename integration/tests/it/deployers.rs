@@ -51,3 +51,59 @@ fn hooks_run_around_releases_of_helm() {
     let said = std::fs::read_to_string(context.path().join("said")).unwrap();
     assert_eq!(said, format!("before\nafter in {}\n", context.namespace()));
 }
+
+/// Returns a project of two configurations, of which one deploys to a context of its own: another namespace of the same cluster.
+fn two_contexts() -> (TestContext, TestContext) {
+    let (own, other) = (TestContext::new(), TestContext::new());
+    let kubeconfig = own.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, own.kubectl(&["config", "view", "--raw", "--flatten"])).unwrap();
+    let kubeconfig = kubeconfig.display().to_string();
+    let namespace = format!("--namespace={}", other.namespace());
+    let current = own.kubectl(&["config", "current-context"]);
+    let of = |field: &str| {
+        own.kubectl(&["config", "view", "-o", &format!("jsonpath={{.contexts[?(@.name==\"{}\")].context.{field}}}", current.trim())])
+    };
+    let (cluster, user) = (format!("--cluster={}", of("cluster")), format!("--user={}", of("user")));
+    own.kubectl(&["--kubeconfig", &kubeconfig, "config", "set-context", "other", &cluster, &user, &namespace]);
+    let own_namespace = format!("--namespace={}", own.namespace());
+    own.kubectl(&["--kubeconfig", &kubeconfig, "config", "set-context", "--current", &own_namespace]);
+    let pod = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{terminationGracePeriodSeconds: 0, containers: [{{name: {name}, image: 'localhost:5000/busybox', command: [sh, -c, 'echo {name} runs; sleep 1000']}}]}}\n"
+        )
+    };
+    let config = |name: &str, deploy: &str| {
+        format!(
+            "apiVersion: skaffold/v4beta13\nkind: Config\nmetadata: {{name: {name}}}\nmanifests: {{rawYaml: [{name}.yaml]}}\ndeploy: {{kubectl: {{}}{deploy}}}\n"
+        )
+    };
+    let own = own
+        .with_file("skaffold.yaml", &[config("near", ""), config("far", ", kubeContext: other")].join("---\n"))
+        .with_file("near.yaml", &pod("near"))
+        .with_file("far.yaml", &pod("far"))
+        .with("KUBECONFIG", &kubeconfig)
+        .with("SKAFFOLD_NAMESPACE", "");
+    (own, other)
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn each_configuration_deploys_to_its_own_context() {
+    let (own, other) = two_contexts();
+    let pods = |context: &TestContext| context.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].metadata.name}"]);
+    let run = |arguments: &[&str]| {
+        let output = own.command(arguments).env_remove("SKAFFOLD_NAMESPACE").output().unwrap();
+        assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = run(&["run"]);
+    assert!(said.contains("pod/near is ready") && said.contains("pod/far is ready"), "{said}");
+    assert_eq!((pods(&own).as_str(), pods(&other).as_str()), ("near", "far"));
+    assert_eq!(run(&["run"]).matches(" unchanged").count(), 2);
+    run(&["delete"]);
+    assert_eq!((pods(&own).as_str(), pods(&other).as_str()), ("", ""));
+    // The command line wins over all of them.
+    let context = own.kubectl(&["config", "current-context"]);
+    run(&["run", "--kube-context", context.trim()]);
+    assert_eq!((pods(&own).as_str(), pods(&other).as_str()), ("far near", ""));
+}

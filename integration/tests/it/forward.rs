@@ -123,7 +123,7 @@ fn user() -> ForwardModes {
 fn entry(kind: &str, name: &str, port: ForwardPort, local_port: Option<u16>) -> PortForward {
     let at = Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None };
     let name = Template::parse(name).unwrap();
-    PortForward { kind: kind.into(), name, namespace: None, port, address: "127.0.0.1".into(), local_port, at }
+    PortForward { context: None, kind: kind.into(), name, namespace: None, port, address: "127.0.0.1".into(), local_port, at }
 }
 
 /// Returns what a GET of the first page gives: one connection, no second try.

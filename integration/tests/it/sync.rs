@@ -123,7 +123,7 @@ impl Session {
         if deployed.may_only_exec {
             cluster = as_one_who_may_only_exec(&context, &cx).await;
         }
-        Self::attached(context, artifact, Arc::new(Live { images: vec![image], release }), cluster, cx, events).await
+        Self::attached(context, artifact, Arc::new(Live { images: vec![image], release, ..Live::default() }), cluster, cx, events).await
     }
 
     async fn attached(

@@ -184,7 +184,7 @@ impl Hands<'_> {
 fn reload(pipeline: &Pipeline) -> Reload {
     let Session { settings, repos, .. } = &pipeline.session;
     let (settings, repos) = (settings.clone(), repos.clone());
-    let (target, redactor) = (pipeline.target.clone(), pipeline.redactor.clone());
+    let (target, elsewhere, redactor) = (pipeline.target.clone(), pipeline.elsewhere.clone(), pipeline.redactor.clone());
     let without_cluster = pipeline.session.plan.needs_no_cluster();
     Arc::new(move || {
         let env = environment::read().map_err(|diagnostic| vec![diagnostic])?;
@@ -194,11 +194,16 @@ fn reload(pipeline: &Pipeline) -> Reload {
         if asked.is_some() && asked != target.context.as_ref() {
             return Err(vec![another_context(asked.map_or("", String::as_str))]);
         }
+        let others = session.plan.modules.iter().filter_map(|module| module.deploy.context.as_ref());
+        if let Some(new) = others.into_iter().find(|context| !elsewhere.contains_key(*context)) {
+            return Err(vec![another_context(new)]);
+        }
         if without_cluster && !session.plan.needs_no_cluster() {
             return Err(vec![needs_cluster()]);
         }
         let (cancel, standing) = (CancellationToken::new(), Standing::default());
-        let pipeline = Pipeline { session, target: target.clone(), cancel, redactor: redactor.clone(), standing };
+        let (target, elsewhere) = (target.clone(), elsewhere.clone());
+        let pipeline = Pipeline { session, target, elsewhere, cancel, redactor: redactor.clone(), standing };
         Ok(Reloaded { specs: pipeline.specs(ImageSource::Build), facts: pipeline.loaded() })
     })
 }
@@ -217,6 +222,7 @@ fn another_context(context: &str) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::fs;
 
     use devloop_model::Delivery;
@@ -256,7 +262,7 @@ mod tests {
         let (cancel, standing) = (CancellationToken::new(), Standing::default());
         let repos = crate::modules::Repos::new(&settings, &env, &cancel);
         let session = Session::open(settings, env, repos).unwrap();
-        let pipeline = Pipeline { session, target, cancel, redactor: Redactor::default(), standing };
+        let pipeline = Pipeline { session, target, elsewhere: BTreeMap::new(), cancel, redactor: Redactor::default(), standing };
         let reload = reload(&pipeline);
         assert_eq!(pipeline.redactor.text("a correct-horse"), "a correct-horse");
         fs::write(&file, config(&format!("        secrets:\n          - id: npm\n            src: {}\n", secret.display()))).unwrap();

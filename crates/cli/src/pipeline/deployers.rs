@@ -13,6 +13,7 @@ use devloop_model::HelmDeploy;
 use devloop_model::Hooks;
 use devloop_model::KubectlDeploy;
 use devloop_model::Module;
+use devloop_model::Target;
 use devloop_model::Vars;
 
 use super::Pipeline;
@@ -22,13 +23,13 @@ use crate::settings::CommandSettings;
 
 impl Pipeline {
     /// Returns what helm is told of the session.
-    pub(super) fn helm_settings(&self) -> HelmSettings {
+    pub(super) fn helm_settings(&self, target: &Target) -> HelmSettings {
         let Session { settings, env, .. } = &self.session;
         HelmSettings {
             kubeconfig: settings.target.kubeconfig.clone(),
-            context: self.target.context.clone(),
-            namespace: self.target.namespace.clone(),
-            namespace_is_forced: self.target.namespace_is_forced,
+            context: target.context.clone(),
+            namespace: target.namespace.clone(),
+            namespace_is_forced: target.namespace_is_forced,
             // What `render` prints is what helm says.
             writes_namespace: settings.command.name() != "render",
             cache_dir: settings.build.cache_dir.clone(),
@@ -59,7 +60,11 @@ impl Pipeline {
             let docker = spec.docker.as_ref();
             let docker = docker.map(|docker| (Deployer::Docker(Box::new(self.docker_job(index, docker))), Hooks::default()));
             let all = [helm, kubectl, docker].into_iter().flatten();
-            all.map(move |(deployer, hooks)| DeployGroup { modules: index..index + 1, deployer, hooks })
+            let group = |(deployer, hooks): (Deployer, Hooks)| {
+                let context = spec.context.clone().filter(|_| deployer.needs_cluster());
+                DeployGroup { modules: index..index + 1, context, deployer, hooks }
+            };
+            all.map(group).collect::<Vec<_>>()
         };
         self.session.plan.modules.iter().enumerate().flat_map(of_module).collect()
     }
@@ -67,8 +72,14 @@ impl Pipeline {
     /// Returns how manifests are applied that are rendered already: what was applied before and is not among them stays.
     pub(crate) fn apply_group(&self) -> DeployGroup {
         let written = self.session.plan.modules.iter().find_map(|module| module.deploy.kubectl.clone()).unwrap_or_default();
-        let job = DeployJob { prune: false, ..self.kubectl_job(0, &written) };
-        DeployGroup { modules: 0..1, deployer: Deployer::Kubectl(Box::new(job)), hooks: Hooks::default() }
+        let job = DeployJob { prune: false, target: self.target.clone(), ..self.kubectl_job(0, &written) };
+        DeployGroup { modules: 0..1, context: None, deployer: Deployer::Kubectl(Box::new(job)), hooks: Hooks::default() }
+    }
+
+    /// Returns where a module deploys to.
+    fn target_of(&self, index: usize) -> &Target {
+        let context = self.session.plan.modules.get(index).and_then(|module| module.deploy.context.as_ref());
+        context.and_then(|context| self.elsewhere.get(context)).unwrap_or(&self.target)
     }
 
     fn docker_job(&self, index: usize, docker: &DockerDeploy) -> DockerJob {
@@ -103,7 +114,7 @@ impl Pipeline {
     fn kubectl_job(&self, index: usize, kubectl: &KubectlDeploy) -> DeployJob {
         DeployJob {
             kubectl: kubectl.clone(),
-            target: self.target.clone(),
+            target: self.target_of(index).clone(),
             kubeconfig: self.session.settings.target.kubeconfig.clone(),
             inventory: identity(&self.session.plan.modules, index),
             force: self.session.settings.deploy.force,
@@ -116,7 +127,7 @@ impl Pipeline {
     fn helm_job(&self, index: usize, helm: &HelmDeploy) -> HelmJob {
         HelmJob {
             deploy: helm.clone(),
-            settings: self.helm_settings(),
+            settings: self.helm_settings(self.target_of(index)),
             labels: self.session.settings.deploy.labels.iter().cloned().collect(),
             inventory: identity(&self.session.plan.modules, index),
             force: self.session.settings.deploy.force,

@@ -70,7 +70,7 @@ impl Converter<'_> {
                 .map(|namespace| self.template("/deploy/kubectl/defaultNamespace", &namespace)),
             hooks: self.deploy_hooks(&kubectl.hooks),
         });
-        DeploySpec { kubectl, helm: self.helm_deploy(), docker: self.docker_deploy() }
+        DeploySpec { context: set(&config.deploy.kube_context), kubectl, helm: self.helm_deploy(), docker: self.docker_deploy() }
     }
 }
 
@@ -95,10 +95,9 @@ fn remote_manifests(module: &Loaded) -> Vec<RemoteManifest> {
 
 /// Returns what holds for every deploy: the first module that says something, and the most patient one.
 pub(super) fn settings(modules: &[Loaded]) -> DeploySettings {
-    let mut settings = DeploySettings::default();
+    let mut settings = DeploySettings { kube_context: own_context(modules), ..DeploySettings::default() };
     let mut logs = None;
     for deploy in modules.iter().map(|module| &module.config.deploy) {
-        settings.kube_context = settings.kube_context.or_else(|| set(&deploy.kube_context));
         settings.status_check = settings.status_check.or(deploy.status_check);
         let seconds = deploy.status_check_deadline_seconds.max(0).unsigned_abs();
         let deadline = (seconds > 0).then(|| Duration::from_secs(seconds));
@@ -111,6 +110,15 @@ pub(super) fn settings(modules: &[Loaded]) -> DeploySettings {
     }
     settings.logs = logs.unwrap_or_default();
     settings
+}
+
+/// Returns the context that all modules name which deploy anything; where they differ, each has its own, and the session the current one
+/// (Skaffold's `pkg/skaffold/runner/deployer.go`).
+fn own_context(modules: &[Loaded]) -> Option<String> {
+    let deploys = |deploy: &&schema::DeployConfig| deploy.kubectl.is_some() || deploy.helm.is_some();
+    let mut contexts = modules.iter().map(|module| &module.config.deploy).filter(deploys).map(|deploy| &deploy.kube_context);
+    let first = contexts.next()?;
+    contexts.all(|other| other == first).then(|| set(first)).flatten()
 }
 
 fn log_settings(logs: &schema::LogsConfig) -> LogSettings {

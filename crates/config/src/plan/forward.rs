@@ -31,6 +31,7 @@ impl Converter<'_> {
             },
             port,
             address: entry.address.clone(),
+            context: set(&self.module.config.deploy.kube_context),
             at: self.module.location(pointer),
         })
     }

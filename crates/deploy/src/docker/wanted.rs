@@ -219,7 +219,16 @@ mod tests {
     fn forward(name: &str, port: ForwardPort) -> PortForward {
         let at = Location { file: "skaffold.yaml".into(), line: 7, column: 3, text: "- port: x".into(), width: 1, label: None };
         let name = Template::parse(name).unwrap();
-        PortForward { kind: "container".into(), name, namespace: None, port, address: "localhost".into(), local_port: Some(9000), at }
+        PortForward {
+            context: None,
+            kind: "container".into(),
+            name,
+            namespace: None,
+            port,
+            address: "localhost".into(),
+            local_port: Some(9000),
+            at,
+        }
     }
 
     fn job(forwards: Vec<PortForward>) -> DockerJob {

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use devloop_attach::AttachError;
 use devloop_attach::AttachSpec;
+use devloop_attach::Live;
+use devloop_clients::kube::Cluster;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
+use futures::future::try_join_all;
 use tokio::sync::watch;
 
 use super::LiveStages;
@@ -13,46 +17,60 @@ use super::Specs;
 impl LiveStages {
     /// Follows logs, forwards ports, syncs files and tells what breaks, until the step is cancelled.
     pub(super) async fn attach(&self, cx: &Cx) -> Result<(), Diagnostic> {
-        let mut specs = self.specs.subscribe();
-        let wanted = watch::Sender::new(specs.borrow_and_update().attach.clone());
-        let respecified = async {
-            while specs.changed().await.is_ok() {
-                // The configuration may ask for other ports; the rest of what is attached stays.
-                let attach = specs.borrow_and_update().attach.clone();
-                wanted.send_replace(attach);
-            }
-            std::future::pending().await
-        };
+        let specs = self.specs();
         let pruned = async {
             self.prune_replaced(cx).await;
             Ok(())
         };
-        let work = async { tokio::try_join!(self.attach_to_cluster(&wanted, cx), self.attach_to_daemon(&wanted, cx), pruned).map(drop) };
+        let elsewhere = try_join_all(specs.elsewhere.keys().map(|context| self.attach_in(Some(context), cx)));
+        tokio::try_join!(self.attach_to_cluster(cx), self.attach_to_daemon(cx), elsewhere, pruned).map(drop)
+    }
+
+    /// Attaches to pods, as soon as anything is deployed into the cluster of the session.
+    async fn attach_to_cluster(&self, cx: &Cx) -> Result<(), Diagnostic> {
+        if self.wants(Specs::needs_cluster, cx).await { Box::pin(self.attach_in(None, cx)).await } else { Ok(()) }
+    }
+
+    /// Attaches to pods in the cluster of a context, or in that of the session.
+    async fn attach_in(&self, context: Option<&str>, cx: &Cx) -> Result<(), Diagnostic> {
+        let cluster = self.cluster_in(context, cx).await?;
+        let (live, wanted) = (watch::Sender::default(), watch::Sender::new(self.specs().attach_in(context)));
+        let attached = async {
+            let attached = devloop_attach::attach(wanted.subscribe(), live.subscribe(), &cluster, cx);
+            tokio::try_join!(attached, self.synced(&live, &cluster, cx)).map(drop).map_err(|e| e.diagnostic())
+        };
+        let work = async { tokio::try_join!(attached, self.follow_readiness(context, &cluster, cx)).map(drop) };
         tokio::select! {
             ended = work => ended,
-            never = respecified => never,
+            never = self.narrow(context, &live, &wanted) => never,
         }
     }
 
-    /// Attaches to pods, as soon as anything is deployed into a cluster.
-    async fn attach_to_cluster(&self, wanted: &watch::Sender<AttachSpec>, cx: &Cx) -> Result<(), Diagnostic> {
-        if !self.wants(Specs::needs_cluster, cx).await {
-            return Ok(());
+    /// Tells what is live and wanted in one cluster, for ever.
+    async fn narrow<N>(&self, context: Option<&str>, live: &watch::Sender<Arc<Live>>, wanted: &watch::Sender<AttachSpec>) -> N {
+        let (mut all, mut specs) = (self.live.subscribe(), self.specs.subscribe());
+        loop {
+            let now = Arc::new(all.borrow_and_update().in_context(context));
+            live.send_replace(now);
+            tokio::select! {
+                Ok(()) = all.changed() => {}
+                // The configuration may ask for other ports; the rest of what is attached stays.
+                Ok(()) = specs.changed() => {
+                    let attach = specs.borrow_and_update().attach_in(context);
+                    wanted.send_replace(attach);
+                }
+                else => std::future::pending().await,
+            }
         }
-        let cluster = self.cluster(cx).await?;
-        let attached = async {
-            let attached = devloop_attach::attach(wanted.subscribe(), self.live.subscribe(), cluster, cx);
-            tokio::try_join!(attached, self.synced(cluster, cx)).map(drop).map_err(|e| e.diagnostic())
-        };
-        tokio::try_join!(attached, self.follow_readiness(cluster, cx)).map(drop)
     }
 
     /// Attaches to containers, as soon as anything is deployed into the container daemon.
-    async fn attach_to_daemon(&self, wanted: &watch::Sender<AttachSpec>, cx: &Cx) -> Result<(), Diagnostic> {
+    async fn attach_to_daemon(&self, cx: &Cx) -> Result<(), Diagnostic> {
         if !self.wants(Specs::needs_daemon, cx).await {
             return Ok(());
         }
         let docker = self.docker(cx).await?;
+        let wanted = watch::Sender::new(self.specs().attach_in(None));
         let attached = async {
             devloop_attach::attach_containers(wanted.subscribe(), self.live.subscribe(), docker, cx).await;
             Ok(())
@@ -67,14 +85,14 @@ impl LiveStages {
     }
 
     /// Brings files into containers as long as the configuration asks for it.
-    async fn synced(&self, cluster: &devloop_clients::kube::Cluster, cx: &Cx) -> Result<(), devloop_attach::AttachError> {
+    async fn synced(&self, live: &watch::Sender<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
         let mut specs = self.specs.subscribe();
         loop {
             let syncs = self.watching.is_some() && specs.borrow_and_update().syncs();
             let another = specs.wait_for(|now: &Arc<Specs>| (self.watching.is_some() && now.syncs()) != syncs);
             tokio::select! {
                 () = cx.cancel.cancelled(), if !syncs => return Ok(()),
-                result = self.syncer.run(self.live.subscribe(), cluster, self.clients.registry(), cx), if syncs => return result,
+                result = self.syncer.run(live.subscribe(), cluster, self.clients.registry(), cx), if syncs => return result,
                 _ = another => {}
             }
         }

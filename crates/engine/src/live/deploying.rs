@@ -1,5 +1,6 @@
 //! Deploying the groups of a configuration in their order, and taking back what they deployed in reverse.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ impl LiveStages {
             }
         }
         let what = Deployable { manifests: &manifests, rendering: rendering::rendering(&specs, &images), images: &images };
-        let (mut release, mut by_helm) = (Release::default(), Release::default());
+        let (mut releases, mut by_helm) = (BTreeMap::<Option<String>, Release>::new(), Release::default());
         let mut last = None;
         for group in &specs.deploy {
             if let Some((before, deployed)) = last.take() {
@@ -60,12 +61,15 @@ impl LiveStages {
             if matches!(group.deployer, Deployer::Helm(_)) {
                 by_helm.objects.extend(deployed.objects.iter().cloned());
             }
-            warn_of_twice(&release, &deployed, cx);
+            let release = releases.entry(group.context.clone()).or_default();
+            warn_of_twice(release, &deployed, cx);
             release.objects.extend(deployed.objects.iter().cloned());
             release.containers.extend(deployed.containers.iter().cloned());
             last = Some((group, deployed));
         }
-        let live = Arc::new(Live { images, release });
+        let release = releases.remove(&None).unwrap_or_default();
+        let elsewhere = releases.into_iter().filter_map(|(context, release)| Some((context?, release))).collect();
+        let live = Arc::new(Live { images, release, elsewhere });
         {
             let mut products = self.products();
             products.live = Arc::clone(&live);
@@ -82,12 +86,12 @@ impl LiveStages {
         let outage = Outage::none(self.watching.is_some());
         match &group.deployer {
             Deployer::Kubectl(job) => {
-                let cluster = self.cluster(cx).await?;
-                outage.over(|| devloop_deploy::deploy(job, &manifests, cluster, cx), cx).await
+                let cluster = self.cluster_in(group.context.as_deref(), cx).await?;
+                outage.over(|| devloop_deploy::deploy(job, &manifests, &cluster, cx), cx).await
             }
             Deployer::Helm(job) => {
-                let cluster = self.cluster(cx).await?;
-                Box::pin(outage.over(|| devloop_deploy::deploy_releases(job, &what.rendering, cluster, cx), cx)).await
+                let cluster = self.cluster_in(group.context.as_deref(), cx).await?;
+                Box::pin(outage.over(|| devloop_deploy::deploy_releases(job, &what.rendering, &cluster, cx), cx)).await
             }
             Deployer::Docker(job) => {
                 let docker = self.docker(cx).await?;
@@ -102,7 +106,7 @@ impl LiveStages {
             return Ok(());
         }
         if specs.checks_status {
-            self.wait_for(deployed, cx).await?;
+            self.wait_for(deployed, group.context.as_deref(), cx).await?;
         }
         self.after_deploy(group, deployed, specs, cx).await
     }
@@ -121,9 +125,13 @@ impl LiveStages {
         let rendering = rendering::rendering(&specs, &self.images());
         for group in specs.deploy.iter().rev() {
             let deletion = match &group.deployer {
-                Deployer::Kubectl(job) => devloop_deploy::delete(job, &group.of(&manifests), dry_run, self.cluster(cx).await?, cx).await,
+                Deployer::Kubectl(job) => {
+                    let cluster = self.cluster_in(group.context.as_deref(), cx).await?;
+                    devloop_deploy::delete(job, &group.of(&manifests), dry_run, &cluster, cx).await
+                }
                 Deployer::Helm(job) => {
-                    Box::pin(devloop_deploy::delete_releases(job, &rendering, dry_run, self.cluster(cx).await?, cx)).await
+                    let cluster = self.cluster_in(group.context.as_deref(), cx).await?;
+                    Box::pin(devloop_deploy::delete_releases(job, &rendering, dry_run, &cluster, cx)).await
                 }
                 Deployer::Docker(job) => devloop_deploy::docker::delete(job, dry_run, self.docker(cx).await?, cx).await,
             };

@@ -52,18 +52,19 @@ impl LiveStages {
         cx: &Cx,
     ) -> Result<(), Diagnostic> {
         let own = manifests.manifests.iter().filter_map(|manifest| manifest.key().namespace);
-        self.deploy_hooks(BEFORE_DEPLOY, &group.hooks.before, own, specs, cx).await
+        self.deploy_hooks(BEFORE_DEPLOY, group, &group.hooks.before, own, specs, cx).await
     }
 
     /// Runs what comes after the deploy of a group, which is ready by now.
     pub(super) async fn after_deploy(&self, group: &DeployGroup, release: &Release, specs: &Specs, cx: &Cx) -> Result<(), Diagnostic> {
         let own = release.objects.iter().filter_map(|object| object.key.namespace.clone());
-        self.deploy_hooks(AFTER_DEPLOY, &group.hooks.after, own, specs, cx).await
+        self.deploy_hooks(AFTER_DEPLOY, group, &group.hooks.after, own, specs, cx).await
     }
 
     async fn deploy_hooks(
         &self,
         phase: Phase,
+        group: &DeployGroup,
         hooks: &[Hook],
         own: impl Iterator<Item = Namespace>,
         specs: &Specs,
@@ -72,15 +73,17 @@ impl LiveStages {
         if hooks.is_empty() {
             return Ok(());
         }
-        let (target, cluster) = (&specs.build.target, self.cluster(cx).await?);
-        let namespaces: BTreeSet<Namespace> = own.chain([target.namespace.clone()]).collect();
+        let (target, context) = (&specs.build.target, group.context.as_deref());
+        let cluster = self.cluster_in(context, cx).await?;
+        let usual = context.and_then(|context| specs.elsewhere.get(context)).unwrap_or(&target.namespace);
+        let namespaces: BTreeSet<Namespace> = own.chain([usual.clone()]).collect();
         let scope = HookScope {
             settings: &specs.build.hooks,
-            context: target.context.as_deref(),
+            context: context.or(target.context.as_deref()),
             namespaces: &namespaces,
             session: &specs.session,
         };
-        devloop_deploy::run_hooks(phase, hooks, &scope, &self.visited, cluster, cx).await.map_err(|error| error.diagnostic())
+        devloop_deploy::run_hooks(phase, hooks, &scope, &self.visited, &cluster, cx).await.map_err(|error| error.diagnostic())
     }
 }
 

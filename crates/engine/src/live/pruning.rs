@@ -196,7 +196,7 @@ mod tests {
 
     fn deploy(products: &mut Products) {
         products.rendered = products.images.values().cloned().collect();
-        products.live = Arc::new(Live { images: products.rendered.clone(), release: Release::default() });
+        products.live = Arc::new(Live { images: products.rendered.clone(), release: Release::default(), ..Live::default() });
         products.own.settle(true);
     }
 

@@ -9,6 +9,7 @@ use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Release;
 use devloop_model::Stage;
+use futures::future::try_join_all;
 
 use super::LiveStages;
 use super::outage::Outage;
@@ -16,7 +17,9 @@ use super::outage::Outage;
 impl LiveStages {
     pub(super) async fn wait_until_ready(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let live = Arc::clone(&self.products().live);
-        let mut waited = self.wait_for(&live.release, cx).await;
+        let elsewhere = live.elsewhere.iter().map(|(context, release)| self.wait_for(release, Some(context), cx));
+        let all = tokio::try_join!(self.wait_for(&live.release, None, cx), try_join_all(elsewhere));
+        let mut waited = all.map(drop);
         if waited.is_ok() {
             self.settle(Stage::StatusCheck);
             waited = self.finish_last(&self.specs(), cx).await;
@@ -28,16 +31,16 @@ impl LiveStages {
     }
 
     /// Returns once everything of a release is ready.
-    pub(super) async fn wait_for(&self, release: &Release, cx: &Cx) -> Result<(), Diagnostic> {
-        tokio::try_join!(self.wait_for_objects(release, cx), self.wait_for_containers(release, cx)).map(drop)
+    pub(super) async fn wait_for(&self, release: &Release, context: Option<&str>, cx: &Cx) -> Result<(), Diagnostic> {
+        tokio::try_join!(self.wait_for_objects(release, context, cx), self.wait_for_containers(release, cx)).map(drop)
     }
 
-    async fn wait_for_objects(&self, release: &Release, cx: &Cx) -> Result<(), Diagnostic> {
+    async fn wait_for_objects(&self, release: &Release, context: Option<&str>, cx: &Cx) -> Result<(), Diagnostic> {
         if release.objects.is_empty() {
             return Ok(());
         }
-        let (specs, cluster, outage) = (self.specs(), self.cluster(cx).await?, Outage::none(self.watching.is_some()));
-        outage.over(|| devloop_deploy::wait_until_ready(&specs.ready, release, cluster, cx), cx).await
+        let (specs, cluster, outage) = (self.specs(), self.cluster_in(context, cx).await?, Outage::none(self.watching.is_some()));
+        outage.over(|| devloop_deploy::wait_until_ready(&specs.ready, release, &cluster, cx), cx).await
     }
 
     async fn wait_for_containers(&self, release: &Release, cx: &Cx) -> Result<(), Diagnostic> {
@@ -48,9 +51,10 @@ impl LiveStages {
         devloop_deploy::docker::wait_until_ready(&specs.ready, &release.containers, docker, cx).await.map_err(|e| e.diagnostic())
     }
 
-    /// Tells what becomes of objects that were waited for.
-    pub(super) async fn follow_readiness(&self, cluster: &Cluster, cx: &Cx) -> Result<(), Diagnostic> {
+    /// Tells what becomes of objects that were waited for, in the cluster of a context or in that of the session.
+    pub(super) async fn follow_readiness(&self, context: Option<&str>, cluster: &Cluster, cx: &Cx) -> Result<(), Diagnostic> {
         self.follow_waited(cx, |live, ready| async move {
+            let live = live.in_context(context);
             Outage::none(true).over(|| devloop_deploy::follow_readiness(&live.release, ready, cluster, cx), cx).await
         })
         .await

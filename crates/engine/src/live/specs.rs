@@ -1,5 +1,6 @@
 //! What the stages are given: all that the command line and the configuration say.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use devloop_model::Env;
 use devloop_model::HelmRelease;
 use devloop_model::Hooks;
 use devloop_model::ImageName;
+use devloop_model::Namespace;
 use devloop_model::Test;
 use devloop_render::RenderJob;
 
@@ -56,6 +58,8 @@ pub struct Specs {
     pub ready: ReadySpec,
     /// What is followed and forwarded.
     pub attach: AttachSpec,
+    /// Other contexts that modules deploy to, each with the namespace of objects that name none.
+    pub elsewhere: BTreeMap<String, Namespace>,
     /// What `verify` and `exec` run.
     pub tasks: TaskJob,
     /// Whether a delete only says what it would delete.
@@ -67,6 +71,16 @@ pub struct Specs {
 }
 
 impl Specs {
+    /// Returns what is followed and forwarded in the cluster of a context, or in that of the session.
+    pub(super) fn attach_in(&self, context: Option<&str>) -> AttachSpec {
+        let mut attach = self.attach.clone();
+        attach.forwards.entries.retain(|entry| entry.context.as_deref() == context);
+        if let Some(namespace) = context.and_then(|context| self.elsewhere.get(context)) {
+            attach.forwards.namespace = namespace.clone();
+        }
+        attach
+    }
+
     /// Returns whether anything is deployed into a cluster.
     pub(super) fn needs_cluster(&self) -> bool {
         self.deploy.iter().any(|group| group.deployer.needs_cluster())
@@ -116,6 +130,8 @@ impl Specs {
 pub struct DeployGroup {
     /// Which of the rendered sets.
     pub modules: Range<usize>,
+    /// The Kubernetes context, where it is not the session's.
+    pub context: Option<String>,
     /// How.
     pub deployer: Deployer,
     /// What runs around it.

@@ -21,6 +21,7 @@ fn entry(kind: &str, name: &str, namespace: Option<&str>, port: ForwardPort, loc
     let template = |text: &str| Template::parse(text).unwrap();
     let at = Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None };
     PortForward {
+        context: None,
         kind: kind.into(),
         name: template(name),
         namespace: namespace.map(template),
