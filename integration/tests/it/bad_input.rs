@@ -308,11 +308,8 @@ fn an_interrupt_ends_following_logs() {
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn an_interrupt_ends_the_listing_of_inputs() {
-    let config = CONFIG.replace(
-        "image: web",
-        "image: web\n      custom: {buildCommand: 'true', dependencies: {command: 'echo $$ > pid; echo Generating >&2; exec sleep 1000'}}",
-    );
-    let context = running("true").with_file("skaffold.yaml", &config);
+    let config = CONFIG.replace("image: web", "image: web\n      custom: {buildCommand: 'true', dependencies: {command: 'sh list'}}");
+    let context = running("true").with_file("skaffold.yaml", &config).with_file("list", "echo $$ > pid; exec sleep 1000\n");
     interrupted_at(&context, &["build"], "Generating tags...");
     if let Ok(pid) = std::fs::read_to_string(context.path().join("pid")) {
         assert!(!std::path::Path::new(&format!("/proc/{}", pid.trim())).exists(), "the command {pid} is still there");

@@ -183,7 +183,7 @@ impl TestContext {
     pub(crate) fn answer(&self, service: &str) -> String {
         let address = self.kubectl(&["get", "service", service, "-o", "jsonpath={.spec.clusterIP}"]);
         let output = Command::new("curl")
-            .args(["-sSf", "--retry", "20", "--retry-connrefused", "--retry-delay", "1", "--max-time", "30"])
+            .args(["-sSf", "--retry", "20", "--retry-connrefused", "--retry-all-errors", "--retry-delay", "1", "--max-time", "30"])
             .arg(format!("http://{address}/"))
             .output()
             .unwrap();
