@@ -2,6 +2,8 @@
 //!
 //! Values: Skaffold's `pkg/skaffold/schema/defaults/defaults.go` and `pkg/skaffold/constants`.
 
+use devloop_model::KanikoBuild;
+
 use crate::Node;
 use crate::Value;
 
@@ -103,10 +105,10 @@ fn sync(artifact: &mut Node) {
 }
 
 fn kaniko(kaniko: &mut Node) {
-    text(kaniko, "image", "gcr.io/kaniko-project/executor:latest");
+    text(kaniko, "image", KanikoBuild::IMAGE);
     text(kaniko, "dockerfile", "Dockerfile");
-    text(kaniko, "initImage", "gcr.io/k8s-skaffold/skaffold-helpers/busybox");
-    text(kaniko, "digestFile", "/dev/termination-log");
+    text(kaniko, "initImage", KanikoBuild::INIT_IMAGE);
+    text(kaniko, "digestFile", KanikoBuild::DIGEST_FILE);
     int(kaniko, "copyMaxRetries", 3);
     text(kaniko, "copyTimeout", "5m");
     int(kaniko, "buildContextCompressionLevel", 1);

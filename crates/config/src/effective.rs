@@ -22,10 +22,44 @@ use crate::schema::latest;
 /// # Errors
 /// Everything wrong with the configuration, or the first template that fails. A field that this version does not act on is no fault here.
 pub fn effective_yaml(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo, vars: Option<&Vars>) -> Result<String, ConfigError> {
+    written(root, options, fetch, vars, |_| {})
+}
+
+/// The same with other files of Jobs for `verify` and custom actions: `paths` has the shape of [`crate::Inspection::job_manifest_paths`].
+///
+/// # Errors
+/// Everything wrong with the configuration.
+pub fn effective_yaml_with_jobs(
+    root: &ConfigSource,
+    options: &Options,
+    fetch: &dyn FetchRepo,
+    paths: &Json,
+) -> Result<String, ConfigError> {
+    written(root, options, fetch, None, |document| {
+        for (field, key) in [("verify", "verifyJobManifestPaths"), ("customActions", "customActionJobManifestPaths")] {
+            for entry in document.get_mut(field).and_then(Json::as_array_mut).into_iter().flatten() {
+                let Some(path) = entry["name"].as_str().and_then(|name| paths[key].get(name)) else { continue };
+                if !entry["executionMode"]["kubernetesCluster"].is_object() {
+                    entry["executionMode"] = serde_json::json!({ "kubernetesCluster": {} });
+                }
+                entry["executionMode"]["kubernetesCluster"]["jobManifestPath"] = path.clone();
+            }
+        }
+    })
+}
+
+fn written(
+    root: &ConfigSource,
+    options: &Options,
+    fetch: &dyn FetchRepo,
+    vars: Option<&Vars>,
+    change: impl Fn(&mut Json),
+) -> Result<String, ConfigError> {
     let loaded = load::modules(root, options, fetch)?;
     let mut text = String::new();
     for module in &loaded.modules {
-        let json = Writer { module, vars }.value(&module.module.document, latest())?;
+        let mut json = Writer { module, vars }.value(&module.module.document, latest())?;
+        change(&mut json);
         let document = serde_saphyr::to_string(&json).map_err(|error| {
             let what = "the configuration cannot be written as YAML";
             ConfigError::from(devloop_model::Diagnostic::error("config/unwritable", what).because(error.to_string()))

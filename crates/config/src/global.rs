@@ -1,5 +1,7 @@
 //! Settings of this machine, by Kubernetes context: devloop's own file, and Skaffold's, which is only read.
 
+mod change;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -7,6 +9,10 @@ use std::path::PathBuf;
 
 use devloop_model::Diagnostic;
 use devloop_model::Env;
+
+pub use self::change::Scope;
+pub use self::change::list_settings;
+pub use self::change::set_setting;
 
 use crate::Node;
 use crate::Source;
@@ -27,6 +33,8 @@ pub struct ContextSettings {
     pub insecure_registries: Vec<String>,
     /// `debug-helpers-registry`: where the images with debuggers are.
     pub debug_helpers_registry: Option<String>,
+    /// `builder-image`: the image of builders in the cluster.
+    pub builder_image: Option<String>,
     /// `kind-disable-load`: push for kind clusters instead of loading.
     pub kind_disable_load: Option<bool>,
     /// `k3d-disable-load`: push for k3d clusters instead of loading.
@@ -45,6 +53,7 @@ impl ContextSettings {
             local_cluster: self.local_cluster.or(other.local_cluster),
             insecure_registries: self.insecure_registries,
             debug_helpers_registry: self.debug_helpers_registry.or_else(|| other.debug_helpers_registry.clone()),
+            builder_image: self.builder_image.or_else(|| other.builder_image.clone()),
             kind_disable_load: self.kind_disable_load.or(other.kind_disable_load),
             k3d_disable_load: self.k3d_disable_load.or(other.k3d_disable_load),
         }
@@ -79,7 +88,7 @@ impl GlobalConfig {
             return Ok(Self { files: vec![found] });
         }
         let mut files = Vec::new();
-        for path in default_paths(env) {
+        for path in settings_files(env) {
             files.extend(read(&path)?);
         }
         Ok(Self { files })
@@ -98,7 +107,8 @@ impl GlobalConfig {
     }
 }
 
-fn default_paths(env: &Env) -> Vec<PathBuf> {
+/// Returns the files of settings, in the order in which they are asked: the first is our own, the one that is written.
+pub fn settings_files(env: &Env) -> Vec<PathBuf> {
     let home = env.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     // The XDG specification wants a relative value ignored.
     let own = env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
@@ -147,6 +157,7 @@ fn settings(node: &Node) -> Result<ContextSettings, Diagnostic> {
         local_cluster: boolean(node, "local-cluster")?,
         insecure_registries: texts(node, "insecure-registries")?,
         debug_helpers_registry: text(node, "debug-helpers-registry")?,
+        builder_image: text(node, "builder-image")?,
         kind_disable_load: boolean(node, "kind-disable-load")?,
         k3d_disable_load: boolean(node, "k3d-disable-load")?,
     })

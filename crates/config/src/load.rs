@@ -1,6 +1,8 @@
 //! From files to documents: where the configuration is, and what is asked of it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,11 +10,13 @@ use std::sync::Arc;
 use devloop_model::Diagnostic;
 use devloop_model::Env;
 use devloop_model::Plan;
+use devloop_model::Platform;
 use devloop_model::Severity;
 
 use crate::ConfigError;
 use crate::FetchRepo;
 use crate::ModuleOptions;
+use crate::NoFetch;
 use crate::Node;
 use crate::ProfileOptions;
 use crate::Source;
@@ -21,15 +25,22 @@ use crate::decode::decode;
 use crate::defaults;
 use crate::loaded::Loaded;
 use crate::modules;
+use crate::modules::Ahead;
+use crate::modules::Parsed;
+use crate::modules::clean;
 use crate::parse_documents;
 use crate::plan;
 use crate::schema::shape;
 use crate::schema::shape::Completeness;
 use crate::unsupported;
 use crate::upgrade;
+use crate::upgrade::Version;
+
+/// A larger file is none of configuration: `/dev/zero` has no end.
+const MAX_BYTES: u64 = 4 << 20;
 
 /// Names of the file that is looked for where none is given.
-pub(crate) const FILE_NAMES: [&str; 3] = ["skaffold.yaml", "skaffold.yml", "devloop.yaml"];
+pub const FILE_NAMES: [&str; 3] = ["skaffold.yaml", "skaffold.yml", "devloop.yaml"];
 
 /// Where the root configuration is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +59,9 @@ pub enum ConfigSource {
     /// As [`ConfigSource::Search`], or nowhere: there is an empty one then.
     SearchOrNone,
 }
+
+/// Texts of files that an editor has and the disk does not, by their absolute paths.
+pub type Unsaved = BTreeMap<PathBuf, Arc<str>>;
 
 /// What the command line and the environment say about the configuration.
 #[derive(Debug, Clone)]
@@ -75,6 +89,10 @@ pub struct Options {
     pub tag: Option<String>,
     /// Whether `test` is left out on purpose.
     pub skip_tests: bool,
+    /// What stands for the content of files that are read.
+    pub unsaved: Arc<Unsaved>,
+    /// `--platform`: instead of `build.platforms`.
+    pub platforms: Vec<Platform>,
 }
 
 impl Options {
@@ -92,6 +110,8 @@ impl Options {
             modules: Vec::new(),
             tag: None,
             skip_tests: false,
+            unsaved: Arc::default(),
+            platforms: Vec::new(),
         }
     }
 
@@ -123,7 +143,7 @@ impl Options {
 /// When there is no such file, or it cannot be read.
 pub(crate) fn read_root(root: &ConfigSource, cwd: &Path) -> Result<Arc<Source>, Diagnostic> {
     match root {
-        ConfigSource::Text { name, text } => Ok(Source::new(name, text.as_str())),
+        ConfigSource::Text { name, text } => source(Path::new(name), text),
         ConfigSource::File(file) => read(file, cwd),
         ConfigSource::SearchOrNone if !FILE_NAMES.iter().any(|name| cwd.join(name).exists()) => {
             Ok(Source::new("<none>", "apiVersion: skaffold/v4beta14\nkind: Config\n"))
@@ -147,7 +167,9 @@ pub(crate) fn read(file: &Path, cwd: &Path) -> Result<Arc<Source>, Diagnostic> {
         return Err(Diagnostic::error("config/is-directory", format!("{} is a directory, not a configuration file", file.display()))
             .help(format!("use `--filename {}`", file_in(cwd, file).display())));
     }
-    let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    read.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => fault("config/no-file", "there is no file").help("check the path given with `--filename`"),
         _ => fault("config/unreadable", "cannot read").because(error.to_string()),
     })?;
@@ -156,7 +178,15 @@ pub(crate) fn read(file: &Path, cwd: &Path) -> Result<Arc<Source>, Diagnostic> {
         let line = before.matches('\n').count() + 1;
         fault("config/not-utf8", "this is not UTF-8 text:").because(format!("line {line} has a byte that UTF-8 does not allow"))
     })?;
-    Ok(Source::new(file, text.strip_prefix('\u{feff}').unwrap_or(&text)))
+    source(file, &text)
+}
+
+fn source(file: &Path, text: &str) -> Result<Arc<Source>, Diagnostic> {
+    if text.len() as u64 > MAX_BYTES {
+        let what = format!("{} is larger than {} MiB, which no configuration is", file.display(), MAX_BYTES >> 20);
+        return Err(Diagnostic::error("config/too-large", what));
+    }
+    Ok(Source::new(file, text.strip_prefix('\u{feff}').unwrap_or(text)))
 }
 
 /// Returns the configuration file that `path`, a file or a directory, stands for.
@@ -171,33 +201,50 @@ pub(crate) fn file_in(cwd: &Path, path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// Everything that is wrong with their syntax, version and shape.
-fn documents(source: &Arc<Source>) -> Result<(Vec<Node>, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut documents = parse_documents(source)?;
-    if documents.is_empty() {
-        let error = Diagnostic::error("config/empty", format!("{} is empty", source.file.display()));
-        return Err(vec![error.help("start it with `apiVersion: skaffold/v4beta14` and `kind: Config`")]);
-    }
+pub(crate) fn documents(source: &Arc<Source>) -> Parsed {
+    let mut documents = parsed(source)?;
     let mut diagnostics = Vec::new();
     for document in &mut documents {
-        let version = match upgrade::version(document) {
-            Ok(version) => version,
-            Err(fault) => {
-                diagnostics.push(fault);
-                continue;
-            }
-        };
-        upgrade::upgrade(document, version);
-        // What a profile adds is missing only after it was applied.
-        let completeness = if document.get("profiles").is_some() { Completeness::BeforeProfiles } else { Completeness::Whole };
-        diagnostics.extend(shape::faults(document, version, completeness));
+        match upgrade::version(document) {
+            Ok(version) => diagnostics.extend(upgraded(document, version, version.newest())),
+            Err(fault) => diagnostics.push(fault),
+        }
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.at.as_ref().map(|at| (at.line, at.column)));
     diagnostics.dedup();
     split(diagnostics).map(|warnings| (documents, warnings))
 }
 
+/// Returns the documents of a file as they are written; at least one.
+///
+/// # Errors
+/// When it is empty, and everything that is wrong with its syntax.
+pub(crate) fn parsed(source: &Arc<Source>) -> Result<Vec<Node>, Vec<Diagnostic>> {
+    let documents = parse_documents(source)?;
+    if documents.is_empty() {
+        let error = Diagnostic::error("config/empty", format!("{} is empty", source.file.display()));
+        return Err(vec![error.help("start it with `apiVersion: skaffold/v4beta14` and `kind: Config`")]);
+    }
+    Ok(documents)
+}
+
+/// Brings a document from one version to another, and returns what is wrong with its shape in either, and what there is to say.
+pub(crate) fn upgraded(document: &mut Node, from: Version, to: Version) -> Vec<Diagnostic> {
+    // What a profile adds is missing only after it was applied.
+    let completeness = if document.get("profiles").is_some() { Completeness::BeforeProfiles } else { Completeness::Whole };
+    let mut faults = shape::faults(document, from, completeness);
+    // Where it is going they have their place.
+    faults.retain(|fault| to != Version::LATEST || fault.code != shape::OWN_FIELD);
+    if from != to && faults.iter().all(|fault| fault.severity != Severity::Error) {
+        faults.extend(upgrade::upgrade(document, from, to));
+        // What a step left where it was has no place in the newer version.
+        faults.extend(shape::faults(document, to, completeness));
+    }
+    faults
+}
+
 /// Returns the warnings, or everything if there is an error among them.
-fn split(diagnostics: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+pub(crate) fn split(diagnostics: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
     let has_error = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     if has_error { Err(diagnostics) } else { Ok(diagnostics) }
 }
@@ -214,24 +261,52 @@ pub(crate) struct Configuration {
 /// # Errors
 /// Everything wrong with their files, syntax, versions, shapes, profiles and requirements.
 pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Result<Configuration, Vec<Diagnostic>> {
-    let source = read_root(root, &options.cwd).map_err(|error| vec![error])?;
+    let read = |file: &Path| match options.unsaved.get(&modules::clean(&options.cwd.join(file))) {
+        Some(text) => self::source(file, text),
+        None => read(file, &options.cwd),
+    };
+    let source = if let ConfigSource::File(file) = root { read(file) } else { read_root(root, &options.cwd) };
+    let source = source.map_err(|error| vec![error])?;
     let noticed = RefCell::new((Vec::new(), Vec::new()));
     let understand = |source: &Arc<Source>| {
         let mut noticed = noticed.borrow_mut();
         noticed.0.push(options.cwd.join(&source.file));
         let (documents, warnings) = documents(source)?;
         noticed.1.extend(warnings);
+        Ok::<_, Vec<Diagnostic>>(documents)
+    };
+    let root_documents = match understand(&source) {
+        Ok(documents) => documents,
+        Err(mut faults) => {
+            // What it requires by path may have faults as well; nothing is fetched for a file that has to be mended first.
+            let documents = parse_documents(&source).unwrap_or_default();
+            faults.extend(Ahead::read((&source.file, &documents), &options.cwd, &read, &NoFetch).faults());
+            return Err(faults);
+        }
+    };
+    let ahead = Ahead::read((&source.file, &root_documents), &options.cwd, &read, fetch);
+    let read_file = |file: &Path| {
+        let key = options.cwd.join(file);
+        let parsed = ahead.take(&clean(&key));
+        let parsed = parsed.unwrap_or_else(|| read(file).map_err(|error| vec![error]).and_then(|source| documents(&source)));
+        let mut noticed = noticed.borrow_mut();
+        noticed.0.push(key);
+        let (documents, warnings) = parsed?;
+        noticed.1.extend(warnings);
         Ok(documents)
     };
-    let read_file = |file: &Path| understand(&read(file, &options.cwd).map_err(|error| vec![error])?);
-    let documents = understand(&source)?;
-    let found = modules::collect((source.file.clone(), documents), &options.for_modules(), &read_file, fetch)?;
+    let (found, told) =
+        modules::collect((source.file.clone(), root_documents), &options.for_modules(), &read_file, &ahead).map_err(|mut faults| {
+            faults.extend(ahead.faults());
+            faults
+        })?;
     let is_alone = found.len() == 1;
     let mut faults = Vec::new();
     let mut loaded = Vec::new();
     for mut module in found {
         if !module.active_profiles.is_empty() {
-            faults.extend(shape::faults(&module.document, upgrade::LATEST, Completeness::Whole));
+            let version = upgrade::version(&module.document).unwrap_or(Version::LATEST);
+            faults.extend(shape::faults(&module.document, version, Completeness::Whole));
         }
         defaults::fill(&mut module.document, is_alone);
         match decode(&module.document) {
@@ -242,10 +317,11 @@ pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchR
         }
     }
     let shape_warnings = split(faults)?;
-    let (mut files, mut warnings) = noticed.into_inner();
+    let (mut files, mut warnings) = noticed.take();
     if matches!(root, ConfigSource::Text { .. }) {
         files.remove(0);
     }
+    warnings.extend(told);
     warnings.extend(shape_warnings);
     warnings.dedup();
     Ok(Configuration { modules: loaded, files, warnings })
@@ -265,7 +341,6 @@ pub fn load(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Re
         diagnostics.extend(unsupported::diagnostics(module, &options.command));
     }
     diagnostics.extend(unsupported::synced_bases(&modules, &options.command));
-    diagnostics.extend(unsupported::synced_containers(&modules, &options.command));
     let plan = plan::plan(&modules, options);
     if let Err(faults) = &plan {
         diagnostics.extend(faults.iter().cloned());

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use devloop_model::Diagnostic;
 
@@ -13,7 +14,11 @@ use crate::profile;
 use crate::profile::ProfileOptions;
 use crate::profile::items;
 
+mod ahead;
 mod requirement;
+
+pub(crate) use ahead::Ahead;
+pub(crate) use ahead::Parsed;
 
 use requirement::Place;
 use requirement::Requirement;
@@ -30,7 +35,7 @@ pub struct GitSource {
 }
 
 /// Brings repositories to this machine; the configuration itself opens no connection.
-pub trait FetchRepo {
+pub trait FetchRepo: Sync {
     /// Returns the directory of the work tree, or what went wrong (the place in the file is added to it).
     ///
     /// # Errors
@@ -44,9 +49,15 @@ pub struct NoFetch;
 
 impl FetchRepo for NoFetch {
     fn fetch(&self, repo: &GitSource) -> Result<PathBuf, Diagnostic> {
-        Err(Diagnostic::error("config/fetch-off", format!("cannot fetch `{}`: this command works without the network", repo.repo)))
+        Err(Diagnostic::error(
+            "config/fetch-off",
+            format!("cannot fetch `{}`: this command works without the network", devloop_model::without_credentials(&repo.repo)),
+        ))
     }
 }
+
+/// Modules that require one another more often in a row are refused: they are walked by recursion.
+const MAX_DEPTH: usize = 100;
 
 /// What is asked of the modules.
 #[derive(Debug, Clone)]
@@ -80,12 +91,15 @@ pub struct ModuleDocument {
     pub document: Node,
     /// Its active profiles, in the order they were applied.
     pub active_profiles: Vec<String>,
+    /// What it says in `profiles`.
+    pub profiles: Option<Node>,
 }
 
 /// Reads the documents of a file: relative paths start at the working directory.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> Result<Vec<Node>, Vec<Diagnostic>>;
 
-/// Returns the modules to work on, each after those that it requires, and each once; a circle of requirements ends where it meets itself.
+/// Returns the modules to work on, each after those that it requires, and each once, and what was noticed; a circle of requirements ends
+/// where it meets itself.
 ///
 /// `root` is the root file and its documents, in the latest version of the schema. Facts: `pkg/skaffold/parser/config.go` of Skaffold.
 ///
@@ -97,7 +111,7 @@ pub(crate) fn collect(
     options: &ModuleOptions,
     read: ReadFile<'_>,
     fetch: &dyn FetchRepo,
-) -> Result<Vec<ModuleDocument>, Vec<Diagnostic>> {
+) -> Result<(Vec<ModuleDocument>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut collector = Collector {
         options,
         read,
@@ -106,8 +120,10 @@ pub(crate) fn collect(
         repos: BTreeMap::new(),
         places: BTreeMap::new(),
         visited: BTreeMap::new(),
+        seen: BTreeSet::new(),
         known_profiles: BTreeSet::new(),
         errors: Vec::new(),
+        warnings: Vec::new(),
         modules: Vec::new(),
     };
     let (file, documents) = root;
@@ -121,6 +137,7 @@ pub(crate) fn collect(
         is_required: false,
         is_dependency: false,
         tree: None,
+        depth: 0,
     };
     collector.visit_file(&visit);
     collector.finish()
@@ -142,6 +159,8 @@ struct Visit {
     is_dependency: bool,
     /// The work tree of the repository that it is in.
     tree: Option<PathBuf>,
+    /// How many modules lead to it.
+    depth: usize,
 }
 
 /// What an earlier walk into a module found: the file, the place in it, and whether it was required then.
@@ -152,34 +171,40 @@ struct Collector<'a> {
     read: ReadFile<'a>,
     fetch: &'a dyn FetchRepo,
     /// Documents by file; none if it could not be read, which was reported.
-    files: BTreeMap<PathBuf, Option<Vec<Node>>>,
+    files: BTreeMap<PathBuf, Option<Rc<[Node]>>>,
     /// Work trees by repository; none if it could not be fetched, which was reported.
     repos: BTreeMap<GitSource, Option<PathBuf>>,
     /// Where each name was seen first.
     places: BTreeMap<String, (PathBuf, Node)>,
     visited: BTreeMap<VisitKey, Vec<String>>,
+    /// Walks that were done already, with the profiles that were asked for.
+    seen: BTreeSet<(PathBuf, usize, bool, Vec<String>)>,
     known_profiles: BTreeSet<String>,
     errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
     modules: Vec<ModuleDocument>,
 }
 
 impl Collector<'_> {
     fn visit_file(&mut self, visit: &Visit) {
         let Some(documents) = self.documents(&visit.key, &visit.file) else { return };
-        for (index, document) in documents.into_iter().enumerate() {
-            let name = name_of(&document);
+        for (index, document) in documents.iter().enumerate() {
+            let name = name_of(document);
             if visit.selection.is_empty() || name.as_ref().is_some_and(|name| visit.selection.contains(name)) {
                 self.visit_module(visit, index, name, document);
             }
         }
     }
 
-    fn visit_module(&mut self, visit: &Visit, index: usize, name: Option<String>, document: Node) {
+    fn visit_module(&mut self, visit: &Visit, index: usize, name: Option<String>, document: &Node) {
         let wanted = &self.options.modules;
         let is_required = visit.is_required || wanted.is_empty() || name.as_ref().is_some_and(|name| wanted.contains(name));
         let profiles = ProfileOptions { named: visit.profiles.clone(), ..self.options.profiles.clone() };
-        let place = document.get("metadata").and_then(|metadata| metadata.get("name")).unwrap_or(&document).span.clone();
-        let applied = match profile::apply(document, &profiles) {
+        let place = document.get("metadata").and_then(|metadata| metadata.get("name")).unwrap_or(document).span.clone();
+        if !self.seen.insert((visit.key.clone(), index, is_required, visit.profiles.clone())) {
+            return;
+        }
+        let applied = match profile::apply(document.clone(), &profiles) {
             Ok(applied) => applied,
             Err(errors) => return self.report(errors),
         };
@@ -206,6 +231,7 @@ impl Collector<'_> {
                 is_remote: visit.tree.is_some(),
                 document: applied.document,
                 active_profiles: applied.active,
+                profiles: applied.profiles,
             });
         }
     }
@@ -234,6 +260,10 @@ impl Collector<'_> {
             }
         }
         let Some((file, tree)) = self.find_file(from, requirement) else { return };
+        if from.depth >= MAX_DEPTH {
+            let what = format!("modules require one another more than {MAX_DEPTH} deep");
+            return self.report(vec![requirement.span().error("config/requires-too-deep", what)]);
+        }
         let key = absolute(&self.options.cwd, &file);
         let visit = Visit {
             is_dependency: from.is_dependency || key != from.key,
@@ -243,8 +273,10 @@ impl Collector<'_> {
             file,
             profiles,
             is_required,
+            depth: from.depth + 1,
         };
         self.check_selection(&visit, requirement);
+        self.check_profiles(&visit, requirement);
         self.visit_file(&visit);
     }
 
@@ -258,7 +290,7 @@ impl Collector<'_> {
                 (clean(&tree.join(path)), Some(tree))
             }
         };
-        if tree.as_ref().is_some_and(|tree| self.leaves(tree, &file)) {
+        if tree.as_ref().is_some_and(|tree| leaves(&self.options.cwd, tree, &file)) {
             let error = requirement.path_span().error("config/outside", format!("`{}` leads out of the repository", requirement.path()));
             let help = match requirement.place {
                 Place::Git { .. } => "`path` starts at the root of the repository, and names a file or a directory in it",
@@ -276,13 +308,6 @@ impl Collector<'_> {
             ]);
         }
         Some((found?, tree))
-    }
-
-    /// Returns whether a file is not in a work tree, be it by `..` or by a link. One that is not there is told by who looks for it.
-    fn leaves(&self, tree: &Path, file: &Path) -> bool {
-        let cwd = &self.options.cwd;
-        let on_disk = (cwd.join(file).canonicalize(), cwd.join(tree).canonicalize());
-        !absolute(cwd, file).starts_with(absolute(cwd, tree)) || matches!(on_disk, (Ok(file), Ok(tree)) if !file.starts_with(&tree))
     }
 
     fn work_tree(&mut self, source: &GitSource, requirement: &Requirement<'_>) -> Option<PathBuf> {
@@ -314,7 +339,20 @@ impl Collector<'_> {
         self.report(errors);
     }
 
-    fn documents(&mut self, key: &Path, file: &Path) -> Option<Vec<Node>> {
+    /// Skaffold passes over the name of a profile that is not there.
+    fn check_profiles(&mut self, visit: &Visit, requirement: &Requirement<'_>) {
+        let Some(documents) = self.documents(&visit.key, &visit.file) else { return };
+        let is_taken =
+            |document: &&Node| visit.selection.is_empty() || name_of(document).is_some_and(|name| visit.selection.contains(&name));
+        let known: BTreeSet<String> = documents.iter().filter(is_taken).flat_map(profile::defined).collect();
+        for warning in requirement.unknown_profiles(&known) {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+
+    fn documents(&mut self, key: &Path, file: &Path) -> Option<Rc<[Node]>> {
         if !self.files.contains_key(key) {
             match (self.read)(file) {
                 Ok(documents) => self.remember(key, documents),
@@ -344,7 +382,7 @@ impl Collector<'_> {
                 }
             }
         }
-        self.files.insert(key.to_owned(), Some(documents));
+        self.files.insert(key.to_owned(), Some(documents.into()));
     }
 
     fn report(&mut self, errors: Vec<Diagnostic>) {
@@ -355,7 +393,7 @@ impl Collector<'_> {
         }
     }
 
-    fn finish(mut self) -> Result<Vec<ModuleDocument>, Vec<Diagnostic>> {
+    fn finish(mut self) -> Result<(Vec<ModuleDocument>, Vec<Diagnostic>), Vec<Diagnostic>> {
         // What could not be read may define the names that are missing.
         if self.errors.is_empty() {
             let names = profile::unknown_names(&self.options.profiles.named, &self.known_profiles);
@@ -372,7 +410,7 @@ impl Collector<'_> {
             };
             self.errors.push(Diagnostic::error("config/no-module", what));
         }
-        if self.errors.is_empty() { Ok(self.modules) } else { Err(self.errors) }
+        if self.errors.is_empty() { Ok((self.modules, self.warnings)) } else { Err(self.errors) }
     }
 }
 
@@ -392,6 +430,12 @@ fn listed(names: &[String]) -> String {
     }
 }
 
+/// Returns whether a file is not in a work tree, be it by `..` or by a link. One that is not there is told by who looks for it.
+fn leaves(cwd: &Path, tree: &Path, file: &Path) -> bool {
+    let on_disk = (cwd.join(file).canonicalize(), cwd.join(tree).canonicalize());
+    !absolute(cwd, file).starts_with(absolute(cwd, tree)) || matches!(on_disk, (Ok(file), Ok(tree)) if !file.starts_with(&tree))
+}
+
 fn parent(file: &Path) -> PathBuf {
     file.parent().map(Path::to_owned).unwrap_or_default()
 }
@@ -401,7 +445,7 @@ fn absolute(cwd: &Path, file: &Path) -> PathBuf {
 }
 
 /// Returns the configuration file that `path` means: itself, or the one in the directory that it is.
-fn file_at(cwd: &Path, path: &Path) -> Option<PathBuf> {
+pub fn file_at(cwd: &Path, path: &Path) -> Option<PathBuf> {
     let on_disk = cwd.join(path);
     if on_disk.is_dir() {
         return crate::load::FILE_NAMES.iter().map(|name| path.join(name)).find(|file| cwd.join(file).is_file());
@@ -411,7 +455,7 @@ fn file_at(cwd: &Path, path: &Path) -> Option<PathBuf> {
 }
 
 /// Returns the path without `.` and with each `..` taken back, without looking at the disk.
-pub(crate) fn clean(path: &Path) -> PathBuf {
+pub fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for part in path.components() {
         match part {

@@ -2,6 +2,7 @@
 
 mod parse;
 mod scalar;
+mod syntax;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +12,15 @@ use std::sync::Arc;
 use devloop_model::Diagnostic;
 use devloop_model::Location;
 
+pub(crate) use self::parse::MAX_DEPTH;
+pub(crate) use self::parse::MAX_NODES;
 pub use self::parse::parse_documents;
+pub(crate) use self::parse::too_deep;
+
+/// How far from a place its line is looked at.
+const FAR: usize = 2000;
+/// A caret that is longer says no more.
+const MAX_WIDTH: usize = 100;
 
 /// The text of one file, with the name that the user knows it by.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +31,8 @@ pub struct Source {
     pub text: String,
     /// Where each line starts in it.
     lines: Vec<usize>,
+    /// Whether every character of it is one byte.
+    is_ascii: bool,
 }
 
 /// A place in a source.
@@ -81,7 +92,7 @@ impl Source {
     pub fn new(file: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Self> {
         let text = text.into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Arc::new(Self { file: file.into(), text, lines })
+        Arc::new(Self { file: file.into(), is_ascii: text.is_ascii(), text, lines })
     }
 
     /// Returns a place at `line` and `column`, both from 1.
@@ -89,26 +100,34 @@ impl Source {
         Span { source: Arc::clone(self), line, column, width }
     }
 
+    /// Returns what stands in `line` from `column` on.
+    fn rest(&self, line: usize, column: usize) -> &str {
+        let text = self.line(line);
+        let before = column.saturating_sub(1);
+        // A long line with many values in it is not counted through for each of them.
+        let start = if self.is_ascii { Some(before) } else { text.char_indices().nth(before).map(|(at, _)| at) };
+        start.and_then(|start| text.get(start..)).unwrap_or_default()
+    }
+
     fn line(&self, line: usize) -> &str {
         let Some(start) = self.lines.get(line.saturating_sub(1)) else { return "" };
-        self.text[*start..].lines().next().unwrap_or_default()
+        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        self.text[*start..end].strip_suffix('\r').unwrap_or(&self.text[*start..end])
     }
 }
 
 impl Span {
     /// Returns the place as a diagnostic shows it, with `label` beside its caret.
     pub fn location(&self, label: impl Into<Option<String>>) -> Location {
-        let text = self.source.line(self.line);
-        let rest = text.chars().count().saturating_sub(self.column.saturating_sub(1));
-        Location {
-            file: self.source.file.clone(),
-            line: self.line,
-            column: self.column,
-            // The line of a repository may have a token in it.
-            text: devloop_model::without_credentials(text),
-            width: self.width.min(rest).max(1),
-            label: label.into(),
-        }
+        // What is far from the place in a very long line is not looked at, or many faults of one line would take for ever.
+        let skipped = self.column.saturating_sub(1 + FAR);
+        let line: String = self.source.rest(self.line, skipped + 1).chars().take(2 * FAR).collect();
+        // The line of a repository may have a token in it.
+        let line = devloop_model::without_credentials(&line);
+        let column = self.column - skipped;
+        let text = Location::line_text(&line, column);
+        let rest = line.chars().skip(column.saturating_sub(1)).take(self.width.min(MAX_WIDTH)).count();
+        Location { file: self.source.file.clone(), line: self.line, column: self.column, text, width: rest.max(1), label: label.into() }
     }
 
     /// Returns an error at this place.
@@ -226,6 +245,21 @@ impl Node {
         Some(entries.remove(at).1)
     }
 
+    /// Returns how many values it is made of.
+    pub(crate) fn size(&self) -> usize {
+        1 + self.children().map(Self::size).sum::<usize>()
+    }
+
+    /// Returns how many values stand within one another.
+    pub(crate) fn depth(&self) -> usize {
+        1 + self.children().map(Self::depth).max().unwrap_or(0)
+    }
+
+    fn children(&self) -> impl Iterator<Item = &Self> {
+        let items = self.as_list().unwrap_or_default().iter();
+        items.chain(self.as_map().unwrap_or_default().iter().map(|(_, value)| value))
+    }
+
     /// Returns the tree as JSON, without its places.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
@@ -268,6 +302,11 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}@{:?}", self.value, self.span)
     }
+}
+
+/// Returns whether `text` without quotes means itself.
+pub(crate) fn plain_text(text: &str) -> bool {
+    scalar::is_text(text)
 }
 
 #[cfg(test)]

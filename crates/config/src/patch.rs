@@ -5,6 +5,9 @@ use devloop_model::Diagnostic;
 use crate::Key;
 use crate::Node;
 use crate::Value;
+use crate::node::MAX_DEPTH;
+use crate::node::MAX_NODES;
+use crate::node::too_deep;
 use crate::profile::items;
 use crate::profile::put;
 
@@ -20,28 +23,42 @@ use pointer::Pointer;
 /// # Errors
 /// When a path is not there, an operation is unknown or lacks a field, or a `test` fails; the patches after it are not looked at.
 pub(crate) fn apply(document: &mut Node, patches: &Node) -> Result<(), Vec<Diagnostic>> {
+    let mut growth = 0;
     for patch in items(patches, "patches").map_err(|error| vec![error])? {
-        apply_one(document, patch).map_err(|error| vec![error])?;
+        apply_one(document, patch, &mut growth).map_err(|error| vec![error])?;
     }
     Ok(())
 }
 
-fn apply_one(document: &mut Node, patch: &Node) -> Result<(), Diagnostic> {
+/// Checks that a document keeps its bounds with `value` at `path`: a copy of a mapping into itself doubles it.
+fn bounded(path: &Pointer, value: Node, growth: &mut usize) -> Result<Node, Diagnostic> {
+    *growth += value.size();
+    if *growth > MAX_NODES {
+        let what = format!("patches add more than {MAX_NODES} values to this configuration");
+        return Err(path.span().error("config/too-large", what));
+    }
+    if path.depth() + value.depth() > MAX_DEPTH {
+        return Err(too_deep(path.span()));
+    }
+    Ok(value)
+}
+
+fn apply_one(document: &mut Node, patch: &Node, growth: &mut usize) -> Result<(), Diagnostic> {
     let operation = patch.get("op").filter(|op| !op.is_null());
     let path = Pointer::read(patch, "path")?;
     let name = operation.and_then(Node::as_text).unwrap_or_else(|| "replace".into());
     for path in path.expand(document)? {
         let fault = match &*name {
-            "add" => path.parent(document)?.add(value(patch)),
+            "add" => path.parent(document)?.add(bounded(&path, value(patch), growth)?),
             "remove" => path.parent(document)?.take().map(drop),
-            "replace" => path.parent(document)?.replace(value(patch)),
+            "replace" => path.parent(document)?.replace(bounded(&path, value(patch), growth)?),
             "move" => {
                 let moved = Pointer::read(patch, "from")?.parent(document)?.take()?;
-                path.parent(document)?.set(moved)
+                path.parent(document)?.set(bounded(&path, moved, growth)?)
             }
             "copy" => {
                 let copied = Pointer::read(patch, "from")?.parent(document)?.found()?.clone();
-                path.parent(document)?.set(copied)
+                path.parent(document)?.set(bounded(&path, copied, growth)?)
             }
             "test" => path.parent(document)?.test(&value(patch)),
             other => {

@@ -1,12 +1,15 @@
 //! The types of the schema to the plan.
 
 mod artifact;
+mod builders;
+mod cluster_build;
 mod convert;
 mod deploy;
 mod docker;
 mod forward;
 mod helm;
 mod hooks;
+mod kaniko;
 mod sync;
 mod tagger;
 mod task;
@@ -34,7 +37,8 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
     let mut plan = Plan::default();
     let mut faults = Vec::new();
     for module in modules {
-        let mut converter = Converter { module, env: &options.env, command: &options.command, faults: Vec::new() };
+        let mut converter =
+            Converter { module, env: &options.env, command: &options.command, wanted: &options.platforms, faults: Vec::new() };
         let tagger = options.tag.as_ref().map_or_else(|| converter.tagger(), |tag| Tagger::Fixed(tag.clone()));
         let artifacts: Vec<Artifact> =
             (0..module.config.build.artifacts.len()).filter_map(|index| converter.artifact(index, &tagger)).collect();
@@ -64,7 +68,6 @@ pub(crate) fn plan(modules: &[Loaded], options: &Options) -> Result<Plan, Vec<Di
         }
     }
     sync::only_of_leaves(&mut plan.artifacts);
-    docker::never_synced(&mut plan.artifacts, &plan.modules);
     plan.build = build_settings(modules);
     plan.deploy = deploy::settings(modules);
     plan.resource_selector = deploy::resource_selector(modules);
@@ -79,7 +82,8 @@ fn build_settings(modules: &[Loaded]) -> BuildSettings {
                 settings.insecure_registries.push(registry.clone());
             }
         }
-        let asked = module.config.build.local.as_ref().and_then(|local| local.concurrency).map(|limit| limit.max(0) as usize);
+        let local = module.config.build.local.as_ref().and_then(|local| local.concurrency);
+        let asked = local.or(module.config.build.cluster.as_ref().map(|cluster| cluster.concurrency)).map(|limit| limit.max(0) as usize);
         settings.concurrency = match (settings.concurrency, asked) {
             (Some(0) | None, Some(limit)) | (Some(limit), Some(0) | None) => Some(limit),
             (Some(one), Some(other)) => Some(one.min(other)),

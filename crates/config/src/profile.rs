@@ -37,6 +37,8 @@ pub struct Applied {
     pub document: Node,
     /// Names of the active profiles, in the order they were applied.
     pub active: Vec<String>,
+    /// What stood in `profiles`.
+    pub profiles: Option<Node>,
 }
 
 /// Returns the document with its active profiles applied: those that their `activation` switches on, in file order, then those named.
@@ -47,10 +49,10 @@ pub struct Applied {
 /// # Errors
 /// When a profile has no name, an activation or a patch is wrong, or a profile that the kube-context switched on leads to another context.
 pub(crate) fn apply(mut document: Node, options: &ProfileOptions) -> Result<Applied, Vec<Diagnostic>> {
-    let Some(profiles) = document.remove("profiles") else {
-        return Ok(Applied { document, active: Vec::new() });
+    let Some(written) = document.remove("profiles") else {
+        return Ok(Applied { document, active: Vec::new(), profiles: None });
     };
-    let profiles = Profile::read_all(&profiles)?;
+    let profiles = Profile::read_all(&written)?;
     let (active, by_context) = activate(&profiles, options)?;
     for profile in active.iter().filter_map(|name| profiles.iter().find(|p| p.name == *name)) {
         overlay::overlay(&mut document, profile.node);
@@ -59,7 +61,7 @@ pub(crate) fn apply(mut document: Node, options: &ProfileOptions) -> Result<Appl
         }
     }
     check_context(&document, &by_context, options)?;
-    Ok(Applied { document, active })
+    Ok(Applied { document, active, profiles: Some(written) })
 }
 
 /// Returns the names of the profiles that `document` defines.

@@ -1,13 +1,16 @@
-//! The latest schema, `skaffold/v4beta14`, as types; their documentation is the description in the JSON schema.
+//! The latest schema, `devloop/v1`, as types: `skaffold/v4beta14` and more; their documentation is the description in the JSON schema.
 //!
-//! Field names and meaning: Skaffold's `pkg/skaffold/schema/latest/config.go` and `docs-v2/content/en/schemas/v4beta14.json`. Four
+//! Field names and meaning: Skaffold's `pkg/skaffold/schema/latest/config.go` and `docs-v2/content/en/schemas/v4beta14.json`. Seven
 //! keywords of our own stand in the generated schema: `x-one-of` (groups of fields of which one may be set, by the name of the group),
-//! `x-template` (a Go template is expanded), `x-path` (a path of this machine) and `x-since` (the first `v4beta` that has the field,
-//! where it is not the first of all).
+//! `x-template` (a Go template is expanded), `x-path` (a path of this machine: `true` where the effective configuration has it absolute,
+//! else where it starts, at the `module` or the `context`), `x-values` (the words that it takes), `x-duration` (text such as `90s`),
+//! `x-instead` (what there is for a field of our own elsewhere) and, in the schema of an older version, `x-since` (the version that the
+//! field came with).
 
 mod artifact;
 mod build;
 mod deploy;
+mod history;
 mod hooks;
 mod json;
 mod kaniko;
@@ -16,6 +19,7 @@ mod requires;
 pub(crate) mod shape;
 mod test;
 pub(crate) mod trail;
+pub(crate) mod words;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,6 +28,7 @@ pub use self::artifact::*;
 pub use self::build::*;
 pub use self::deploy::*;
 pub use self::hooks::*;
+pub use self::json::annotated_schema;
 pub use self::json::json_schema;
 pub use self::json::schema_versions;
 pub use self::kaniko::*;
@@ -31,6 +36,7 @@ pub use self::render::*;
 pub use self::requires::*;
 pub use self::test::*;
 
+pub(crate) use self::history::schema_of;
 pub(crate) use self::json::latest;
 
 /// Text to text.
@@ -45,9 +51,10 @@ pub type AnyMap = serde_json::Map<String, serde_json::Value>;
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(extend("required" = ["apiVersion", "kind"]))]
 pub struct Config {
-    /// Version of this schema, for example `skaffold/v4beta14`.
+    /// Version of this schema, for example `skaffold/v4beta14` or `devloop/v1`.
     pub api_version: String,
     /// Always `Config`.
+    #[schemars(extend("x-values" = words::KINDS))]
     pub kind: String,
     /// Name and labels of this configuration.
     pub metadata: Metadata,
@@ -68,7 +75,6 @@ pub struct Config {
     /// Containers that check a deployment.
     pub verify: Vec<VerifyTestCase>,
     /// Actions that `exec` runs.
-    #[schemars(extend("x-since" = 5))]
     pub custom_actions: Vec<Action>,
     /// Variants of this configuration.
     pub profiles: Vec<Profile>,
@@ -114,7 +120,6 @@ pub struct Profile {
     /// Replaces `verify`.
     pub verify: Vec<VerifyTestCase>,
     /// Replaces `customActions`.
-    #[schemars(extend("x-since" = 5))]
     pub custom_actions: Vec<Action>,
 }
 
@@ -127,6 +132,7 @@ pub struct Activation {
     /// The Kubernetes context matches a regular expression; `!` before it turns it around.
     pub kube_context: String,
     /// The command is this one: `dev`, `run`, `build`.
+    #[schemars(extend("x-values" = words::COMMANDS))]
     pub command: String,
 }
 
@@ -136,6 +142,7 @@ pub struct Activation {
 #[schemars(extend("required" = ["path"]))]
 pub struct JsonPatch {
     /// `add`, `remove`, `replace` (the default), `move`, `copy` or `test`.
+    #[schemars(extend("x-values" = words::PATCH_OPERATIONS))]
     pub op: String,
     /// The place, for example `/build/artifacts/0/docker/dockerfile`.
     pub path: String,
@@ -150,6 +157,7 @@ pub struct JsonPatch {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PortForwardResource {
     /// `Service`, `Pod`, a controller of pods, or `Container` for the docker deployer.
+    #[schemars(extend("x-values" = words::FORWARDED))]
     pub resource_type: String,
     /// Name of the resource.
     #[schemars(extend("x-template" = true))]

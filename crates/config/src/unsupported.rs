@@ -61,27 +61,6 @@ pub(crate) fn synced_bases(modules: &[Loaded], command: &str) -> Vec<Diagnostic>
     found
 }
 
-/// Returns a warning for each artifact that would be synced if it ran in a cluster.
-pub(crate) fn synced_containers(modules: &[Loaded], command: &str) -> Vec<Diagnostic> {
-    if !matches!(command, "dev" | "debug") {
-        return Vec::new();
-    }
-    let runs = |image: &String| {
-        modules.iter().filter_map(|module| module.config.deploy.docker.as_ref()).any(|docker| docker.images.contains(image))
-    };
-    let mut found = Vec::new();
-    for module in modules {
-        for (index, artifact) in module.config.build.artifacts.iter().enumerate() {
-            if artifact.sync.is_some() && runs(&artifact.image) {
-                let what =
-                    format!("`sync` of `{}` has no effect: it runs in the container daemon, where every change is built", artifact.image);
-                found.push(no_effect(module, &format!("/build/artifacts/{index}/sync"), what));
-            }
-        }
-    }
-    found
-}
-
 fn no_effect(module: &Loaded, pointer: &str, what: String) -> Diagnostic {
     Diagnostic::warning("config/no-effect", what).at(module.key_span(pointer).location(None))
 }
@@ -108,19 +87,20 @@ impl Report<'_> {
         if build.google_cloud_build.is_some() {
             self.error("/build/googleCloudBuild", "does not build on Google Cloud Build", "use `local`, for example in a profile");
         }
-        if build.cluster.is_some() {
-            self.error("/build/cluster", "does not build in the cluster", "use `local`, for example in a profile");
-        }
         for (index, artifact) in build.artifacts.iter().enumerate() {
             let pointer = |key: &str| format!("/build/artifacts/{index}/{key}");
+            if artifact.kaniko.is_some() && build.cluster.is_none() {
+                let help = "set `build.cluster: {}`, or use `docker`";
+                self.error(&pointer("kaniko"), "builds with kaniko in the cluster alone, and there is no `build.cluster`", help);
+            }
             let builders = [
-                (artifact.kaniko.is_some() && build.cluster.is_none(), "kaniko", "kaniko"),
                 (artifact.jib.is_some(), "jib", "Jib"),
                 (artifact.bazel.is_some(), "bazel", "Bazel"),
                 (artifact.buildpacks.is_some(), "buildpacks", "buildpacks"),
             ];
-            for (_, key, name) in builders.iter().filter(|(is_set, ..)| *is_set) {
-                self.error(&pointer(key), &format!("does not build with {name}"), "use `docker`, `ko` or `custom`");
+            for (_, key, name) in builders.iter().filter(|(is_set, ..)| *is_set && build.cluster.is_some()) {
+                let does_not = format!("builds with {name} on this machine alone, not in the cluster");
+                self.error(&pointer(key), &does_not, "use `build.local`, for example in a profile, or `docker`");
             }
         }
     }
@@ -148,18 +128,27 @@ impl Report<'_> {
         for (_, key, does_not) in deployers.iter().filter(|(is_set, ..)| *is_set) {
             self.error(&format!("/deploy/{key}"), does_not, "use `kubectl`, for example in a profile");
         }
-        if deploy.docker.as_ref().is_some_and(|docker| docker.use_compose) {
-            self.error("/deploy/docker/useCompose", "does not deploy with docker compose", "name the images in `deploy.docker.images`");
-        }
     }
 
     fn warnings(&mut self, command: &str, stages: Stages) {
         let config = &self.module.config;
+        for (index, artifact) in config.build.artifacts.iter().enumerate().filter(|_| stages.builds) {
+            if artifact.buildpacks.as_ref().is_some_and(|buildpacks| !buildpacks.build_args.is_empty()) {
+                let what = "`buildArgs` has no effect: only Google Cloud Build takes them; use `env`".to_owned();
+                self.warning(&format!("/build/artifacts/{index}/buildpacks/buildArgs"), what);
+            }
+        }
         if stages.builds
             && !matches!(command, "dev" | "debug")
             && let Some(index) = config.build.artifacts.iter().position(|artifact| artifact.sync.is_some() && artifact.buildpacks.is_none())
         {
             self.warning(&format!("/build/artifacts/{index}/sync"), format!("`sync` has no effect under `{command}`"));
+        }
+        if command == "debug" && config.deploy.docker.is_some() {
+            self.warning(
+                "/deploy/docker",
+                "containers of the container daemon run without debuggers: only those of a cluster get them".to_owned(),
+            );
         }
         if stages.renders && !config.manifests.output.is_empty() {
             self.warning("/manifests/output", "this version of devloop does not write manifests to `manifests.output`".to_owned());

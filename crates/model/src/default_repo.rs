@@ -35,7 +35,7 @@ pub fn rewrite(image: &ImageName, default_repo: Option<&str>, multi_level: bool)
 }
 
 fn cut(name: &str) -> &str {
-    &name[..name.len().min(MAX_LENGTH)]
+    &name[..name.floor_char_boundary(MAX_LENGTH)]
 }
 
 /// Returns the part of `name` that is a registry and a Google project ID, with the `/` behind it;
@@ -129,6 +129,13 @@ mod tests {
         let result = rewritten(long, "aws_account_id.dkr.ecr.region.amazonaws.com", false);
         assert_eq!(result.len(), 255);
         assert!(result.ends_with("_goodluckpushingthistoanyregistrymyfrien"), "{result}");
+    }
+
+    #[test]
+    fn a_cut_falls_between_characters() {
+        for letters in 120..130 {
+            assert!(rewritten("web", &"ö".repeat(letters), true).contains("is not a valid image name"), "{letters}");
+        }
     }
 
     #[test]

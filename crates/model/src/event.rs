@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::AutoStage;
 use crate::BuiltImage;
+use crate::DebuggingContainer;
 use crate::Diagnostic;
 use crate::ForwardSource;
 use crate::ForwardState;
@@ -457,6 +458,16 @@ pub enum EventKind {
         source: ForwardSource,
         /// Where to look: `http://127.0.0.1:8080`.
         url: String,
+    },
+    /// A container runs under a debugger.
+    DebuggingStarted {
+        /// Which, and where its debugger listens.
+        container: DebuggingContainer,
+    },
+    /// It does no longer: it ended, or its pod is on its way out.
+    DebuggingEnded {
+        /// Which.
+        container: DebuggingContainer,
     },
     /// The API of this session listens.
     ApiServed {

@@ -31,6 +31,8 @@ pub struct HostHook {
     pub os: Vec<String>,
     /// Its working directory; none means where devloop was started.
     pub dir: Option<PathBuf>,
+    /// How long it may take; none means as long as every hook.
+    pub limit: Option<Duration>,
 }
 
 /// A command in containers.
@@ -42,6 +44,8 @@ pub struct ContainerHook {
     pub pod: Option<String>,
     /// Glob of the names of containers; none means all.
     pub container: Option<String>,
+    /// How long it may take; none means as long as every hook.
+    pub limit: Option<Duration>,
 }
 
 /// Commands before and after a stage, in the order in which they run.
@@ -76,7 +80,7 @@ pub struct ManifestHook {
 pub struct HookSettings {
     /// What each is told of the session: `SKAFFOLD_WORK_DIR`, `SKAFFOLD_DEFAULT_REPO` and their like.
     pub variables: Vec<(String, String)>,
-    /// How long each may take.
+    /// How long each may take that does not say so itself.
     pub limit: Duration,
 }
 

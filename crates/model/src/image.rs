@@ -269,6 +269,14 @@ impl Platform {
         self.0.split('/').nth(1).unwrap_or_default()
     }
 
+    /// Returns those of `wanted` that are among `known`; a variant counts where both name one.
+    pub fn common(wanted: &[Self], known: &[Self]) -> Vec<Self> {
+        let is_same = |a: &Self, b: &Self| {
+            (a.os(), a.arch()) == (b.os(), b.arch()) && (a.variant().is_none() || b.variant().is_none() || a.variant() == b.variant())
+        };
+        wanted.iter().filter(|one| known.iter().any(|other| is_same(one, other))).cloned().collect()
+    }
+
     /// Returns the variant, for example `v7`.
     pub fn variant(&self) -> Option<&str> {
         self.0.split('/').nth(2)

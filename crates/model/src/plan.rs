@@ -1,5 +1,7 @@
 //! What the user's configuration means, after modules, profiles, templates and defaults.
 
+mod builders;
+mod cluster_build;
 mod docker;
 mod helm;
 mod task;
@@ -8,6 +10,7 @@ mod test;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -34,6 +37,8 @@ use crate::Platform;
 use crate::RenderHooks;
 use crate::Template;
 
+pub use self::builders::*;
+pub use self::cluster_build::*;
 pub use self::docker::*;
 pub use self::task::*;
 
@@ -109,8 +114,8 @@ pub struct Artifact {
     pub platforms: Vec<Platform>,
     /// The language runtime, if the configuration names it.
     pub runtime: Option<Runtime>,
-    /// The settings of `build.local` of its module.
-    pub local: LocalBuild,
+    /// Where Dockerfiles of its module are built.
+    pub place: BuildPlace,
     /// Which of its files are copied into running containers; none means that every change is built.
     pub sync: Option<SyncSpec>,
     /// What runs around its build.
@@ -120,6 +125,18 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// Returns the settings of `build.local`; the defaults where it is built elsewhere.
+    pub fn local(&self) -> &LocalBuild {
+        const DEFAULT: &LocalBuild =
+            &LocalBuild { push: None, try_import_missing: false, use_docker_cli: false, use_buildkit: None, concurrency: None };
+        if let BuildPlace::Local(local) = &self.place { local } else { DEFAULT }
+    }
+
+    /// Returns the settings of `build.cluster`, if it is built there.
+    pub fn cluster(&self) -> Option<&Arc<ClusterBuild>> {
+        if let BuildPlace::Cluster(cluster) = &self.place { Some(cluster) } else { None }
+    }
+
     /// Returns whether both are the same, wherever they stand: a comment above an artifact builds nothing.
     pub fn is_same(&self, other: &Self) -> bool {
         *self == Self { at: self.at.clone(), ..other.clone() }
@@ -151,6 +168,21 @@ pub enum Runtime {
     NetCore,
 }
 
+/// Where a module's images are built.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BuildPlace {
+    /// On this machine: `build.local`.
+    Local(LocalBuild),
+    /// In pods: `build.cluster`. Images go to a registry.
+    Cluster(Arc<ClusterBuild>),
+}
+
+impl Default for BuildPlace {
+    fn default() -> Self {
+        Self::Local(LocalBuild::default())
+    }
+}
+
 /// `build.local`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LocalBuild {
@@ -169,12 +201,31 @@ pub struct LocalBuild {
 /// The closed set of builders.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Builder {
-    /// A Dockerfile, by the container daemon.
+    /// A Dockerfile, by the container daemon, or by BuildKit in the cluster.
     Docker(DockerBuild),
+    /// A Dockerfile, by kaniko in a pod; by BuildKit where nothing asks for kaniko itself.
+    Kaniko(Box<KanikoBuild>),
     /// A Go program, by `go build` and two layers.
     Ko(KoBuild),
+    /// A Java project, by the Jib plugin of Maven or Gradle.
+    Jib(JibBuild),
+    /// A target of Bazel that makes an archive of an image.
+    Bazel(BazelBuild),
+    /// Sources, by Cloud Native Buildpacks.
+    Buildpacks(Box<BuildpacksBuild>),
     /// A command of the user's.
     Custom(CustomBuild),
+}
+
+impl Builder {
+    /// Returns what is built from a Dockerfile, whoever builds it.
+    pub fn dockerfile(&self) -> Option<&DockerBuild> {
+        match self {
+            Self::Docker(docker) => Some(docker),
+            Self::Kaniko(kaniko) => Some(&kaniko.dockerfile),
+            Self::Ko(_) | Self::Jib(_) | Self::Bazel(_) | Self::Buildpacks(_) | Self::Custom(_) => None,
+        }
+    }
 }
 
 /// `artifacts[].docker`.
@@ -192,6 +243,8 @@ pub struct DockerBuild {
     pub add_hosts: Vec<String>,
     /// Images to take cached layers from.
     pub cache_from: Vec<String>,
+    /// Where cached layers are kept, in the words of buildx: `type=registry,ref=NAME`.
+    pub cache_to: Vec<String>,
     /// Flags for the docker command; they switch to it.
     pub cli_flags: Vec<Template>,
     /// Whether to ask the registry for a newer base.

@@ -110,6 +110,11 @@ impl ObjectKey {
         Self { group: String::new(), kind: "Container".to_owned(), namespace: None, name: name.to_owned() }
     }
 
+    /// Returns whether both name an object of the same kind and name, in whatever namespace.
+    pub fn is_called_as(&self, other: &Self) -> bool {
+        (&self.group, &self.kind, &self.name) == (&other.group, &other.kind, &other.name)
+    }
+
     /// Returns what kubectl has to be told to find this object: `deployment/web -n shop`.
     pub fn for_kubectl(&self) -> String {
         self.namespace.as_ref().map_or_else(|| self.to_string(), |namespace| format!("{self} -n {namespace}"))
@@ -181,6 +186,8 @@ pub struct ReleasedContainer {
     pub id: String,
     /// The image, as the configuration names it.
     pub image: String,
+    /// The image, as it was deployed: for an artifact [`BuiltImage::deployed`].
+    pub reference: String,
     /// The artifact that runs in it, if it is one.
     pub artifact: Option<ImageName>,
     /// Its ports on this machine.

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 pub use self::go_time::format as format_go_time;
+pub use self::sprig::parse_go_duration;
 use crate::Env;
 
 /// The text of a Go template, known to parse; most have no `{{` at all.

@@ -6,9 +6,12 @@ use devloop_model::Diagnostic;
 use devloop_model::ImageName;
 use devloop_model::nearest;
 
+use super::circle::circles;
 use super::not_one_of;
 use crate::loaded::Loaded;
 use crate::schema::Artifact;
+use crate::schema::words::JIB_TYPES;
+use crate::schema::words::RUNTIMES;
 
 /// An artifact and where it stands.
 struct Placed<'m> {
@@ -122,7 +125,6 @@ fn ignore_without_paths(placed: &Placed<'_>) -> Option<Diagnostic> {
 
 /// Fields that take one of a few words.
 fn builder_words(placed: &Placed<'_>) -> Vec<Diagnostic> {
-    const RUNTIMES: [&str; 5] = ["go", "nodejs", "jvm", "python", "netcore"];
     let mut faults = Vec::new();
     let runtime = placed.artifact.runtime_type.as_str();
     if !runtime.is_empty() && !RUNTIMES.contains(&runtime) {
@@ -130,9 +132,9 @@ fn builder_words(placed: &Placed<'_>) -> Vec<Diagnostic> {
     }
     if let Some(jib) = &placed.artifact.jib
         && !jib.kind.is_empty()
-        && !["maven", "gradle"].contains(&jib.kind.to_lowercase().as_str())
+        && !JIB_TYPES.contains(&jib.kind.to_lowercase().as_str())
     {
-        faults.push(not_one_of(placed.module, &placed.pointer("jib/type"), &jib.kind, &["maven", "gradle"]));
+        faults.push(not_one_of(placed.module, &placed.pointer("jib/type"), &jib.kind, &JIB_TYPES));
     }
     if let Some(bazel) = &placed.artifact.bazel
         && bazel.target.strip_suffix(".tar").is_none()
@@ -181,38 +183,16 @@ pub(super) fn requirements(modules: &[Loaded]) -> Vec<Diagnostic> {
             }
         }
     }
-    let mut walk = Circles { artifacts: &artifacts, done: Vec::new(), faults: &mut faults };
-    for name in &names {
-        walk.visit(name, &mut Vec::new());
+    let needs = artifacts.iter().map(|(name, placed)| {
+        let images = placed.artifact.requires.iter().map(|requirement| requirement.image.as_str());
+        (*name, images.collect())
+    });
+    for circle in circles(&names, &needs.collect()) {
+        let placed = &artifacts[circle.names[circle.names.len() - 2]];
+        let names: Vec<String> = circle.names.iter().map(|name| format!("`{name}`")).collect();
+        let what = format!("artifacts require one another in a circle: {}", names.join(" → "));
+        let pointer = placed.pointer(&format!("requires/{}/image", circle.index));
+        faults.push(placed.module.error("config/requires-circle", &pointer, what));
     }
     faults
-}
-
-struct Circles<'m, 'w> {
-    artifacts: &'w BTreeMap<&'m str, Placed<'m>>,
-    done: Vec<&'m str>,
-    faults: &'w mut Vec<Diagnostic>,
-}
-
-impl<'m> Circles<'m, '_> {
-    fn visit(&mut self, name: &'m str, path: &mut Vec<&'m str>) {
-        if self.done.contains(&name) {
-            return;
-        }
-        let Some(placed) = self.artifacts.get(name) else { return };
-        path.push(name);
-        for (index, requirement) in placed.artifact.requires.iter().enumerate() {
-            let next = requirement.image.as_str();
-            if let Some(start) = path.iter().position(|before| *before == next) {
-                let circle: Vec<String> = path[start..].iter().chain([&next]).map(|name| format!("`{name}`")).collect();
-                let what = format!("artifacts require one another in a circle: {}", circle.join(" → "));
-                let pointer = placed.pointer(&format!("requires/{index}/image"));
-                self.faults.push(placed.module.error("config/requires-circle", &pointer, what));
-            } else {
-                self.visit(next, path);
-            }
-        }
-        path.pop();
-        self.done.push(name);
-    }
 }

@@ -2,12 +2,12 @@
 //!
 //! Facts: `NewDependencyGraph` in Skaffold's `pkg/skaffold/deploy/helm/dependencygraph.go`.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use devloop_model::Diagnostic;
 use devloop_model::nearest;
 
+use super::circle::circles;
 use crate::loaded::Loaded;
 use crate::schema::HelmRelease;
 
@@ -17,13 +17,14 @@ pub(super) fn releases(module: &Loaded) -> Vec<Diagnostic> {
     let deployed = module.config.deploy.helm.iter().map(|helm| ("/deploy/helm/releases", helm.releases.as_slice()));
     let lists: Vec<(&str, &[HelmRelease])> = rendered.chain(deployed).collect();
     let all: Vec<&HelmRelease> = lists.iter().flat_map(|(_, releases)| *releases).collect();
+    let names: BTreeSet<&str> = all.iter().map(|release| release.name.as_str()).collect();
     let mut faults = Vec::new();
     for (pointer, releases) in &lists {
         for (index, release) in releases.iter().enumerate() {
             let pointer = format!("{pointer}/{index}");
             faults.extend(no_chart(module, &pointer, release));
             faults.extend(twice(module, &pointer, release, &releases[..index]));
-            faults.extend(unknown(module, &pointer, release, &all));
+            faults.extend(unknown(module, &pointer, release, &names));
         }
     }
     if faults.is_empty() {
@@ -48,13 +49,12 @@ fn twice(module: &Loaded, pointer: &str, release: &HelmRelease, before: &[HelmRe
     })
 }
 
-fn unknown(module: &Loaded, pointer: &str, release: &HelmRelease, all: &[&HelmRelease]) -> Vec<Diagnostic> {
-    let names: BTreeSet<&str> = all.iter().map(|release| release.name.as_str()).collect();
-    let names: Vec<&str> = names.into_iter().collect();
-    let entries = release.depends_on.iter().enumerate().filter(|(_, name)| !names.contains(&name.as_str()));
+fn unknown(module: &Loaded, pointer: &str, release: &HelmRelease, known: &BTreeSet<&str>) -> Vec<Diagnostic> {
+    let entries = release.depends_on.iter().enumerate().filter(|(_, name)| !known.contains(name.as_str()));
     let told = entries.map(|(index, name)| {
         let what = format!("release `{}` depends on `{name}`, which is none of the releases", release.name);
         let error = module.error("config/unknown-release", &format!("{pointer}/dependsOn/{index}"), what);
+        let names: Vec<&str> = known.iter().copied().collect();
         match nearest(name, &names) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("there are: {}", names.join(", "))),
@@ -63,29 +63,13 @@ fn unknown(module: &Loaded, pointer: &str, release: &HelmRelease, all: &[&HelmRe
     told.collect()
 }
 
-/// Returns the first circle that begins in this list.
+/// Returns the first circle that is met from this list.
 fn circle(module: &Loaded, pointer: &str, releases: &[HelmRelease], all: &[&HelmRelease]) -> Option<Diagnostic> {
-    let needs: BTreeMap<&str, &[String]> = all.iter().map(|release| (release.name.as_str(), release.depends_on.as_slice())).collect();
-    releases.iter().enumerate().find_map(|(index, release)| {
-        let path = way_back(&needs, vec![&release.name])?;
-        let what = format!("releases depend on each other in a circle: {}", path.join(" → "));
+    let needs = all.iter().map(|release| (release.name.as_str(), release.depends_on.iter().map(String::as_str).collect())).collect();
+    let starts: Vec<&str> = releases.iter().map(|release| release.name.as_str()).collect();
+    circles(&starts, &needs).into_iter().find_map(|circle| {
+        let index = releases.iter().position(|release| release.name == circle.names[0])?;
+        let what = format!("releases depend on each other in a circle: {}", circle.names.join(" → "));
         Some(module.error("config/release-circle", &format!("{pointer}/{index}/dependsOn"), what))
     })
-}
-
-/// Returns the way from the first of `path` over its last back to itself, if there is one.
-fn way_back<'a>(needs: &BTreeMap<&'a str, &'a [String]>, path: Vec<&'a str>) -> Option<Vec<&'a str>> {
-    let (first, last) = (*path.first()?, *path.last()?);
-    for next in needs.get(last).copied().unwrap_or_default() {
-        let longer: Vec<&str> = path.iter().copied().chain([next.as_str()]).collect();
-        if next == first {
-            return Some(longer);
-        }
-        if !path.contains(&next.as_str())
-            && let Some(found) = way_back(needs, longer)
-        {
-            return Some(found);
-        }
-    }
-    None
 }

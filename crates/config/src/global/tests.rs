@@ -82,11 +82,12 @@ fn a_file_given_by_name_is_the_only_one_and_has_to_be_there() {
 #[test]
 fn faults_name_their_line() {
     insta::assert_snapshot!(fault("global:\n  default-repo: [a\n"), @"
-    error[config/invalid-yaml]: this is not YAML
+    error[config/invalid-yaml]: a `,` or `]` is missing before this place
      --> config:2:18
       |
     2 |   default-repo: [a
-      |                  ^ while parsing a flow sequence, expected ',' or ']'
+      |                  ^
+    help: close the `[` above, or put a value with `,` or `[` in quotes
     ");
     insta::assert_snapshot!(fault("- a\n"), @"
     error[config/wrong-type]: a settings file is a mapping, not a list

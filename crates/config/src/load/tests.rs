@@ -135,3 +135,54 @@ fn a_base_that_would_be_synced_is_told() {
     assert_eq!(told("dev"), ["`sync` of `base` has no effect: `web` is built from it, so that every change is built"]);
     assert_eq!(told("run"), ["`sync` has no effect under `run`"]);
 }
+
+#[test]
+fn what_an_editor_has_stands_for_what_the_disk_has() {
+    let dir = project(&[("skaffold.yaml", &format!("{HEAD}requires: [{{path: cart}}]\n")), ("cart/skaffold.yaml", "broken: [")]);
+    let cart = format!("{HEAD}build: {{artifacts: [{{image: cart}}]}}\n");
+    let unsaved = Unsaved::from([(dir.path().join("cart/skaffold.yaml"), Arc::from(cart))]);
+    let options = Options { unsaved: Arc::new(unsaved), ..options(dir.path()) };
+    let plan = load(&ConfigSource::File("./skaffold.yaml".into()), &options, &NoFetch).unwrap();
+    assert_eq!(plan.artifacts[0].image.as_str(), "cart");
+}
+
+#[test]
+fn faults_of_all_modules_are_told_at_once() {
+    let dir = project(&[
+        ("skaffold.yaml", &format!("{HEAD}biuld: {{}}\nrequires: [{{path: a}}, {{path: b}}, {{git: {{repo: nowhere}}}}]\n")),
+        ("a/skaffold.yaml", &format!("{HEAD}requires: [{{path: ../c}}]\ntset: []\n")),
+        ("b/skaffold.yaml", HEAD),
+        ("c/skaffold.yaml", &format!("{HEAD}dploy: {{}}\n")),
+    ]);
+    let whats = |text: &str| text.lines().filter(|line| line.starts_with("error")).map(str::to_owned).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(whats(&fault(&ConfigSource::Search, dir.path())), @"
+    error[config/unknown-field]: the configuration has no field `biuld`
+    error[config/unknown-field]: the configuration has no field `tset`
+    error[config/unknown-field]: the configuration has no field `dploy`
+    ");
+    fs::write(dir.path().join("skaffold.yaml"), format!("{HEAD}requires: [{{path: a}}, {{path: b}}]\n")).unwrap();
+    insta::assert_snapshot!(whats(&fault(&ConfigSource::Search, dir.path())), @"
+    error[config/unknown-field]: the configuration has no field `tset`
+    error[config/unknown-field]: the configuration has no field `dploy`
+    ");
+}
+
+#[test]
+fn many_modules_keep_their_order() {
+    let required: Vec<String> = (0..40).map(|index| format!("- path: m{index}\n")).collect();
+    let mut files = vec![("skaffold.yaml".to_owned(), format!("{HEAD}requires:\n{}", required.concat()))];
+    for index in 0..40 {
+        let text = format!("{HEAD}metadata: {{name: m{index}}}\nrequires: [{{path: ../base}}]\n");
+        files.push((format!("m{index}/skaffold.yaml"), text));
+    }
+    files.push(("base/skaffold.yaml".to_owned(), format!("{HEAD}metadata: {{name: base}}\n")));
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let dir = project(&files);
+    let plan = load(&ConfigSource::Search, &options(dir.path()), &NoFetch).unwrap();
+    let names: Vec<String> = plan.modules.iter().filter_map(|module| module.name.clone()).collect();
+    let expected: Vec<String> = std::iter::once("base".to_owned()).chain((0..40).map(|index| format!("m{index}"))).collect();
+    assert_eq!(names, expected);
+    let read: Vec<_> = plan.files.iter().map(|file| file.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
+    assert_eq!(read[..4], ["skaffold.yaml", "m0/skaffold.yaml", "base/skaffold.yaml", "m1/skaffold.yaml"]);
+    assert_eq!(read.len(), 42, "each file is read once: {read:?}");
+}

@@ -1,10 +1,14 @@
 //! One entry of `requires`.
 
+use std::collections::BTreeSet;
+
 use devloop_model::Diagnostic;
+use devloop_model::Severity;
 
 use super::GitSource;
 use crate::Node;
 use crate::Span;
+use crate::profile;
 use crate::profile::items;
 
 /// Where a required module is.
@@ -20,6 +24,7 @@ pub(super) enum Place {
 /// A profile to activate in the required module.
 struct Activates {
     name: String,
+    at: Span,
     /// Profiles of the requiring module, one of which has to be active; empty for always.
     by: Vec<String>,
 }
@@ -39,7 +44,8 @@ impl<'a> Requirement<'a> {
         if let Some(list) = node.get("activeProfiles") {
             for entry in items(list, "activeProfiles")? {
                 let name = text(entry, "name").ok_or_else(|| entry.span.error("config/missing-field", "this profile has no `name`"))?;
-                activates.push(Activates { name, by: texts(entry, "activatedBy")? });
+                let at = entry.get("name").unwrap_or(entry).span.clone();
+                activates.push(Activates { name, at, by: texts(entry, "activatedBy")? });
             }
         }
         Ok(Self { node, names: texts(node, "configs")?, place: place(node)?, activates })
@@ -49,6 +55,17 @@ impl<'a> Requirement<'a> {
     pub(super) fn profiles(&self, active: &[String]) -> Vec<String> {
         let wanted = self.activates.iter().filter(|wanted| wanted.by.is_empty() || wanted.by.iter().any(|name| active.contains(name)));
         wanted.map(|wanted| wanted.name.clone()).collect()
+    }
+
+    /// Returns a warning for each profile that is none of `known`, those of the modules that are required.
+    pub(super) fn unknown_profiles(&self, known: &BTreeSet<String>) -> Vec<Diagnostic> {
+        let unknown = self.activates.iter().filter(|wanted| !known.contains(&wanted.name));
+        let warnings = unknown.map(|wanted| {
+            let warning = profile::unknown("profile", &wanted.name, known).code("config/unknown-profile");
+            let what = format!("no module that is required here has a profile `{}`", wanted.name);
+            Diagnostic { severity: Severity::Warning, what, ..warning }.at(wanted.at.location(None))
+        });
+        warnings.collect()
     }
 
     /// Returns the place to show when something about where the module is was wrong.

@@ -1,5 +1,5 @@
-use std::cell::RefCell;
 use std::fs;
+use std::sync::Mutex;
 
 use devloop_model::Env;
 
@@ -10,12 +10,12 @@ use crate::parse_documents;
 /// Gives a directory for each repository, and counts how often it is asked.
 struct Repos {
     dir: PathBuf,
-    asked: RefCell<Vec<String>>,
+    asked: Mutex<Vec<String>>,
 }
 
 impl FetchRepo for Repos {
     fn fetch(&self, repo: &GitSource) -> Result<PathBuf, Diagnostic> {
-        self.asked.borrow_mut().push(format!("{}@{}", repo.repo, repo.reference.as_deref().unwrap_or("-")));
+        self.asked.lock().unwrap().push(format!("{}@{}", repo.repo, repo.reference.as_deref().unwrap_or("-")));
         let tree = self.dir.join(&repo.repo);
         if tree.is_dir() { Ok(tree) } else { Err(Diagnostic::error("config/fetch", format!("cannot fetch `{}`", repo.repo))) }
     }
@@ -58,7 +58,7 @@ impl Project {
     }
 
     fn collect(&self) -> Result<Vec<ModuleDocument>, Vec<Diagnostic>> {
-        let repos = Repos { dir: self.dir.path().to_owned(), asked: RefCell::default() };
+        let repos = Repos { dir: self.dir.path().to_owned(), asked: Mutex::default() };
         self.collect_with(&repos)
     }
 
@@ -69,7 +69,7 @@ impl Project {
         };
         let root = PathBuf::from("skaffold.yaml");
         let documents = read(&root)?;
-        collect((root, documents), &self.options, &read, repos)
+        collect((root, documents), &self.options, &read, repos).map(|(modules, _)| modules)
     }
 
     /// The names in order, each with its profiles.
@@ -165,9 +165,9 @@ fn a_repository_is_fetched_once() {
         ("lib/sub/skaffold.yaml", "metadata: {name: s}\n"),
         ("lib/skaffold.yaml", "metadata: {name: r}\n"),
     ]);
-    let repos = Repos { dir: project.dir.path().to_owned(), asked: RefCell::default() };
+    let repos = Repos { dir: project.dir.path().to_owned(), asked: Mutex::default() };
     let modules = project.collect_with(&repos).unwrap();
-    assert_eq!(*repos.asked.borrow(), ["lib@v1", "lib@v2"]);
+    assert_eq!(*repos.asked.lock().unwrap(), ["lib@v1", "lib@v2"]);
     let remote: Vec<_> = modules.iter().map(|m| (m.name.as_deref(), m.is_remote)).collect();
     assert_eq!(remote, [(Some("near"), true), (Some("a"), true), (Some("s"), true), (Some("r"), true), (None, false)]);
 }
@@ -181,7 +181,7 @@ fn a_path_stays_in_its_repository() {
             ("lib/in/skaffold.yaml", "metadata: {name: in}\n"),
         ]);
         std::os::unix::fs::symlink("../out", project.dir.path().join("lib/link")).unwrap();
-        let repos = Repos { dir: project.dir.path().to_owned(), asked: RefCell::default() };
+        let repos = Repos { dir: project.dir.path().to_owned(), asked: Mutex::default() };
         project.collect_with(&repos).map(|modules| modules.len()).map_err(|errors| errors[0].to_string())
     };
     assert_eq!(project("in/../in"), Ok(2));
@@ -213,7 +213,7 @@ fn what_a_module_of_a_repository_requires_stays_in_it() {
             ("lib/in/skaffold.yaml", "metadata: {name: in}\n"),
             ("out/skaffold.yaml", "metadata: {name: out}\n"),
         ]);
-        let repos = Repos { dir: project.dir.path().to_owned(), asked: RefCell::default() };
+        let repos = Repos { dir: project.dir.path().to_owned(), asked: Mutex::default() };
         project.collect_with(&repos).map(|modules| modules.iter().filter(|m| m.is_remote).count()).map_err(|errors| errors[0].to_string())
     };
     assert_eq!(project("in"), Ok(2));

@@ -1,13 +1,13 @@
 //! YAML text to trees: anchors, aliases and merge keys resolved, duplicate keys and alias bombs refused.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use devloop_model::Diagnostic;
 use saphyr_parser::Event;
 use saphyr_parser::Parser;
 use saphyr_parser::ScalarStyle;
-use saphyr_parser::ScanError;
 use saphyr_parser::Tag;
 
 use super::Key;
@@ -16,11 +16,16 @@ use super::Source;
 use super::Span;
 use super::Value;
 use super::scalar;
+use super::syntax;
 
 /// Deeper nesting is refused: trees are walked by recursion.
-const MAX_DEPTH: usize = 100;
-/// How many nodes aliases may add to a file: far above any real use, far below what fills memory.
-const MAX_ALIAS_NODES: usize = 100_000;
+pub(crate) const MAX_DEPTH: usize = 100;
+/// How many values a file may have, and how many more its aliases may add: far above any real use, far below what fills memory.
+pub(crate) const MAX_NODES: usize = 100_000;
+/// How many documents a file may have.
+const MAX_DOCUMENTS: usize = 1000;
+/// Where one thing is wrong a hundred times, the rest says no more.
+const MAX_ERRORS: usize = 100;
 
 /// Returns one tree per document of `source`, empty documents left out, top-level keys that start with `.` dropped (they park anchors).
 ///
@@ -31,10 +36,17 @@ pub fn parse_documents(source: &Arc<Source>) -> Result<Vec<Node>, Vec<Diagnostic
     for event in Parser::new_from_str(&source.text) {
         let step = match event {
             Ok((event, span)) => builder.take(event, span),
-            Err(error) => Err(syntax_error(source, &error)),
+            Err(error) => Err(syntax::error(source, &error)),
         };
         if let Err(fatal) = step {
             builder.errors.push(fatal);
+            break;
+        }
+        if builder.documents.len() > MAX_DOCUMENTS {
+            let what = format!("this file has more than {MAX_DOCUMENTS} documents");
+            builder.errors.extend(builder.documents.last().map(|last| last.span.error("config/too-large", what)));
+        }
+        if builder.errors.len() >= MAX_ERRORS || builder.documents.len() > MAX_DOCUMENTS {
             break;
         }
     }
@@ -47,6 +59,8 @@ struct Open {
     anchor: usize,
     /// The key that waits for its value.
     key: Option<Key>,
+    /// The keys that were there.
+    keys: HashSet<String>,
     /// Values of `<<`, merged when the mapping closes, so that its own keys win.
     merges: Vec<Node>,
     /// The depth of what is inside.
@@ -65,6 +79,7 @@ struct Builder<'a> {
     errors: Vec<Diagnostic>,
     open: Vec<Open>,
     anchors: HashMap<usize, Anchor>,
+    nodes: usize,
     alias_nodes: usize,
 }
 
@@ -72,7 +87,7 @@ type Step = Result<(), Diagnostic>;
 
 impl<'a> Builder<'a> {
     fn new(source: &'a Arc<Source>) -> Self {
-        Self { source, documents: Vec::new(), errors: Vec::new(), open: Vec::new(), anchors: HashMap::new(), alias_nodes: 0 }
+        Self { source, documents: Vec::new(), errors: Vec::new(), open: Vec::new(), anchors: HashMap::new(), nodes: 0, alias_nodes: 0 }
     }
 
     fn take(&mut self, event: Event<'_>, at: saphyr_parser::Span) -> Step {
@@ -102,7 +117,7 @@ impl<'a> Builder<'a> {
         let mut span = self.span(at);
         if span.width != usize::MAX {
             // The parser counts the blanks before a comment or the end of the line as well.
-            let written: String = self.source.line(span.line).chars().skip(span.column - 1).take(span.width).collect();
+            let written: String = self.source.rest(span.line, span.column).chars().take(span.width).collect();
             span.width = written.trim_end().chars().count().max(1);
         }
         let written = if matches!(value, Value::Text(_)) { None } else { Some(text.into()) };
@@ -115,7 +130,7 @@ impl<'a> Builder<'a> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(&span));
         }
-        self.open.push(Open { node: Node::new(value, span), anchor, key: None, merges: Vec::new(), depth: 0 });
+        self.open.push(Open { node: Node::new(value, span), anchor, key: None, keys: HashSet::new(), merges: Vec::new(), depth: 0 });
         Ok(())
     }
 
@@ -136,12 +151,16 @@ impl<'a> Builder<'a> {
     fn alias(&mut self, anchor: usize, at: saphyr_parser::Span) -> Step {
         let span = self.span(at);
         let Some(found) = self.anchors.get(&anchor) else {
-            return Err(span.error("config/invalid-yaml", "an alias stands inside of the value that it names"));
+            if self.open.iter().any(|open| open.anchor == anchor) {
+                return Err(span.error("config/invalid-yaml", "an alias stands inside of the value that it names"));
+            }
+            let error = span.error("config/invalid-yaml", "this alias names an anchor of another document");
+            return Err(error.help("anchors end with their document: write `&name` into this one as well"));
         };
         self.alias_nodes += found.nodes;
-        if self.alias_nodes > MAX_ALIAS_NODES {
+        if self.alias_nodes > MAX_NODES {
             return Err(span
-                .error("config/too-many-aliases", format!("aliases add more than {MAX_ALIAS_NODES} values to this file"))
+                .error("config/too-many-aliases", format!("aliases add more than {MAX_NODES} values to this file"))
                 .help("write a list or mapping once, and use it at fewer places"));
         }
         if self.open.len() + found.depth > MAX_DEPTH {
@@ -154,22 +173,27 @@ impl<'a> Builder<'a> {
     /// Puts a finished node where it belongs.
     fn close(&mut self, node: Node, anchor: usize, depth: usize) -> Step {
         if anchor != 0 {
-            self.anchors.insert(anchor, Anchor { nodes: count(&node), node: node.clone(), depth });
+            self.anchors.insert(anchor, Anchor { nodes: node.size(), node: node.clone(), depth });
         }
         let Some(parent) = self.open.last_mut() else {
             self.document(node);
             return Ok(());
         };
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(node.span.error("config/too-large", format!("this file has more than {MAX_NODES} values")));
+        }
         parent.depth = parent.depth.max(depth);
         match &mut parent.node.value {
             Value::List(items) => items.push(node),
             Value::Map(entries) => match parent.key.take() {
                 None => parent.key = Some(key_of(&node)?),
                 Some(key) if key.text == "<<" => parent.merges.push(node),
-                Some(key) => match entries.iter().find(|(k, _)| k.text == key.text) {
-                    Some((first, _)) => self.errors.push(duplicate_key(&key, first)),
-                    None => entries.push((key, node)),
-                },
+                Some(key) if parent.keys.insert(key.text.clone()) => entries.push((key, node)),
+                Some(key) => {
+                    let first = entries.iter().find(|(k, _)| k.text == key.text);
+                    self.errors.extend(first.map(|(first, _)| duplicate_key(&key, first)));
+                }
             },
             _ => {}
         }
@@ -189,9 +213,16 @@ impl<'a> Builder<'a> {
 fn key_of(node: &Node) -> Result<Key, Diagnostic> {
     let text = match &node.value {
         Value::Null => node.written.as_deref().unwrap_or_default().into(),
-        _ => node.as_text().ok_or_else(|| node.span.error("config/invalid-yaml", format!("a key must be text, not {}", node.kind())))?,
+        _ => node.as_text().ok_or_else(|| no_key(node))?,
     };
     Ok(Key { text: text.into_owned(), span: node.span.clone() })
+}
+
+fn no_key(node: &Node) -> Diagnostic {
+    let error = node.span.error("config/invalid-yaml", format!("a key must be text, not {}", node.kind()));
+    let before = node.span.source.line(node.span.line).chars().take(node.span.column);
+    // `{{.NAME}}` is a mapping in a mapping.
+    if before.collect::<String>().ends_with("{{") { error.help("put a template in quotes: `\"{{.NAME}}\"`") } else { error }
 }
 
 /// Adds what `into` does not have yet; of several merged mappings the first wins.
@@ -199,11 +230,8 @@ fn merge(into: &mut Node, from: Node) -> Step {
     match from.value {
         Value::Map(new) => {
             if let Value::Map(entries) = &mut into.value {
-                for (key, value) in new {
-                    if !entries.iter().any(|(k, _)| k.text == key.text) {
-                        entries.push((key, value));
-                    }
-                }
+                let known: HashSet<String> = entries.iter().map(|(key, _)| key.text.clone()).collect();
+                entries.extend(new.into_iter().filter(|(key, _)| !known.contains(&key.text)));
             }
             Ok(())
         }
@@ -212,46 +240,12 @@ fn merge(into: &mut Node, from: Node) -> Step {
     }
 }
 
-fn count(node: &Node) -> usize {
-    1 + match &node.value {
-        Value::List(items) => items.iter().map(count).sum(),
-        Value::Map(entries) => entries.iter().map(|(_, value)| count(value)).sum(),
-        _ => 0,
-    }
-}
-
 fn duplicate_key(key: &Key, first: &Key) -> Diagnostic {
     Diagnostic::error("config/duplicate-key", format!("`{}` is written twice in one mapping", key.text))
         .at(key.span.location(format!("first written at line {}", first.span.line)))
 }
 
-fn too_deep(span: &Span) -> Diagnostic {
+/// Returns the error that what is at `span` is nested too deep.
+pub(crate) fn too_deep(span: &Span) -> Diagnostic {
     span.error("config/nested-too-deep", format!("values are nested more than {MAX_DEPTH} deep"))
-}
-
-fn syntax_error(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
-    let marker = error.marker();
-    let line = marker.line().clamp(1, source.text.lines().count().max(1));
-    let text = source.line(line);
-    let indent: String = text.chars().take_while(|c| c.is_whitespace()).collect();
-    if let Some(tab) = indent.chars().position(|c| c == '\t') {
-        return source
-            .span(line, tab + 1, 1)
-            .error("config/invalid-yaml", "a tab indents this line, and YAML takes only spaces there")
-            .help("replace the tab by spaces");
-    }
-    let column = if line == marker.line() { marker.col() + 1 } else { text.chars().count().max(1) };
-    let span = source.span(line, column, 1);
-    let (what, help) = match error.info() {
-        info if info.contains("quoted scalar") => ("this quote is not closed", "close it, or indent the lines that it spans"),
-        info if info.contains("mapping values are not allowed") => {
-            ("a `:` cannot stand here", "check the indentation of this line and the one before, or put the value in quotes")
-        }
-        info if info.contains("unknown anchor") => {
-            ("this alias names an anchor that is not above it", "write `&name` before the value that `*name` repeats")
-        }
-        info if info.contains("recursion") => return too_deep(&span),
-        info => return Diagnostic::error("config/invalid-yaml", "this is not YAML").at(span.location(info.to_owned())),
-    };
-    span.error("config/invalid-yaml", what).help(help)
 }

@@ -57,6 +57,11 @@ fn float(text: &str) -> Option<f64> {
     if digits_and_marks && starts_as_number { text.parse().ok() } else { None }
 }
 
+/// Returns whether `text` without quotes means itself, by YAML 1.1 as well.
+pub(super) fn is_text(text: &str) -> bool {
+    matches!(resolve_plain(text), Value::Text(_)) && yaml_1_1_bool(text).is_none()
+}
+
 /// Returns what YAML 1.1 takes `text` for, if it is one of its booleans that YAML 1.2 takes for text.
 pub(super) fn yaml_1_1_bool(text: &str) -> Option<bool> {
     match text {

@@ -113,11 +113,12 @@ fn what_is_not_yaml_is_said_at_its_line() {
     help: write `&name` before the value that `*name` repeats
     ");
     insta::assert_snapshot!(fault("a: [1, 2\n"), @r"
-    error[config/invalid-yaml]: this is not YAML
+    error[config/invalid-yaml]: a `,` or `]` is missing before this place
      --> skaffold.yaml:1:8
       |
     1 | a: [1, 2
-      |        ^ while parsing a flow sequence, expected ',' or ']'
+      |        ^
+    help: close the `[` above, or put a value with `,` or `[` in quotes
     ");
     insta::assert_snapshot!(fault("a: b: c\n"), @r"
     error[config/invalid-yaml]: a `:` cannot stand here

@@ -34,6 +34,11 @@ impl Pointer {
         &self.text
     }
 
+    /// Returns how many values it leads through.
+    pub(super) fn depth(&self) -> usize {
+        self.steps.len()
+    }
+
     pub(super) fn span(&self) -> &Span {
         &self.span
     }

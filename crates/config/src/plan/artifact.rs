@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use devloop_model::Artifact;
+use devloop_model::BuildPlace;
 use devloop_model::BuildSecret;
 use devloop_model::Builder;
 use devloop_model::CustomBuild;
@@ -13,29 +14,54 @@ use devloop_model::ImageName;
 use devloop_model::KoBuild;
 use devloop_model::LocalBuild;
 use devloop_model::PathList;
+use devloop_model::Platform;
 use devloop_model::Requirement;
 use devloop_model::Runtime;
 use devloop_model::SecretSource;
 use devloop_model::Tagger;
 
+use super::builders::jib_build;
 use super::convert::Converter;
 use super::convert::set;
 use crate::loaded::join;
 use crate::schema;
 
 impl Converter<'_> {
+    /// Returns what an artifact is built for: `--platform`, else `build.platforms`, as far as the artifact's own list allows; that list,
+    /// where nothing else is said (Skaffold's `pkg/skaffold/platform/resolver.go`).
+    fn platforms_of(&mut self, artifact: &str, own: &[String]) -> Vec<Platform> {
+        let (module, pointer) = (self.module, format!("{artifact}/platforms"));
+        let own = self.platforms(&pointer, own);
+        let wanted =
+            if self.wanted.is_empty() { self.platforms("/build/platforms", &module.config.build.platforms) } else { self.wanted.to_vec() };
+        if own.is_empty() || wanted.is_empty() {
+            return if own.is_empty() { wanted } else { own };
+        }
+        let both = Platform::common(&wanted, &own);
+        if both.is_empty() {
+            let names: Vec<String> = wanted.iter().map(|platform| format!("`{platform}`")).collect();
+            let fault = module.error("config/platforms", &pointer, "this artifact is not for any platform that is built for");
+            let named = if self.wanted.is_empty() { "`build.platforms` names" } else { "`--platform` names" };
+            self.faults.push(fault.because(format!("{named} {}", names.join(", "))));
+        }
+        both
+    }
+
     /// Returns an artifact; none if this version has no builder for it, which was reported before.
     pub(super) fn artifact(&mut self, index: usize, tagger: &Tagger) -> Option<Artifact> {
         let module = self.module;
         let config = &module.config.build.artifacts[index];
         let pointer = format!("/build/artifacts/{index}");
-        let context = self.absolute(&config.context);
-        let builder = self.builder(&pointer, &context, config)?;
-        let local = self.local();
-        let mut platforms = self.platforms(&format!("{pointer}/platforms"), &config.platforms);
-        if platforms.is_empty() {
-            platforms = self.platforms("/build/platforms", &module.config.build.platforms);
+        let mut context = self.absolute(&config.context);
+        if let Some(kaniko) = &config.kaniko {
+            context = self.built_context(&format!("{pointer}/kaniko"), context, kaniko);
         }
+        let builder = self.builder(&pointer, &context, config)?;
+        let place = match &module.config.build.cluster {
+            Some(cluster) => BuildPlace::Cluster(self.cluster_build(cluster)),
+            None => BuildPlace::Local(self.local()),
+        };
+        let platforms = self.platforms_of(&pointer, &config.platforms);
         Some(Artifact {
             image: ImageName::parse(&config.image).ok()?,
             context,
@@ -46,7 +72,7 @@ impl Converter<'_> {
             runtime: runtime(&config.runtime_type),
             sync: config.sync.as_ref().and_then(|sync| self.sync(sync)),
             hooks: self.host_hooks(&config.hooks),
-            local,
+            place,
             at: module.location(&format!("{pointer}/image")),
         })
     }
@@ -72,8 +98,20 @@ impl Converter<'_> {
         if let Some(docker) = &artifact.docker {
             return Some(Builder::Docker(self.docker(&format!("{pointer}/docker"), context, docker)));
         }
+        if let Some(kaniko) = &artifact.kaniko {
+            return Some(Builder::Kaniko(Box::new(self.kaniko(&format!("{pointer}/kaniko"), context, kaniko))));
+        }
         if let Some(ko) = &artifact.ko {
             return Some(Builder::Ko(self.ko(&format!("{pointer}/ko"), ko)));
+        }
+        if let Some(jib) = &artifact.jib {
+            return Some(Builder::Jib(jib_build(jib)));
+        }
+        if let Some(bazel) = &artifact.bazel {
+            return Some(Builder::Bazel(self.bazel(&format!("{pointer}/bazel"), bazel)));
+        }
+        if let Some(buildpacks) = &artifact.buildpacks {
+            return Some(Builder::Buildpacks(Box::new(self.buildpacks(&format!("{pointer}/buildpacks"), buildpacks))));
         }
         let custom = artifact.custom.as_ref()?;
         self.custom(&format!("{pointer}/custom"), custom).map(Builder::Custom)
@@ -86,7 +124,8 @@ impl Converter<'_> {
             build_args: self.build_args(&format!("{pointer}/buildArgs"), &docker.build_args),
             network: set(&docker.network),
             add_hosts: docker.add_host.clone(),
-            cache_from: docker.cache_from.clone(),
+            cache_from: docker.cache_from.iter().map(|cache| self.kept_steps(cache)).collect(),
+            cache_to: docker.cache_to.iter().map(|cache| self.kept_steps(cache)).collect(),
             cli_flags: self.templates(&format!("{pointer}/cliFlags"), &docker.cli_flags),
             pull_parent: docker.pull_parent,
             no_cache: docker.no_cache,
@@ -96,8 +135,20 @@ impl Converter<'_> {
         }
     }
 
+    /// Returns a cache, with its directory as a path from the root if it is one of this machine.
+    fn kept_steps(&self, cache: &str) -> String {
+        if !cache.split(',').any(|field| field == "type=local") {
+            return cache.to_owned();
+        }
+        let absolute = |field: &str| match field.split_once('=') {
+            Some((name @ ("src" | "dest"), path)) => format!("{name}={}", self.absolute(path).display()),
+            _ => field.to_owned(),
+        };
+        cache.split(',').map(absolute).collect::<Vec<_>>().join(",")
+    }
+
     /// A Dockerfile that the context does not have may stand beside skaffold.yaml (as in Skaffold's `NormalizeDockerfilePath`).
-    fn dockerfile(&self, context: &Path, dockerfile: &str) -> PathBuf {
+    pub(super) fn dockerfile(&self, context: &Path, dockerfile: &str) -> PathBuf {
         let beside = self.absolute(dockerfile);
         if !context.join(dockerfile).exists() && beside.exists() { beside } else { PathBuf::from(dockerfile) }
     }

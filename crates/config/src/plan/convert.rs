@@ -19,6 +19,8 @@ pub(super) struct Converter<'m> {
     pub(super) env: &'m Env,
     /// The command that runs: `run`, `render`.
     pub(super) command: &'m str,
+    /// `--platform`.
+    pub(super) wanted: &'m [Platform],
     pub(super) faults: Vec<Diagnostic>,
 }
 
@@ -46,19 +48,15 @@ impl Converter<'_> {
         arguments.iter().map(convert).collect()
     }
 
-    /// Returns the platforms of a list; `linux` alone, or `arm64` alone, is completed as containerd's `platforms.Parse` does.
+    /// Returns the platforms of a list.
     pub(super) fn platforms(&mut self, pointer: &str, texts: &[String]) -> Vec<Platform> {
-        let mut platforms = Vec::new();
-        for (index, text) in texts.iter().enumerate() {
-            match Platform::parse(&complete(text)) {
-                Ok(platform) => platforms.push(platform),
-                Err(error) => {
-                    let fault = self.module.error("config/platform", &format!("{pointer}/{index}"), error.to_string());
-                    self.faults.push(fault);
-                }
-            }
-        }
-        platforms
+        texts.iter().enumerate().filter_map(|(index, text)| self.platform(&format!("{pointer}/{index}"), text)).collect()
+    }
+
+    /// Returns a platform; `linux` alone, or `arm64` alone, is completed as containerd's `platforms.Parse` does.
+    pub(super) fn platform(&mut self, pointer: &str, text: &str) -> Option<Platform> {
+        let platform = Platform::parse(&complete(text));
+        platform.map_err(|error| self.faults.push(self.module.error("config/platform", pointer, error.to_string()))).ok()
     }
 
     /// Returns `path` as an absolute path from the directory of the module.

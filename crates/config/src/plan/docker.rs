@@ -1,11 +1,11 @@
 //! Images that run in the container daemon.
 
-use std::collections::HashSet;
+use std::path::Path;
+use std::path::PathBuf;
 
-use devloop_model::Artifact;
+use devloop_model::ComposeSpec;
 use devloop_model::DockerDeploy;
 use devloop_model::DockerImage;
-use devloop_model::Module;
 
 use super::convert::Converter;
 
@@ -17,19 +17,14 @@ impl Converter<'_> {
             image: image.clone(),
             at: self.module.location(&format!("/deploy/docker/images/{index}")),
         };
-        Some(DockerDeploy { images: docker.images.iter().enumerate().map(image).collect() })
+        let images = docker.images.iter().enumerate().map(image).collect();
+        Some(DockerDeploy { images, compose: docker.use_compose.then(|| self.compose()) })
     }
-}
 
-/// Takes sync away from artifacts that run in the container daemon: their changes are built.
-pub(super) fn never_synced(artifacts: &mut [Artifact], modules: &[Module]) {
-    let images: HashSet<&str> = modules
-        .iter()
-        .filter_map(|module| module.deploy.docker.as_ref())
-        .flat_map(|docker| &docker.images)
-        .map(|image| image.image.as_str())
-        .collect();
-    for artifact in artifacts.iter_mut().filter(|artifact| images.contains(artifact.image.as_str())) {
-        artifact.sync = None;
+    fn compose(&self) -> ComposeSpec {
+        let file = &self.module.module.file;
+        let file = std::path::absolute(&**file).unwrap_or_else(|_| PathBuf::clone(file));
+        let directory = file.parent().map(Path::to_owned).unwrap_or_default();
+        ComposeSpec { directory, at: self.module.key_span("/deploy/docker/useCompose").location(None) }
     }
 }

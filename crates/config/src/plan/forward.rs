@@ -39,7 +39,8 @@ impl Converter<'_> {
     /// Returns the port by number, or by name where it has a letter.
     fn port(&mut self, pointer: &str, entry: &PortForwardResource) -> Option<ForwardPort> {
         let text = entry.port.trim();
-        if !text.is_empty() && !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+        let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if is_word && text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
             return Some(ForwardPort::Name(text.to_owned()));
         }
         let number = text.parse().ok().filter(|number| *number > 0);
@@ -64,6 +65,7 @@ impl Converter<'_> {
         } else {
             format!("{} is no port: `{value}`", self.module.subject(&pointer))
         };
-        self.faults.push(self.module.error("config/port", &pointer, what).help("write a number from 1 to 65535"));
+        let names = if field == "port" { ", or the name of a port" } else { "" };
+        self.faults.push(self.module.error("config/port", &pointer, what).help(format!("write a number from 1 to 65535{names}")));
     }
 }

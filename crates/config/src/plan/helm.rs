@@ -97,7 +97,12 @@ impl Converter<'_> {
     /// Keys are templates too; they are rendered in the order of what is written.
     fn value_templates(&mut self, pointer: &str, values: &AnyMap) -> Vec<(Template, Template)> {
         let flat = flattened(values);
-        flat.iter().map(|(key, text)| (self.template(pointer, key), self.template(pointer, text))).collect()
+        let mut templates = Vec::new();
+        for (key, text) in &flat {
+            let at = join(pointer, key);
+            templates.push((self.template(&at, key), self.template(&at, text)));
+        }
+        templates
     }
 
     fn set_files(&mut self, pointer: &str, files: &schema::TextMap) -> Vec<(String, HelmFile)> {

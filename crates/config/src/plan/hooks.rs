@@ -1,6 +1,9 @@
 //! Commands around stages.
 
+use std::time::Duration;
+
 use devloop_model::ContainerHook;
+use devloop_model::GoDuration;
 use devloop_model::Hook;
 use devloop_model::Hooks;
 use devloop_model::HostHook;
@@ -21,7 +24,11 @@ impl Converter<'_> {
     /// Returns the commands around a sync.
     pub(super) fn sync_hooks(&self, hooks: &schema::SyncHooks) -> Hooks {
         let one = |item: &schema::SyncHookItem| {
-            let container = item.container.as_ref().map(|hook| ContainerHook { command: hook.command.clone(), ..ContainerHook::default() });
+            let container = item.container.as_ref().map(|hook| ContainerHook {
+                command: hook.command.clone(),
+                limit: limit(&hook.timeout),
+                ..ContainerHook::default()
+            });
             self.either(item.host.as_ref(), container)
         };
         Hooks { before: hooks.before.iter().filter_map(one).collect(), after: hooks.after.iter().filter_map(one).collect() }
@@ -34,6 +41,7 @@ impl Converter<'_> {
                 command: hook.command.clone(),
                 pod: set(&hook.pod_name),
                 container: set(&hook.container_name),
+                limit: limit(&hook.timeout),
             });
             self.either(item.host.as_ref(), container)
         };
@@ -44,7 +52,12 @@ impl Converter<'_> {
     pub(super) fn render_hooks(&self, hooks: &schema::RenderHooks) -> RenderHooks {
         let before = hooks.before.iter().filter_map(|item| item.host.as_ref()).map(|host| self.host_hook(host));
         let after = hooks.after.iter().filter_map(|item| item.host.as_ref()).map(|hook| {
-            let host = schema::HostHook { command: hook.command.clone(), os: hook.os.clone(), dir: hook.dir.clone() };
+            let host = schema::HostHook {
+                command: hook.command.clone(),
+                os: hook.os.clone(),
+                dir: hook.dir.clone(),
+                timeout: hook.timeout.clone(),
+            };
             ManifestHook { host: self.host_hook(&host), with_change: hook.with_change }
         });
         RenderHooks { before: before.collect(), after: after.collect() }
@@ -55,6 +68,16 @@ impl Converter<'_> {
     }
 
     fn host_hook(&self, host: &schema::HostHook) -> HostHook {
-        HostHook { command: host.command.clone(), os: host.os.clone(), dir: set(&host.dir).map(|dir| self.absolute(&dir)) }
+        HostHook {
+            command: host.command.clone(),
+            os: host.os.clone(),
+            dir: set(&host.dir).map(|dir| self.absolute(&dir)),
+            limit: limit(&host.timeout),
+        }
     }
+}
+
+/// Returns what a hook says that it may take; the schema takes nothing but durations.
+fn limit(timeout: &str) -> Option<Duration> {
+    timeout.parse::<GoDuration>().ok().map(|timeout| timeout.0)
 }

@@ -84,7 +84,12 @@ mod tests {
             sync.hooks.before,
             [
                 Hook::Container(ContainerHook { command: words(&["a", "b"]), ..ContainerHook::default() }),
-                Hook::Host(HostHook { command: words(&["c"]), os: words(&["linux"]), dir: Some(PathBuf::from("/project/sub")) })
+                Hook::Host(HostHook {
+                    command: words(&["c"]),
+                    os: words(&["linux"]),
+                    dir: Some(PathBuf::from("/project/sub")),
+                    limit: None
+                })
             ]
         );
         assert_eq!(sync.hooks.after, [Hook::Host(HostHook { command: words(&["d"]), ..HostHook::default() })]);
@@ -94,5 +99,11 @@ mod tests {
     fn what_others_are_built_from_is_not_synced() {
         let body = "build: {artifacts: [{image: base, sync: {}}, {image: web, sync: {}, requires: [{image: base}]}]}\n";
         assert_eq!(modes(body).iter().map(Option::is_some).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn what_runs_in_the_daemon_is_synced() {
+        let body = "build: {artifacts: [{image: web, sync: {}}]}\ndeploy: {docker: {images: [web]}}\n";
+        assert_eq!(modes(body), [Some(SyncMode::Infer(vec!["**/*".into()]))]);
     }
 }

@@ -11,6 +11,7 @@ use crate::schema::DateTimeTagger;
 use crate::schema::GitTagger;
 use crate::schema::TagPolicy;
 use crate::schema::TaggerComponent;
+use crate::schema::words::GIT_VARIANTS;
 
 const POLICY: &str = "/build/tagPolicy";
 
@@ -43,26 +44,26 @@ impl Converter<'_> {
     }
 
     fn git(&mut self, pointer: &str, git: &GitTagger) -> Tagger {
-        const NAMES: [(&str, GitVariant); 6] = [
-            ("Tags", GitVariant::Tags),
-            ("CommitSha", GitVariant::CommitSha),
-            ("AbbrevCommitSha", GitVariant::AbbrevCommitSha),
-            ("TreeSha", GitVariant::TreeSha),
-            ("AbbrevTreeSha", GitVariant::AbbrevTreeSha),
-            ("Branches", GitVariant::Branches),
+        const VARIANTS: [GitVariant; 6] = [
+            GitVariant::Tags,
+            GitVariant::CommitSha,
+            GitVariant::AbbrevCommitSha,
+            GitVariant::TreeSha,
+            GitVariant::AbbrevTreeSha,
+            GitVariant::Branches,
         ];
         if git.variant.is_empty() {
             return git_default(git);
         }
-        if let Some((_, variant)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(&git.variant)) {
-            return Tagger::GitCommit { variant: *variant, prefix: git.prefix.clone(), ignore_changes: git.ignore_changes };
+        let named = GIT_VARIANTS.iter().zip(VARIANTS).find(|(name, _)| name.eq_ignore_ascii_case(&git.variant));
+        if let Some((_, variant)) = named {
+            return Tagger::GitCommit { variant, prefix: git.prefix.clone(), ignore_changes: git.ignore_changes };
         }
-        let names = NAMES.map(|(name, _)| name);
         let pointer = format!("{pointer}/variant");
         let what = format!("there is no variant `{}` of the tag policy `gitCommit`", git.variant);
         let mut fault = self.module.error("config/unknown-value", &pointer, what);
-        fault.at = Some(self.module.span(&pointer).location(format!("expected one of: {}", names.join(", "))));
-        self.faults.push(match nearest(&git.variant, &names) {
+        fault.at = Some(self.module.span(&pointer).location(format!("expected one of: {}", GIT_VARIANTS.join(", "))));
+        self.faults.push(match nearest(&git.variant, &GIT_VARIANTS) {
             Some(near) => fault.help(format!("did you mean `{near}`?")),
             None => fault,
         });

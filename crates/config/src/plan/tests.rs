@@ -41,7 +41,7 @@ fn a_configuration_that_says_nothing_has_the_defaults() {
         matches!(&artifact.builder, Builder::Docker(docker) if docker.dockerfile == Path::new("Dockerfile") && docker.build_args.is_empty())
     );
     assert!(matches!(&artifact.tagger, Tagger::GitCommit { prefix, ignore_changes: false, .. } if prefix.is_empty()));
-    assert_eq!((artifact.local.push, artifact.local.concurrency, artifact.platforms.len()), (None, None, 0));
+    assert_eq!((artifact.local().push, artifact.local().concurrency, artifact.platforms.len()), (None, None, 0));
     let [module] = plan.modules.as_slice() else { panic!("{:?}", plan.modules) };
     assert_eq!((module.name.as_deref(), module.dir.as_path()), (None, Path::new("/project")));
     let [manifests] = module.render.raw_yaml.as_slice() else { panic!("{:?}", module.render) };
@@ -66,7 +66,7 @@ build:
       buildArgs: {VERSION: "{{.TOKEN}}", EMPTY: "", FROM_ENV: null, N: 1.10}
       network: host
       addHost: ["a:1.2.3.4"]
-      cacheFrom: [web:cache]
+      cacheFrom: [web:cache, "type=local,src=steps,tag=a"]
       cliFlags: ["--label={{.TOKEN}}"]
       pullParent: true
       noCache: true
@@ -85,7 +85,8 @@ build:
     let arguments: Vec<_> = docker.build_args.iter().map(|(name, value)| (name.as_str(), value.as_ref().map(Template::source))).collect();
     assert_eq!(arguments, [("EMPTY", Some("")), ("FROM_ENV", None), ("N", Some("1.10")), ("VERSION", Some("{{.TOKEN}}"))]);
     assert_eq!((docker.target.as_deref(), docker.network.as_deref(), docker.ssh.as_deref()), (Some("prod"), Some("host"), Some("default")));
-    assert_eq!((docker.add_hosts.len(), docker.cache_from.len(), docker.cli_flags.len()), (1, 1, 1));
+    assert_eq!((docker.add_hosts.len(), docker.cli_flags.len()), (1, 1));
+    assert_eq!(docker.cache_from, ["web:cache", "type=local,src=/project/steps,tag=a"]);
     assert!(docker.pull_parent && docker.no_cache && docker.squash);
     let sources: Vec<_> = docker.secrets.iter().map(|secret| secret.source.clone()).collect();
     assert_eq!(
@@ -97,6 +98,146 @@ build:
             SecretSource::File("/project/c".into())
         ]
     );
+}
+
+#[test]
+fn every_field_of_kaniko_reaches_the_plan() {
+    let plan = plan_of(
+        r#"
+build:
+  cluster: {volumes: [{name: cache, emptyDir: {}}]}
+  artifacts:
+  - image: web
+    context: web
+    kaniko:
+      cleanup: true
+      insecure: true
+      insecurePull: true
+      force: true
+      logTimestamp: true
+      reproducible: true
+      singleSnapshot: true
+      skipTLS: true
+      skipTLSVerifyPull: true
+      skipUnusedStages: true
+      useNewRun: true
+      whitelistVarRun: true
+      dockerfile: build/Dockerfile
+      target: final
+      initImage: busybox
+      image: kaniko:v1
+      imagePullSecret: registry
+      destination: ["r/web:{{.IMAGE_TAG}}"]
+      digestFile: /kaniko/digest
+      imageFSExtractRetry: "1"
+      imageNameWithDigestFile: /n
+      logFormat: json
+      ociLayoutPath: /o
+      registryMirror: mirror.gcr.io
+      snapshotMode: redo
+      pushRetry: "2"
+      tarPath: /t
+      verbosity: debug
+      insecureRegistry: [a, b]
+      skipTLSVerifyRegistry: [c]
+      env: [{name: A, value: "{{.TOKEN}}"}, {name: N, value: "1.10"}, {name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}]
+      cache: {repo: r/cache, hostPath: /warm, ttl: 24h, cacheCopyLayers: true, cacheRunLayers: false}
+      registryCertificate: {r: /ca}
+      label: {one: "{{.TOKEN}}", two: null}
+      buildArgs: {VERSION: "{{.TOKEN}}", FROM_ENV: null}
+      volumeMounts: [{name: cache, mountPath: /c}]
+      contextSubPath: sub
+      ignorePaths: [/i]
+      copyMaxRetries: 5
+      copyTimeout: 90s
+      buildContextCompressionLevel: 9
+"#,
+    );
+    let web = &plan.artifacts[0];
+    assert_eq!(web.context, Path::new("/project/web/sub"));
+    let Builder::Kaniko(kaniko) = &web.builder else { panic!("{:?}", web.builder) };
+    let flags: Vec<String> =
+        kaniko.flags.iter().map(|(name, value)| value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}={value}"))).collect();
+    insta::assert_snapshot!(flags.join(" "), @"cleanup force image-fs-extract-retry=1 image-name-with-digest-file=/n insecure insecure-pull log-format=json log-timestamp oci-layout-path=/o registry-mirror=mirror.gcr.io reproducible single-snapshot skip-tls-verify skip-tls-verify-pull skip-unused-stages snapshot-mode=redo push-retry=2 tar-path=/t use-new-run verbosity=debug whitelist-var-run insecure-registry=a insecure-registry=b skip-tls-verify-registry=c ignore-path=/i");
+    assert_eq!(
+        (kaniko.dockerfile.dockerfile.as_path(), kaniko.dockerfile.target.as_deref()),
+        (Path::new("build/Dockerfile"), Some("final"))
+    );
+    assert_eq!(kaniko.dockerfile.build_args.len(), 2);
+    assert_eq!((kaniko.image.as_deref(), kaniko.init_image.as_deref()), (Some("kaniko:v1"), Some("busybox")));
+    assert_eq!((kaniko.image_pull_secret.as_deref(), kaniko.digest_file.as_str()), (Some("registry"), "/kaniko/digest"));
+    assert_eq!(kaniko.destinations[0].source(), "r/web:{{.IMAGE_TAG}}");
+    assert_eq!(
+        kaniko.labels.iter().map(|(name, value)| (name.as_str(), value.is_some())).collect::<Vec<_>>(),
+        [("one", true), ("two", false)]
+    );
+    assert_eq!(kaniko.registry_certificates.len(), 1);
+    let env: Vec<_> =
+        kaniko.env.iter().map(|one| (one.name.as_str(), one.value.as_ref().map(Template::source), one.value_from.is_some())).collect();
+    assert_eq!(env, [("A", Some("{{.TOKEN}}"), false), ("N", Some("1.10"), false), ("S", None, true)]);
+    let cache = devloop_model::KanikoCache {
+        repo: Some("r/cache".into()),
+        host_path: Some("/warm".into()),
+        ttl: Some("24h".into()),
+        copy_layers: true,
+        run_layers: false,
+    };
+    assert_eq!(kaniko.cache, Some(cache));
+    assert_eq!((kaniko.volume_mounts.len(), kaniko.copy_attempts, kaniko.compression_level), (1, 5, 9));
+    assert_eq!(kaniko.copy_timeout, Duration::from_secs(90));
+    assert_eq!(kaniko.only_kaniko.as_deref(), Some("image"));
+}
+
+#[test]
+fn what_only_kaniko_understands_is_known() {
+    let of = |field: &str| {
+        let plan = plan_of(&format!("build: {{cluster: {{volumes: [{{name: v}}]}}, artifacts: [{{image: web, kaniko: {{{field}}}}}]}}\n"));
+        let Builder::Kaniko(kaniko) = &plan.artifacts[0].builder else { panic!("{:?}", plan.artifacts) };
+        (kaniko.image.clone(), kaniko.only_kaniko.clone())
+    };
+    let all = "dockerfile: D, target: t, buildArgs: {A: b}, label: {a: b}, cleanup: true, force: true, verbosity: debug, logFormat: text, \
+               logTimestamp: true, skipUnusedStages: true, copyMaxRetries: 1, copyTimeout: 1s, buildContextCompressionLevel: 0, \
+               initImage: gcr.io/k8s-skaffold/skaffold-helpers/busybox, image: 'gcr.io/kaniko-project/executor:latest', \
+               digestFile: /dev/termination-log, imagePullSecret: s, pushRetry: '1', imageFSExtractRetry: '1', cache: {repo: r}, \
+               destination: [d], contextSubPath: s, insecure: true, insecureRegistry: [r]";
+    assert_eq!(of(all), (None, None));
+    for field in [
+        "image: mine",
+        "initImage: mine",
+        "volumeMounts: [{name: v, mountPath: /v}]",
+        "env: [{name: A, value: b}]",
+        "cache: {hostPath: /warm}",
+        "reproducible: true",
+        "singleSnapshot: true",
+        "useNewRun: true",
+        "whitelistVarRun: false",
+        "snapshotMode: time",
+        "ignorePaths: [/i]",
+        "registryMirror: m",
+        "registryCertificate: {r: /ca}",
+        "insecurePull: true",
+        "skipTLS: true",
+        "skipTLSVerifyPull: true",
+        "skipTLSVerifyRegistry: [r]",
+        "digestFile: /d",
+        "imageNameWithDigestFile: /n",
+        "ociLayoutPath: /o",
+        "tarPath: /t",
+    ] {
+        let name = field.replace("cache: {hostPath:", "cache.hostPath:");
+        assert_eq!(of(field).1.as_deref(), name.split(':').next(), "{field}");
+    }
+}
+
+#[test]
+fn an_artifact_of_a_cluster_build_is_kanikos() {
+    let plan = plan_of("build: {cluster: {}, artifacts: [{image: web}]}\n");
+    let Builder::Kaniko(kaniko) = &plan.artifacts[0].builder else { panic!("{:?}", plan.artifacts) };
+    assert_eq!((kaniko.image.as_deref(), kaniko.init_image.as_deref()), (None, None));
+    assert_eq!((kaniko.digest_file.as_str(), kaniko.copy_attempts, kaniko.compression_level), ("/dev/termination-log", 3, 1));
+    assert_eq!(kaniko.copy_timeout, Duration::from_mins(5));
+    let cluster = plan.artifacts[0].cluster().unwrap();
+    assert_eq!((cluster.timeout, cluster.pull_secret.is_none()), (Duration::from_mins(20), true));
 }
 
 #[test]
@@ -231,4 +372,36 @@ fn a_port_that_is_none_is_a_fault() {
     ] {
         assert_eq!(fault(entry), expected, "{entry}");
     }
+}
+
+#[test]
+fn platforms_are_those_that_are_wanted_and_allowed() {
+    let built_for = |named: &[&str], build: &str, own: &str| {
+        let text = format!("build:\n  platforms: [{build}]\n  artifacts:\n  - image: web\n    platforms: [{own}]\n");
+        let platforms = named.iter().map(|name| devloop_model::Platform::parse(name).unwrap()).collect();
+        let options = Options { platforms, ..options() };
+        let root =
+            ConfigSource::Text { name: "skaffold.yaml".into(), text: format!("apiVersion: skaffold/v4beta14\nkind: Config\n{text}") };
+        load(&root, &options, &NoFetch)
+            .map(|plan| plan.artifacts[0].platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            .map_err(|error| error.to_string())
+    };
+    for (named, build, own, expected) in [
+        (&[][..], "", "", ""),
+        (&[], "linux/amd64", "", "linux/amd64"),
+        (&[], "", "linux/arm64", "linux/arm64"),
+        (&[], "linux/amd64, linux/arm64", "linux/arm64, linux/s390x", "linux/arm64"),
+        (&["linux/s390x"], "linux/amd64", "", "linux/s390x"),
+        (&["linux/arm/v7", "linux/amd64"], "linux/amd64", "linux/arm", "linux/arm/v7"),
+    ] {
+        assert_eq!(built_for(named, build, own).as_deref(), Ok(expected), "{named:?} {build} {own}");
+    }
+    insta::assert_snapshot!(built_for(&["linux/arm/v7"], "linux/arm/v6", "linux/arm/v6").unwrap_err(), @"
+    error[config/platforms]: this artifact is not for any platform that is built for
+     --> skaffold.yaml:7:16
+      |
+    7 |     platforms: [linux/arm/v6]
+      |                ^
+      `--platform` names `linux/arm/v7`
+    ");
 }

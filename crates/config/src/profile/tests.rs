@@ -1,6 +1,10 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::Source;
 use crate::parse_documents;
+use crate::upgrade::Version;
+use crate::upgrade::tests::by_schema;
 
 fn options(named: &[&str]) -> ProfileOptions {
     ProfileOptions {
@@ -278,4 +282,41 @@ fn a_name_that_nothing_defines_is_an_error() {
       this configuration has no profiles
     ");
     assert_eq!(fault(&["prod", "-staging"], &["prod", "staging"]), "");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn a_profile_that_says_nothing_changes_nothing(
+        choices in prop::collection::vec(any::<u8>(), 1..400),
+        nothing in prop::sample::subsequence(
+            vec![
+                "build: {artifacts: [], tagPolicy: {}, platforms: [], hooks: ~}",
+                "test: []",
+                "manifests: {rawYaml: [], kustomize: ~}",
+                "deploy: {kubeContext: '', statusCheck: ~, statusCheckDeadlineSeconds: 0}",
+                "portForward: ~",
+                "resourceSelector: {allow: [], deny: []}",
+                "verify: []",
+                "customActions: ~",
+                "patches: []",
+            ],
+            0..=9,
+        ),
+    ) {
+        let parsed = |text: &str| parse_documents(&Source::new("", text)).unwrap().remove(0);
+        let mut document = parsed(&by_schema::document(Version::LATEST, &choices));
+        // Where nothing is written, an empty mapping is something: it is put there.
+        for field in ["build", "manifests", "deploy", "resourceSelector"].into_iter().filter(|field| document.get(field).is_none()).collect::<Vec<_>>() {
+            document.set(field, parsed("{}"));
+        }
+        document.remove("profiles");
+        let before = document.to_json();
+        let profile: Vec<&str> = ["name: empty"].into_iter().chain(nothing).collect();
+        document.set("profiles", parsed(&format!("[{{{}}}]", profile.join(", "))));
+        let applied = apply(document, &options(&["empty"])).unwrap();
+        prop_assert_eq!(applied.active, ["empty"]);
+        prop_assert_eq!(applied.document.to_json(), before);
+    }
 }

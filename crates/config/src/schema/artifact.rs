@@ -8,6 +8,7 @@ use super::KanikoArtifact;
 use super::OptionalTextMap;
 use super::SyncHooks;
 use super::TextMap;
+use super::words;
 
 /// An image to build.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -42,7 +43,7 @@ pub struct Artifact {
     /// What it is built for: `linux/amd64`.
     pub platforms: Vec<String>,
     /// Its language, for `debug`: `go`, `nodejs`, `jvm`, `python` or `netcore`.
-    #[schemars(extend("x-since" = 2))]
+    #[schemars(extend("x-values" = words::RUNTIMES))]
     pub runtime_type: String,
 }
 
@@ -65,6 +66,7 @@ pub struct Sync {
     /// By rules.
     pub manual: Vec<SyncRule>,
     /// To where the Dockerfile copies them, for these patterns.
+    #[schemars(extend("x-path" = "context"))]
     pub infer: Vec<String>,
     /// As the builder says.
     pub auto: Option<bool>,
@@ -78,6 +80,7 @@ pub struct Sync {
 #[schemars(extend("required" = ["src", "dest"]))]
 pub struct SyncRule {
     /// Pattern of files.
+    #[schemars(extend("x-path" = "context"))]
     pub src: String,
     /// Directory in the container.
     pub dest: String,
@@ -90,6 +93,7 @@ pub struct SyncRule {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DockerArtifact {
     /// Path of the Dockerfile; `Dockerfile` by default.
+    #[schemars(extend("x-path" = "context"))]
     pub dockerfile: String,
     /// Stage to build.
     pub target: String,
@@ -100,8 +104,11 @@ pub struct DockerArtifact {
     pub network: String,
     /// More `host:ip` entries.
     pub add_host: Vec<String>,
-    /// Images to take cached layers from.
+    /// Images to take cached layers from, or `type=local,src=DIRECTORY`.
     pub cache_from: Vec<String>,
+    /// Where cached layers are kept for other machines: `type=registry,ref=NAME,mode=max`, `type=inline` or `type=local,dest=DIRECTORY`.
+    #[schemars(extend("x-instead" = "`cliFlags` with `--cache-to=…` passes it to the docker command"))]
+    pub cache_to: Vec<String>,
     /// Flags of the docker command.
     pub cli_flags: Vec<String>,
     /// Whether newer base images are pulled.
@@ -124,6 +131,7 @@ pub struct DockerSecret {
     /// Its name in the Dockerfile.
     pub id: String,
     /// File that has it.
+    #[schemars(extend("x-path" = "module"))]
     pub src: String,
     /// Environment variable that has it.
     pub env: String,
@@ -139,7 +147,6 @@ pub struct BazelArtifact {
     /// More arguments of `bazel build`.
     pub args: Vec<String>,
     /// Bazel's names of platforms.
-    #[schemars(extend("x-since" = 10))]
     pub platforms: Vec<BazelPlatformMapping>,
 }
 
@@ -163,6 +170,7 @@ pub struct KoArtifact {
     /// Its inputs; `**/*.go` by default.
     pub dependencies: Option<PathDependencies>,
     /// Directory to run `go` in.
+    #[schemars(extend("x-path" = "context"))]
     pub dir: String,
     /// Environment of `go build`.
     #[schemars(extend("x-template" = true))]
@@ -185,8 +193,10 @@ pub struct KoArtifact {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PathDependencies {
     /// Files and directories that count.
+    #[schemars(extend("x-path" = "context"))]
     pub paths: Vec<String>,
     /// What of them does not.
+    #[schemars(extend("x-path" = "context"))]
     pub ignore: Vec<String>,
 }
 
@@ -200,6 +210,7 @@ pub struct JibArtifact {
     pub args: Vec<String>,
     /// `maven` or `gradle`; by default what is there.
     #[serde(rename = "type")]
+    #[schemars(extend("x-values" = words::JIB_TYPES))]
     pub kind: String,
     /// The base image.
     pub from_image: String,
@@ -222,13 +233,13 @@ pub struct BuildpackArtifact {
     /// Whether the build cache is emptied.
     pub clear_cache: bool,
     /// Path of the project descriptor; `project.toml` by default.
+    #[schemars(extend("x-path" = "context"))]
     pub project_descriptor: String,
     /// Its inputs; all by default.
     pub dependencies: Option<PathDependencies>,
     /// Volumes of the build.
     pub volumes: Vec<BuildpackVolume>,
     /// More arguments of pack.
-    #[schemars(extend("x-since" = 14))]
     pub build_args: Vec<String>,
 }
 
@@ -266,8 +277,10 @@ pub struct CustomDependencies {
     /// A command that prints a JSON list of paths.
     pub command: String,
     /// Files and directories that count.
+    #[schemars(extend("x-path" = "context"))]
     pub paths: Vec<String>,
     /// What of `paths` does not.
+    #[schemars(extend("x-path" = "context"))]
     pub ignore: Vec<String>,
 }
 
@@ -276,6 +289,7 @@ pub struct CustomDependencies {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DockerfileDependency {
     /// Its path.
+    #[schemars(extend("x-path" = "context"))]
     pub path: String,
     /// Build arguments that it uses to name files.
     pub build_args: OptionalTextMap,

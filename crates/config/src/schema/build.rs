@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::Artifact;
 use super::HostHooks;
 use super::TextMap;
+use super::words;
 
 /// How images are built.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -13,7 +14,6 @@ use super::TextMap;
 #[schemars(extend("x-one-of" = {"build type": ["local", "googleCloudBuild", "cluster"]}))]
 pub struct BuildConfig {
     /// Commands around all builds.
-    #[schemars(extend("x-since" = 7))]
     pub hooks: HostHooks,
     /// The images.
     pub artifacts: Vec<Artifact>,
@@ -60,6 +60,7 @@ pub struct EmptyTagger {}
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct GitTagger {
     /// `Tags` (the default), `CommitSha`, `AbbrevCommitSha`, `TreeSha`, `AbbrevTreeSha` or `Branches`.
+    #[schemars(extend("x-values" = words::GIT_VARIANTS))]
     pub variant: String,
     /// Put before the tag.
     pub prefix: String,
@@ -165,7 +166,6 @@ pub struct GoogleCloudBuild {
     /// Image that runs ko.
     pub ko_image: String,
     /// Bucket for sources.
-    #[schemars(extend("x-since" = 12))]
     pub bucket: String,
     /// How many builds run at once; 0 is all.
     pub concurrency: i64,
@@ -196,6 +196,9 @@ pub struct PlatformEmulatorInstallStep {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClusterDetails {
+    /// Image of the builder pod, instead of the one that the machine's settings or the default repository have.
+    #[schemars(extend("x-instead" = "`--builder-image`, or `builder-image` of the settings, names it"))]
+    pub builder_image: String,
     /// `HTTP_PROXY` of the pods.
     #[serde(rename = "HTTP_PROXY")]
     pub http_proxy: String,
@@ -203,6 +206,7 @@ pub struct ClusterDetails {
     #[serde(rename = "HTTPS_PROXY")]
     pub https_proxy: String,
     /// File with the Google service account key.
+    #[schemars(extend("x-path" = "module"))]
     pub pull_secret_path: String,
     /// Secret with the Google service account key.
     pub pull_secret_name: String,
@@ -223,7 +227,6 @@ pub struct ClusterDetails {
     /// Annotations of the pods.
     pub annotations: TextMap,
     /// Labels of the pods.
-    #[schemars(extend("x-since" = 12))]
     pub labels: TextMap,
     /// User that the pods run as.
     pub run_as_user: Option<i64>,
@@ -244,6 +247,7 @@ pub struct ClusterDetails {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DockerConfig {
     /// Its path.
+    #[schemars(extend("x-path" = "module"))]
     pub path: String,
     /// Secret that has it.
     pub secret_name: String,

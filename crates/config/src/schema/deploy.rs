@@ -7,6 +7,7 @@ use super::DeployHooks;
 use super::HelmDeployFlags;
 use super::HelmRelease;
 use super::HostHooks;
+use super::words;
 
 /// How manifests are deployed.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -37,11 +38,10 @@ pub struct DeployConfig {
 /// Deployment into the container daemon.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[schemars(extend("required" = ["images"]))]
 pub struct DockerDeploy {
-    /// Whether docker compose deploys.
+    /// Whether docker compose runs the project's Compose file, with the images of artifacts put in.
     pub use_compose: bool,
-    /// The images that are run.
+    /// The images that are run, each as one container; those that a service of the Compose file uses run as that service.
     pub images: Vec<String>,
 }
 
@@ -50,7 +50,6 @@ pub struct DockerDeploy {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HelmDeploy {
     /// How many releases are deployed at once.
-    #[schemars(extend("x-since" = 12))]
     pub concurrency: Option<i64>,
     /// The releases.
     pub releases: Vec<HelmRelease>,
@@ -121,7 +120,6 @@ pub struct CloudRunDeploy {
     /// Its region.
     pub region: String,
     /// Commands around the deployment.
-    #[schemars(extend("x-since" = 2))]
     pub hooks: HostHooks,
 }
 
@@ -130,6 +128,7 @@ pub struct CloudRunDeploy {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LogsConfig {
     /// Put before a line: `container` (the default), `podAndContainer`, `auto` or `none`.
+    #[schemars(extend("x-values" = words::LOG_PREFIXES))]
     pub prefix: String,
     /// How lines of JSON are shown.
     pub json_parse: JsonParseConfig,

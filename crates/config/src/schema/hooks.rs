@@ -73,8 +73,10 @@ pub struct PostRenderHostHook {
     #[schemars(extend("x-path" = true))]
     pub dir: String,
     /// Whether its output replaces the manifests.
-    #[schemars(extend("x-since" = 9))]
     pub with_change: bool,
+    /// How long it may take, for example `90s`; what `--hook-timeout` says by default.
+    #[schemars(extend("x-duration" = true, "x-instead" = "`--hook-timeout` holds for every hook"))]
+    pub timeout: String,
 }
 
 /// Commands before and after a deployment.
@@ -110,6 +112,9 @@ pub struct HostHook {
     /// Directory to run in.
     #[schemars(extend("x-path" = true))]
     pub dir: String,
+    /// How long it may take, for example `90s`; what `--hook-timeout` says by default.
+    #[schemars(extend("x-duration" = true, "x-instead" = "`--hook-timeout` holds for every hook"))]
+    pub timeout: String,
 }
 
 /// A command in a container.
@@ -119,6 +124,9 @@ pub struct HostHook {
 pub struct ContainerHook {
     /// The command and its arguments.
     pub command: Vec<String>,
+    /// How long it may take, for example `90s`; what `--hook-timeout` says by default.
+    #[schemars(extend("x-duration" = true, "x-instead" = "`--hook-timeout` holds for every hook"))]
+    pub timeout: String,
 }
 
 /// A command in the containers that names select.
@@ -132,4 +140,7 @@ pub struct NamedContainerHook {
     pub pod_name: String,
     /// Name of the containers, a glob; all by default.
     pub container_name: String,
+    /// How long it may take, for example `90s`; what `--hook-timeout` says by default.
+    #[schemars(extend("x-duration" = true, "x-instead" = "`--hook-timeout` holds for every hook"))]
+    pub timeout: String,
 }

@@ -35,8 +35,9 @@ pub struct KanikoArtifact {
     /// `--use-new-run`.
     pub use_new_run: bool,
     /// `--whitelist-var-run`.
-    pub whitelist_var_run: bool,
+    pub whitelist_var_run: Option<bool>,
     /// Path of the Dockerfile; `Dockerfile` by default.
+    #[schemars(extend("x-path" = "context"))]
     pub dockerfile: String,
     /// Stage to build.
     pub target: String,
@@ -45,10 +46,8 @@ pub struct KanikoArtifact {
     /// Image of kaniko.
     pub image: String,
     /// Secret to pull kaniko's image with.
-    #[schemars(extend("x-since" = 12))]
     pub image_pull_secret: String,
     /// More names to push to.
-    #[schemars(extend("x-since" = 11))]
     pub destination: Vec<String>,
     /// `--digest-file`.
     pub digest_file: String,
@@ -92,16 +91,12 @@ pub struct KanikoArtifact {
     #[schemars(extend("x-path" = true))]
     pub context_sub_path: String,
     /// `--ignore-path`.
-    #[schemars(extend("x-since" = 2))]
     pub ignore_paths: Vec<String>,
     /// How often the context is sent again.
-    #[schemars(extend("x-since" = 10))]
     pub copy_max_retries: Option<i64>,
     /// How long sending the context may take.
-    #[schemars(extend("x-since" = 10))]
     pub copy_timeout: String,
     /// How strongly the context is compressed.
-    #[schemars(extend("x-since" = 12))]
     pub build_context_compression_level: Option<i64>,
 }
 
@@ -118,6 +113,5 @@ pub struct KanikoCache {
     /// `--cache-copy-layers`.
     pub cache_copy_layers: bool,
     /// `--cache-run-layers`.
-    #[schemars(extend("x-since" = 12))]
     pub cache_run_layers: Option<bool>,
 }

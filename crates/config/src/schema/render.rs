@@ -76,10 +76,8 @@ pub struct HelmDeployFlags {
     /// For `helm upgrade`.
     pub upgrade: Vec<String>,
     /// For `helm dependency build`.
-    #[schemars(extend("x-since" = 13))]
     pub dep_build: Vec<String>,
     /// For `helm template`.
-    #[schemars(extend("x-since" = 13))]
     pub template: Vec<String>,
 }
 
@@ -136,7 +134,6 @@ pub struct HelmRelease {
     /// How the chart is packaged first.
     pub packaged: Option<HelmPackaged>,
     /// Releases that come first.
-    #[schemars(extend("x-since" = 12))]
     pub depends_on: Vec<String>,
 }
 

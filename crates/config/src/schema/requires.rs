@@ -16,10 +16,8 @@ pub struct ConfigDependency {
     /// A git repository that has the file.
     pub git: Option<GitInfo>,
     /// A Cloud Storage bucket that has the file.
-    #[schemars(extend("x-since" = 7))]
     pub google_cloud_storage: Option<GoogleCloudStorageInfo>,
     /// A Cloud Build repository that has the file.
-    #[schemars(extend("x-since" = 10))]
     #[serde(rename = "googleCloudBuildRepoV2")]
     pub google_cloud_build_repo_v2: Option<GoogleCloudBuildRepoV2Info>,
     /// Profiles that are active there.

@@ -1,16 +1,21 @@
 //! Whether a tree has the shape that the schema asks for: every fault of it, each at its place.
 
 use devloop_model::Diagnostic;
+use devloop_model::GoDuration;
 use devloop_model::nearest;
 use serde_json::Map;
 use serde_json::Value as Json;
 
-use super::latest;
+use super::schema_of;
 use super::trail::Trail;
 use crate::Key;
 use crate::Node;
 use crate::Value;
 use crate::upgrade;
+use crate::upgrade::Version;
+
+/// The code of a field of our own in a version of Skaffold's.
+pub(crate) const OWN_FIELD: &str = "config/own-field";
 
 /// How much has to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,18 +28,21 @@ pub(crate) enum Completeness {
 
 /// Returns everything in `document` that the schema does not allow, in the order it is written.
 ///
-/// `version` is the number of the `v4beta` that the file was written for: fields that came later are faults as well.
-pub(crate) fn faults(document: &Node, version: u32, completeness: Completeness) -> Vec<Diagnostic> {
-    let schema = latest();
+/// `version` is the one that the file was written for: fields that came later are faults as well.
+pub(crate) fn faults(document: &Node, version: Version, completeness: Completeness) -> Vec<Diagnostic> {
+    let schema = schema_of(version);
     let mut walk =
         Walk { definitions: schema["definitions"].as_object(), version, completeness, trail: Trail::default(), faults: Vec::new() };
     walk.value(document, schema);
     walk.faults
 }
 
+/// Where so much is wrong, the rest says no more.
+const MAX_FAULTS: usize = 100;
+
 struct Walk<'s> {
     definitions: Option<&'s Map<String, Json>>,
-    version: u32,
+    version: Version,
     completeness: Completeness,
     trail: Trail,
     faults: Vec<Diagnostic>,
@@ -54,7 +62,7 @@ impl<'s> Walk<'s> {
 
     fn value(&mut self, node: &Node, schema: &'s Json) {
         let schema = self.resolve(schema);
-        if node.is_null() {
+        if node.is_null() || self.faults.len() >= MAX_FAULTS {
             return;
         }
         let types = match &schema["type"] {
@@ -65,8 +73,9 @@ impl<'s> Walk<'s> {
         match &node.value {
             Value::Map(entries) if types.contains(&"object") => self.object(node, entries, schema),
             Value::List(items) if types.contains(&"array") => self.list(items, &schema["items"]),
+            _ if schema["x-duration"] == Json::Bool(true) && !is_duration(node) => self.no_duration(node),
             _ if types.iter().any(|kind| is_scalar(node, kind)) => {}
-            _ => self.wrong_type(node, &types),
+            _ => self.wrong_type(node, &types, schema),
         }
     }
 
@@ -100,8 +109,8 @@ impl<'s> Walk<'s> {
                 self.unknown_field(key, schema, properties);
                 continue;
             };
-            if let Some(since) = property["x-since"].as_u64().filter(|since| *since > u64::from(self.version)) {
-                self.newer_field(key, since as u32);
+            if let Some(since) = property["x-since"].as_str() {
+                self.newer_field(key, since, property);
             }
             self.trail.enter_field(&key.text);
             let outside = self.completeness;
@@ -146,7 +155,8 @@ impl<'s> Walk<'s> {
     }
 
     fn unknown_field(&mut self, key: &Key, schema: &Json, properties: &Map<String, Json>) {
-        let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+        let known = properties.iter().filter(|(_, property)| property.get("x-since").is_none());
+        let known: Vec<&str> = known.map(|(name, _)| name.as_str()).collect();
         let near = nearest(&key.text, &known);
         let group = near.and_then(|near| group_of(schema, near));
         let (what, expected) = match &group {
@@ -162,23 +172,54 @@ impl<'s> Walk<'s> {
         }
         if let Some(near) = near {
             fault = fault.help(format!("did you mean `{near}`?"));
-        } else if let Some(now) = upgrade::successor(&key.text) {
-            fault = fault.help(format!("older versions of the schema had it; now it is {now}"));
+        } else if let Some(now) = upgrade::successor(&key.text, self.version) {
+            fault = fault.help(format!("older versions of the schema had it; {now}"));
         }
         self.faults.push(fault);
     }
 
-    fn newer_field(&mut self, key: &Key, since: u32) {
-        let what = format!("`{}` came with {}, and this file says {}", key.text, upgrade::name(since), upgrade::name(self.version));
-        let help = format!("write `apiVersion: {}`", upgrade::name(upgrade::LATEST));
+    fn newer_field(&mut self, key: &Key, since: &str, property: &Json) {
+        if Version::of_name(since) == Some(Version::LATEST) {
+            let what = format!("`{}` is a field of devloop's own, and this file says {}", key.text, self.version);
+            let instead = property["x-instead"].as_str().map_or_else(String::new, |instead| format!("; or leave it out: {instead}"));
+            let help = format!("write `apiVersion: {since}`, by `devloop fix --version {since}`, which Skaffold does not read{instead}");
+            self.faults.push(key.span.error(OWN_FIELD, what).help(help));
+            return;
+        }
+        let what = format!("`{}` came with {since}, and this file says {}", key.text, self.version);
+        let help = format!("write `apiVersion: {since}` or a newer one");
         self.faults.push(key.span.error("config/newer-field", what).help(help));
     }
 
-    fn wrong_type(&mut self, node: &Node, types: &[&str]) {
-        let expected: Vec<&str> = types.iter().map(|kind| in_words(kind)).collect();
-        let what = format!("{} takes {}, not {}", self.trail.subject(), expected.join(" or "), node.kind());
-        self.faults.push(node.span.error("config/wrong-type", what));
+    fn no_duration(&mut self, node: &Node) {
+        let what = format!("{} takes a duration", self.trail.subject());
+        self.faults.push(node.span.error("config/duration", what).help("write `90s`, `5m` or `1h30m`"));
     }
+
+    fn wrong_type(&mut self, node: &Node, types: &[&str], schema: &Json) {
+        let expected: Vec<&str> = types.iter().map(|kind| in_words(kind)).collect();
+        let is_number = matches!(node.value, Value::Int(_) | Value::Float(_));
+        let actual = node.as_text().filter(|_| is_number && types.contains(&"integer")).map(|number| format!("`{number}`"));
+        let actual = actual.unwrap_or_else(|| node.kind().to_owned());
+        let fault = node.span.error("config/wrong-type", format!("{} takes {}, not {actual}", self.trail.subject(), expected.join(" or ")));
+        let help = node.as_text().and_then(|text| repair(&text, types, schema));
+        self.faults.push(match help {
+            Some(help) => fault.help(help),
+            None => fault,
+        });
+    }
+}
+
+/// Returns how a scalar is written where another type is asked for, if it is likely that it was meant so.
+fn repair(text: &str, types: &[&str], schema: &Json) -> Option<String> {
+    let is_short = text.chars().count() <= 60 && !text.contains(['\n', '`']);
+    if types.contains(&"array") && is_short && schema["items"]["type"] == "string" {
+        return Some(format!("write it as a list: `[{text}]`"));
+    }
+    if types.contains(&"object") && schema["properties"].get(text).is_some() {
+        return Some(format!("write `{text}: {{}}` into it"));
+    }
+    (types.contains(&"integer") && text.parse::<i64>().is_ok()).then(|| "take the quotes away".to_owned())
 }
 
 /// Returns whether `node` can stand where the schema asks for this type; text takes every scalar as it is written (as go-yaml does).
@@ -190,6 +231,12 @@ fn is_scalar(node: &Node, kind: &str) -> bool {
         "boolean" => node.as_bool().is_some(),
         _ => false,
     }
+}
+
+/// Returns whether `node` is a duration in Go's words, longer than none.
+fn is_duration(node: &Node) -> bool {
+    let duration = node.as_text().and_then(|text| text.parse::<GoDuration>().ok());
+    duration.is_some_and(|duration| !duration.0.is_zero())
 }
 
 /// Returns whether Skaffold takes this for a field that is not set.

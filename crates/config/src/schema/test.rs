@@ -43,8 +43,10 @@ pub struct CustomTestDependencies {
     /// A command that prints a JSON list of paths.
     pub command: String,
     /// Files and directories that count.
+    #[schemars(extend("x-path" = "context"))]
     pub paths: Vec<String>,
     /// What of `paths` does not.
+    #[schemars(extend("x-path" = "context"))]
     pub ignore: Vec<String>,
 }
 
@@ -56,12 +58,10 @@ pub struct VerifyTestCase {
     /// Its name.
     pub name: String,
     /// How many seconds it may take.
-    #[schemars(extend("x-since" = 6))]
     pub timeout: Option<i64>,
     /// The container.
     pub container: VerifyContainer,
     /// Where it runs.
-    #[schemars(extend("x-since" = 4))]
     pub execution_mode: ExecutionMode,
 }
 
@@ -109,7 +109,6 @@ pub struct ExecutionMode {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LocalVerifier {
     /// Whether images of the daemon are used without pulling.
-    #[schemars(extend("x-since" = 8))]
     pub use_local_images: bool,
 }
 
@@ -120,6 +119,7 @@ pub struct KubernetesClusterVerifier {
     /// JSON that is merged into the Job.
     pub overrides: String,
     /// File of the Job that is used instead of the generated one.
+    #[schemars(extend("x-path" = "module"))]
     pub job_manifest_path: String,
 }
 

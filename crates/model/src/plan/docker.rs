@@ -1,5 +1,7 @@
 //! Images that run as containers in the container daemon, with no cluster.
 
+use std::path::PathBuf;
+
 use crate::Location;
 use crate::Plan;
 
@@ -8,6 +10,17 @@ use crate::Plan;
 pub struct DockerDeploy {
     /// What is run, each as one container.
     pub images: Vec<DockerImage>,
+    /// The Compose project that is run as well (`useCompose`).
+    pub compose: Option<ComposeSpec>,
+}
+
+/// A Compose project, which docker compose runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComposeSpec {
+    /// The directory that its files are looked for in.
+    pub directory: PathBuf,
+    /// Where it was asked for.
+    pub at: Location,
 }
 
 /// One entry of `deploy.docker.images`.

@@ -66,6 +66,33 @@ pub struct HelmRelease {
 }
 
 impl HelmRelease {
+    /// Returns a release of which nothing is said but its name and its chart.
+    pub fn new(name: Template, chart: HelmChart, at: Location) -> Self {
+        Self {
+            name,
+            chart,
+            repo: None,
+            version: None,
+            values_files: Vec::new(),
+            namespace: None,
+            set_values: Vec::new(),
+            set_value_templates: Vec::new(),
+            set_files: Vec::new(),
+            overrides: serde_json::Map::new(),
+            create_namespace: false,
+            wait: false,
+            recreate_pods: false,
+            skip_build_dependencies: false,
+            skip_tests: false,
+            use_helm_secrets: false,
+            upgrade_on_change: None,
+            packaged: None,
+            depends_on: Vec::new(),
+            flags: HelmFlags::default(),
+            at,
+        }
+    }
+
     /// Returns whether a release that is there is upgraded when something of it changed (Skaffold's
     /// `pkg/skaffold/deploy/helm/helm.go`).
     pub fn upgrades(&self) -> bool {

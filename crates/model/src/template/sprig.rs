@@ -18,6 +18,8 @@ mod strings;
 mod urls;
 mod words;
 
+pub use self::dates::parse_duration as parse_go_duration;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -122,8 +122,8 @@ fn rounded(duration: SignedDuration) -> String {
     unit.map_or_else(|| "0s".to_owned(), |(seconds, name)| format!("{}{name}", size.as_secs() / seconds))
 }
 
-/// Returns what `time.ParseDuration` reads: `1h30m`, `-1.5s`.
-fn parse_duration(text: &str) -> Option<SignedDuration> {
+/// Returns the duration that Go's `time.ParseDuration` reads: `1h30m`, `-1.5s`; none for any other text.
+pub fn parse_duration(text: &str) -> Option<SignedDuration> {
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),
         None => (1.0, text.strip_prefix('+').unwrap_or(text)),
