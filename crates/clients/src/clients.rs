@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use devloop_model::BuiltImage;
 use devloop_model::Cancelled;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Env;
+use devloop_model::Identity;
+use devloop_model::ImageConfig;
+use devloop_model::ImageRef;
 use tokio::sync::OnceCell;
 
+use crate::buildkit::BuildKit;
 use crate::docker::Docker;
 use crate::docker::DockerError;
 use crate::docker::minikube_env;
@@ -50,6 +55,10 @@ struct Inner {
     /// The environment that minikube gave: it takes a second to ask, and a daemon that does not answer is tried again and again.
     minikube: OnceCell<Env>,
     cluster: OnceCell<Cluster>,
+    /// Images by digest, by their names.
+    pinned: Mutex<BTreeMap<String, String>>,
+    /// Builders, by what leads to them; each is opened by one build at a time.
+    builders: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Option<BuildKit>>>>>,
     /// Clusters of other contexts.
     elsewhere: Mutex<BTreeMap<String, Cluster>>,
 }
@@ -64,6 +73,8 @@ impl Clients {
             docker: OnceCell::new(),
             minikube: OnceCell::new(),
             cluster: OnceCell::new(),
+            pinned: Mutex::default(),
+            builders: Mutex::default(),
             elsewhere: Mutex::default(),
         }))
     }
@@ -134,6 +145,58 @@ impl Clients {
         let settings = KubeSettings { context: Some(context.to_owned()), ..self.0.settings.kube.clone() };
         let cluster = Cluster::connect(&settings, cx).await?;
         Ok(known().entry(context.to_owned()).or_insert(cluster).clone())
+    }
+}
+
+impl Clients {
+    /// Returns an image by its digest, which its registry is asked for once, so that a node does not take an older image of that name
+    /// for it; as it is named where the registry cannot tell this machine.
+    pub async fn pinned(&self, image: &str, cx: &Cx) -> String {
+        let known = || self.0.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pinned) = known().get(image) {
+            return pinned.clone();
+        }
+        let Ok(reference) = image.parse::<ImageRef>() else { return image.to_owned() };
+        let digest = if reference.digest.is_some() { None } else { self.registry().digest(&reference, cx).await.ok().flatten() };
+        let pinned = digest.map_or_else(|| image.to_owned(), |digest| format!("{}@{digest}", reference.name));
+        known().insert(image.to_owned(), pinned.clone());
+        pinned
+    }
+
+    /// Returns the BuildKit that is known by `key` if it still answers, else the one that `open` gives.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn builder<F, E>(&self, key: &str, open: impl FnOnce() -> F) -> Result<BuildKit, E>
+    where
+        F: Future<Output = Result<BuildKit, E>>,
+    {
+        let known = Arc::clone(self.0.builders.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_default());
+        let mut known = known.lock().await;
+        if let Some(buildkit) = &*known
+            && buildkit.answers().await
+        {
+            return Ok(buildkit.clone());
+        }
+        Ok(known.insert(open().await?).clone())
+    }
+
+    /// Returns what an image says of how it is run, asked of what has it: the daemon that built it, or its registry.
+    ///
+    /// # Errors
+    /// When neither can tell.
+    pub async fn image_config(&self, image: &BuiltImage, cx: &Cx) -> Result<ImageConfig, Diagnostic> {
+        let failed =
+            |why: Diagnostic| Diagnostic::error("image/config", format!("how `{}` is run cannot be read", image.artifact)).caused_by(why);
+        let document = if let Identity::Id(id) = &image.identity {
+            let docker = self.docker(cx).await.map_err(|error| failed(error.diagnostic()))?;
+            docker.image_config(id.as_str(), cx).await.map_err(|error| failed(error.diagnostic()))?.unwrap_or_default()
+        } else {
+            let no_name = |error: devloop_model::ImageNameError| failed(Diagnostic::error("image/name", error.to_string()));
+            let reference = ImageRef::parse(&image.deployed()).map_err(no_name)?;
+            self.registry().image(&reference, None, cx).await.map_err(|error| failed(error.diagnostic()))?.config
+        };
+        Ok(ImageConfig::of(&document))
     }
 }
 

@@ -7,6 +7,7 @@ mod context;
 mod endpoint;
 mod error;
 mod events;
+mod exec;
 mod files;
 mod logs;
 mod minikube;
@@ -42,6 +43,7 @@ pub(crate) use context::list_entries;
 use endpoint::Endpoint;
 pub(crate) use endpoint::Wire;
 pub use error::DockerError;
+pub(crate) use error::root_cause;
 pub use events::ContainerAction;
 pub use events::ContainerEvent;
 pub use events::ContainerNews;
@@ -91,14 +93,17 @@ pub struct DockerVersion {
 pub struct BuildRequest {
     /// The context directory.
     pub context: PathBuf,
+    /// A git repository that BuildKit fetches in the place of the directory: `https://host/repo.git#ref:path`. The Dockerfile is
+    /// a path in it then.
+    pub remote_context: Option<String>,
     /// What of it is sent: paths relative to the context, directories included only to exist.
     pub files: Vec<PathBuf>,
     /// The Dockerfile: an absolute path, in the context or not.
     pub dockerfile: PathBuf,
     /// The name that the image gets.
     pub tag: ImageRef,
-    /// What it is built for; none is the daemon's own platform.
-    pub platform: Option<Platform>,
+    /// What it is built for; none is the builder's own platform. The container daemon builds for one at a time.
+    pub platforms: Vec<Platform>,
     /// Build arguments.
     pub build_args: BTreeMap<String, String>,
     /// The stage to build.
@@ -107,12 +112,20 @@ pub struct BuildRequest {
     pub network: Option<String>,
     /// Additional `host:ip` entries.
     pub add_hosts: Vec<String>,
-    /// Images to take cached layers from.
+    /// Labels of the image.
+    pub labels: BTreeMap<String, String>,
+    /// Images, or caches as buildx writes them (`type=registry,ref=NAME`), to take cached steps from.
     pub cache_from: Vec<String>,
+    /// Caches to write steps to: `type=registry,ref=NAME`, `type=inline`.
+    pub cache_to: Vec<String>,
     /// Whether to build every step anew.
     pub no_cache: bool,
     /// Whether to ask the registry for a newer base.
     pub pull: bool,
+    /// Attributes of BuildKit's exporter beside those of the output: `compression`.
+    pub export: BTreeMap<String, String>,
+    /// Whether no time of this build is in the image, so that the same inputs give the same image.
+    pub reproducible: bool,
     /// Whether to squash the layers, which only the classic builder can.
     pub squash: bool,
     /// Secrets for RUN; environment variables are those of the step.

@@ -9,11 +9,10 @@ use devloop_model::HookSettings;
 use devloop_model::HostHook;
 use devloop_model::Stream;
 
-use crate::kube::Cluster;
-use crate::kube::ContainerRef;
-use crate::kube::ExecEnd;
-use crate::kube::ExecLogged;
-use crate::kube::KubeError;
+use crate::exec::ExecEnd;
+use crate::exec::ExecError;
+use crate::exec::ExecLogged;
+use crate::exec::ExecTarget;
 use crate::process::Command;
 use crate::process::ProcessError;
 
@@ -41,21 +40,21 @@ pub enum HookError {
         /// Its command.
         command: Vec<String>,
         /// Where.
-        container: ContainerRef,
+        container: String,
         /// How that ended.
         why: String,
     },
     /// Its command could not be run in a container.
     #[error("a {phase} hook could not be run in {container}: `{}`", command.join(" "))]
-    Kube {
+    NotRun {
         /// When it ran.
         phase: Phase,
         /// Its command.
         command: Vec<String>,
         /// Where.
-        container: ContainerRef,
+        container: String,
         /// Why.
-        source: Box<KubeError>,
+        source: Box<ExecError>,
     },
     /// The step was cancelled.
     #[error("interrupted")]
@@ -70,16 +69,16 @@ impl HookError {
             Self::Host { source: source @ ProcessError::TimedOut { .. }, .. } => error.caused_by(source.diagnostic()).help(MORE_TIME),
             Self::Host { source, .. } => error.caused_by(source.diagnostic()),
             Self::Container { why, .. } => error.because(why),
-            Self::Kube { source, .. } if matches!(**source, KubeError::TimedOut { .. }) => {
+            Self::NotRun { source, .. } if matches!(**source, ExecError::TimedOut { .. }) => {
                 error.caused_by(source.diagnostic()).help(MORE_TIME)
             }
-            Self::Kube { source, .. } => error.caused_by(source.diagnostic()),
+            Self::NotRun { source, .. } => error.caused_by(source.diagnostic()),
             Self::Cancelled => Diagnostic::error("hooks/interrupted", self.to_string()),
         }
     }
 }
 
-const MORE_TIME: &str = "`--hook-timeout` gives hooks more time";
+const MORE_TIME: &str = "`--hook-timeout` gives hooks more time, unless they have a `timeout` of their own";
 
 /// The hooks of one phase: what they are told, and how long each may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,15 +146,15 @@ impl HookRun {
     ///
     /// # Errors
     /// When it fails, cannot be started, or takes too long.
-    pub async fn in_container(&self, hook: &ContainerHook, container: &ContainerRef, cluster: &Cluster, cx: &Cx) -> Result<(), HookError> {
-        let (phase, command) = (self.phase, hook.command.clone());
-        match cluster.exec_logged(container, &hook.command, self.settings.limit, cx).await {
+    pub async fn in_container(&self, hook: &ContainerHook, target: ExecTarget<'_>, cx: &Cx) -> Result<(), HookError> {
+        let (phase, command, container) = (self.phase, hook.command.clone(), target.to_string());
+        match target.exec_logged(&hook.command, hook.limit.unwrap_or(self.settings.limit), cx).await {
             Ok(ExecLogged { end: ExecEnd::Exited(0), .. }) => Ok(()),
             Ok(ExecLogged { end, last_lines }) => {
-                Err(HookError::Container { phase, command, container: container.clone(), why: end.because_of(&last_lines.join("\n")) })
+                Err(HookError::Container { phase, command, container, why: end.because_of(&last_lines.join("\n")) })
             }
-            Err(KubeError::Cancelled) => Err(HookError::Cancelled),
-            Err(source) => Err(HookError::Kube { phase, command, container: container.clone(), source: Box::new(source) }),
+            Err(ExecError::Cancelled) => Err(HookError::Cancelled),
+            Err(source) => Err(HookError::NotRun { phase, command, container, source: Box::new(source) }),
         }
     }
 
@@ -165,7 +164,7 @@ impl HookRun {
         if !hook.os.is_empty() && !hook.os.iter().any(|name| name == own_os()) {
             return None;
         }
-        let command = Command::new(program).args(arguments).deadline(self.settings.limit);
+        let command = Command::new(program).args(arguments).deadline(hook.limit.unwrap_or(self.settings.limit));
         let command = self.settings.variables.iter().fold(command, |command, (name, value)| command.env(name, value));
         Some(match &hook.dir {
             Some(dir) => command.dir(dir),
@@ -209,7 +208,7 @@ mod tests {
 
     fn host(command: &[&str], os: &[&str]) -> HostHook {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        HostHook { command: owned(command), os: owned(os), dir: None }
+        HostHook { command: owned(command), os: owned(os), ..HostHook::default() }
     }
 
     fn run(limit: Duration) -> HookRun {
@@ -245,8 +244,17 @@ mod tests {
         insta::assert_snapshot!(error.diagnostic(), @r"
         error[hooks/failed]: a pre-deploy hook failed on this machine: `sleep 600`
           `sleep` was stopped after 0.01 s
-        help: `--hook-timeout` gives hooks more time
+        help: `--hook-timeout` gives hooks more time, unless they have a `timeout` of their own
         ");
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_its_own_counts_for_a_hook() {
+        let hasty = HostHook { limit: Some(Duration::from_millis(10)), ..host(&["sleep", "600"], &[]) };
+        let error = run(LONG).on_host(&[hasty], &cx()).await.unwrap_err();
+        assert!(matches!(error, HookError::Host { source: ProcessError::TimedOut { .. }, .. }), "{error:?}");
+        let patient = HostHook { limit: Some(LONG), ..host(&["true"], &[]) };
+        run(Duration::ZERO).on_host(&[patient], &cx()).await.unwrap();
     }
 
     #[tokio::test]

@@ -1,9 +1,11 @@
 //! The only crate that opens sockets or starts processes: Kubernetes, container daemon, registry, git, helm, hooks, child processes.
 
 mod activity;
-mod buildkit;
+pub mod buildkit;
 mod clients;
+pub mod compose;
 pub mod docker;
+pub mod exec;
 pub mod git;
 pub mod helm;
 pub mod hooks;

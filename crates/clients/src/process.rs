@@ -205,7 +205,9 @@ impl Command {
         let streams = async { tokio::join!(collect(out), collect(err)) };
         let (status, (stdout, stderr)) = ending.finish(child, streams, cx).await?;
         ending.check(status, || {
-            let text = String::from_utf8_lossy(&stderr);
+            // Some say what is wrong where others answer.
+            let said = if stderr.trim_ascii().is_empty() { &stdout } else { &stderr };
+            let text = String::from_utf8_lossy(said);
             let lines: Vec<&str> = text.lines().collect();
             lines[lines.len().saturating_sub(LAST_LINES)..].iter().map(ToString::to_string).collect()
         })?;
@@ -242,6 +244,12 @@ impl Command {
         let group = Group(child.id());
         Ok((child, Ending { program, deadline: self.deadline, group }))
     }
+}
+
+/// Returns whether there is a process with this number, be it of another user.
+pub fn is_running(process: i32) -> bool {
+    let found = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), None);
+    process > 0 && !matches!(found, Err(nix::errno::Errno::ESRCH))
 }
 
 /// Returns what runs the commands of templates, `{{ cmd "git" "describe" }}`: each in `env`, with a deadline.
@@ -379,6 +387,15 @@ mod tests {
         (Cx::new(StepId::of(Stage::Build), env, EventSink::new(sender), CancellationToken::new()), receiver)
     }
 
+    #[test]
+    fn a_process_runs_until_it_is_waited_for() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let id = child.id().cast_signed();
+        assert!(is_running(id) && is_running(1) && !is_running(0) && !is_running(-1));
+        child.wait().unwrap();
+        assert!(!is_running(id));
+    }
+
     #[tokio::test]
     async fn output_is_what_the_child_wrote() {
         let output = Command::new("sh").args(["-c", "cat; echo $X >&2"]).env("X", "err").input("in").output(&cx().0).await.unwrap();
@@ -392,6 +409,14 @@ mod tests {
         error[process/failed]: `sh` ended with exit status: 3
           broken
         ");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_looked_for_on_either_stream() {
+        for (script, expected) in [("echo out; echo err >&2; exit 1", "err"), ("echo out; echo >&2; exit 1", "out")] {
+            let error = Command::new("sh").args(["-c", script]).output(&cx().0).await.unwrap_err();
+            assert!(matches!(&error, ProcessError::Failed { last_lines, .. } if *last_lines == [expected]), "{error:?}");
+        }
     }
 
     #[tokio::test]

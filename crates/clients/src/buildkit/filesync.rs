@@ -19,6 +19,7 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 use tonic::Streaming;
+use tonic::metadata::MetadataMap;
 
 use super::session::DOCKERFILE_NAME;
 use super::session::Fault;
@@ -67,6 +68,16 @@ impl Files {
             fault,
             cx: cx.clone(),
         }
+    }
+
+    /// Returns these files for a request that follows some paths alone. Before a context, BuildKit asks for its ignore file: it is not told
+    /// of all others for that. Any other request is for what the Dockerfile uses, which is all that there is here.
+    fn only(&self, followed: &[String]) -> Self {
+        let mut files = self.clone();
+        if !followed.is_empty() && followed.iter().all(|path| path.ends_with(".dockerignore")) {
+            files.paths.retain(|path| followed.iter().any(|followed| path == Path::new(followed)));
+        }
+        files
     }
 
     /// Returns the entries of a directory by the name that the frontend gives it.
@@ -144,7 +155,7 @@ impl FileSync for Files {
     async fn diff_copy(&self, request: Request<Streaming<Packet>>) -> Result<Response<Self::DiffCopyStream>, Status> {
         let directory = request.metadata().get("dir-name").and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned();
         let (sender, packets) = mpsc::channel(WAITING_PACKETS);
-        let files = self.clone();
+        let files = self.only(&followed(request.metadata()));
         tokio::spawn(async move {
             let (fault, out) = (files.fault.clone(), sender.clone());
             if let Err(error) = files.send(directory, request.into_inner(), sender).await {
@@ -159,6 +170,11 @@ impl FileSync for Files {
     async fn tar_stream(&self, _request: Request<Streaming<Packet>>) -> Result<Response<Self::TarStreamStream>, Status> {
         Err(Status::unimplemented("DiffCopy is spoken"))
     }
+}
+
+/// Returns the paths that a request follows (BuildKit's `session/filesync`, `followpaths`).
+fn followed(metadata: &MetadataMap) -> Vec<String> {
+    metadata.get_all("followpaths").iter().filter_map(|path| path.to_str().ok().map(str::to_owned)).collect()
 }
 
 /// Sends the content of a file and an empty packet as its end; returns how much it was.
@@ -202,6 +218,15 @@ fn stat_of(entry: &Entry) -> Stat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_asks_for_the_ignore_file_is_told_of_no_other() {
+        let mut request = crate::buildkit::session::tests::request("/c");
+        request.files = ["a", ".dockerignore", "dir/b"].map(PathBuf::from).into();
+        let files = Files::new(&request, Fault::default(), &Cx::silent(devloop_model::StepId::of(devloop_model::Stage::Build)));
+        let count = |paths: &[&str]| files.only(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>()).paths.len();
+        assert_eq!((count(&[".dockerignore"]), count(&["Dockerfile.dockerignore"]), count(&[]), count(&["a"])), (1, 0, 3, 3));
+    }
 
     #[test]
     fn modes_are_those_of_go() {

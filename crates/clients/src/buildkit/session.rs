@@ -29,6 +29,7 @@ use bollard::moby::filesync::v1::VerifyTokenAuthorityRequest;
 use bollard::moby::filesync::v1::VerifyTokenAuthorityResponse;
 use bollard::moby::filesync::v1::auth_server::Auth;
 use bollard::moby::filesync::v1::auth_server::AuthServer;
+use bollard::moby::filesync::v1::file_send_server::FileSendServer;
 use bollard::moby::filesync::v1::file_sync_server::FileSyncServer;
 use bollard::moby::sshforward::v1::ssh_server::SshServer;
 use devloop_model::BuildSecret;
@@ -48,7 +49,13 @@ use tonic::Status;
 use tonic::transport::server::Connected;
 
 use super::LARGEST_MESSAGE;
+use super::Output;
+use super::content;
+use super::content::ContentServer;
+use super::content::Stores;
 use super::filesync::Files;
+use super::local_cache::Caches;
+use super::receive::Receiver;
 use super::ssh::Agents;
 use crate::docker::BuildRequest;
 use crate::docker::DockerError;
@@ -83,6 +90,9 @@ pub(crate) struct Session {
     secrets: SecretStore,
     agents: Option<Agents>,
     logins: Logins,
+    receiver: Option<Receiver>,
+    caches: Caches,
+    stores: Stores,
 }
 
 /// Serving a session; it ends with this value, and so does its connection.
@@ -101,12 +111,13 @@ impl Drop for Serving {
 
 impl Session {
     /// Returns the session for a build; secrets that are not there are found now, before anything is built.
-    pub(crate) async fn new(request: &BuildRequest, env: &Env, cx: &Cx) -> Result<Self, DockerError> {
+    pub(crate) async fn new(request: &BuildRequest, output: &Output, env: &Env, cx: &Cx) -> Result<Self, DockerError> {
         let agents = match &request.ssh {
             Some(ssh) => Some(Agents::open(ssh, cx).await?),
             None => None,
         };
         let fault = Fault::default();
+        let caches = Caches::of(request)?;
         let key = crate::registry::digest_of(request.context.as_os_str().as_encoded_bytes());
         Ok(Self {
             id: uuid::Uuid::new_v4().simple().to_string(),
@@ -115,12 +126,22 @@ impl Session {
             secrets: SecretStore::new(&request.secrets, cx)?,
             agents,
             logins: Logins { env: env.clone(), cx: cx.clone() },
+            receiver: match output {
+                Output::Archive { path, .. } => Some(Receiver::new(path.clone(), fault.clone())),
+                Output::Daemon | Output::Push { .. } | Output::Nowhere => None,
+            },
+            stores: Stores::new(caches.stores.clone(), fault.clone()),
+            caches,
             fault,
         })
     }
 
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    pub(super) fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// Returns what went wrong on our side, once.
@@ -142,6 +163,12 @@ impl Session {
             "/moby.filesync.v1.Auth/Credentials",
             "/moby.buildkit.secrets.v1.Secrets/GetSecret",
         ];
+        if self.receiver.is_some() {
+            methods.push("/moby.filesync.v1.FileSend/DiffCopy");
+        }
+        if !self.stores.is_empty() {
+            methods.extend(content::METHODS);
+        }
         if self.agents.is_some() {
             methods.extend(["/moby.sshforward.v1.SSH/CheckAgent", "/moby.sshforward.v1.SSH/ForwardAgent"]);
         }
@@ -158,6 +185,10 @@ impl Session {
             .add_service(sync)
             .add_service(AuthServer::new(self.logins.clone()))
             .add_service(SecretsServer::new(self.secrets.clone()))
+            .add_optional_service(
+                self.receiver.clone().map(|receiver| FileSendServer::new(receiver).max_decoding_message_size(LARGEST_MESSAGE)),
+            )
+            .add_optional_service((!self.stores.is_empty()).then(|| ContentServer(self.stores.clone())))
             .add_optional_service(self.agents.clone().map(SshServer::new));
         // The server ends when the stream of connections does, so that stream goes on.
         let over = CancellationToken::new();
@@ -327,7 +358,12 @@ pub(super) mod tests {
             files: Vec::new(),
             dockerfile: format!("{context}/Dockerfile").into(),
             tag: "web:v1".parse().unwrap(),
-            platform: None,
+            platforms: Vec::new(),
+            remote_context: None,
+            export: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            cache_to: Vec::new(),
+            reproducible: false,
             build_args: BTreeMap::new(),
             target: None,
             network: None,
@@ -376,7 +412,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn the_connection_ends_with_the_session() {
-        let session = Session::new(&request("/c"), &Env::default(), &Cx::silent(StepId::of(Stage::Build))).await.unwrap();
+        let session = Session::new(&request("/c"), &Output::Daemon, &Env::default(), &Cx::silent(StepId::of(Stage::Build))).await.unwrap();
         let (mut daemon, wire) = tokio::io::duplex(4096);
         let serving = session.serve(Box::new(wire));
         // HTTP/2 begins: the preface, and settings without any.

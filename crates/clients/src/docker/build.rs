@@ -22,6 +22,7 @@ use super::DockerError;
 use super::context::Archive;
 use super::transfer::for_daemon;
 use crate::buildkit;
+use crate::buildkit::Output;
 use crate::registry::credentials;
 
 /// How many of a failed step's last lines an error keeps.
@@ -39,7 +40,7 @@ impl Docker {
         }
         let tag = request.tag.to_string();
         if with_buildkit {
-            self.build_with_buildkit(request, cx).await?;
+            Box::pin(self.build_with_buildkit(request, cx)).await?;
         } else {
             self.build_classic(request, cx).await?;
         }
@@ -66,6 +67,9 @@ impl Docker {
         }
         if !wanted && !request.secrets.is_empty() {
             return unsupported("`secrets`", "BuildKit", "set `build.local.useBuildkit: true`");
+        }
+        if !wanted && !request.cache_to.is_empty() {
+            return unsupported("`cacheTo`", "BuildKit", "set `build.local.useBuildkit: true`");
         }
         if !wanted && request.ssh.is_some() {
             return unsupported("`ssh`", "BuildKit", "set `build.local.useBuildkit: true`");
@@ -97,13 +101,13 @@ impl Docker {
     }
 
     async fn build_in_session(&self, request: &BuildRequest, cx: &Cx) -> Result<(), DockerError> {
-        let session = buildkit::Session::new(request, &self.env, cx).await?;
+        let session = buildkit::Session::new(request, &Output::Daemon, &self.env, cx).await?;
         let headers = session.headers();
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let work = async {
             let _serving = session.serve(self.endpoint.upgrade("/session", &headers).await?);
             let control = self.endpoint.upgrade("/grpc", &[]).await?;
-            buildkit::solve(control, &session, request, cx).await
+            buildkit::solve_in_daemon(control, &session, request, cx).await
         };
         cx.unless_cancelled(work).await?
     }
@@ -157,7 +161,7 @@ fn classic_options(request: &BuildRequest, dockerfile: String) -> BuildImageOpti
         buildargs: (!request.build_args.is_empty()).then(|| request.build_args.clone().into_iter().collect::<HashMap<_, _>>()),
         squash: request.squash.then_some(true),
         networkmode: request.network.clone(),
-        platform: request.platform.as_ref().map(ToString::to_string).unwrap_or_default(),
+        platform: request.platforms.first().map(ToString::to_string).unwrap_or_default(),
         target: request.target.clone().unwrap_or_default(),
         version: BuilderVersion::BuilderV1,
         ..BuildImageOptions::default()

@@ -58,6 +58,8 @@ pub struct Container {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// The image, as it was named when the container was made.
+    pub image: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// What it does.
@@ -223,6 +225,16 @@ fn bindings(ports: &[PublishedPort]) -> PortMap {
     map
 }
 
+/// Returns the ports that were asked for, each with the one that the daemon `found` where any would do.
+fn chosen(mut wanted: PortMap, found: &PortMap) -> PortMap {
+    for (port, bindings) in &mut wanted {
+        let open = bindings.iter_mut().flatten().filter(|binding| binding.host_port.as_deref().is_none_or(|port| matches!(port, "" | "0")));
+        let first = found.get(port).and_then(Option::as_ref).and_then(|found| found.first());
+        open.for_each(|binding| binding.host_port = first.and_then(|first| first.host_port.clone()));
+    }
+    wanted
+}
+
 fn published(map: PortMap) -> Vec<PublishedPort> {
     let mut ports = Vec::new();
     for (port, bindings) in map {
@@ -258,15 +270,19 @@ fn container(found: ContainerInspectResponse) -> Container {
         }
         HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
     });
-    let mut networks: Vec<String> = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default().into_keys().collect();
+    let settings = found.network_settings.unwrap_or_default();
+    let mut networks: Vec<String> = settings.networks.unwrap_or_default().into_keys().collect();
     networks.sort();
+    let wanted = found.host_config.and_then(|host| host.port_bindings).unwrap_or_default();
+    let config = found.config.unwrap_or_default();
     Container {
         id: found.id.unwrap_or_default(),
         name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
-        labels: found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect(),
+        image: config.image.unwrap_or_default(),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
         status,
         health,
-        ports: published(found.host_config.and_then(|host| host.port_bindings).unwrap_or_default()),
+        ports: published(chosen(wanted, &settings.ports.unwrap_or_default())),
         networks,
         started,
     }
@@ -283,6 +299,16 @@ mod tests {
         let mut map = bindings(&ports);
         map.insert("53/udp".into(), None);
         assert_eq!(published(map), ports);
+    }
+
+    #[test]
+    fn a_port_that_the_daemon_chose_is_the_one_that_it_found() {
+        let of = |text: &str| serde_json::from_str::<PortMap>(text).unwrap();
+        let wanted = of(r#"{"80/tcp": [{"HostIp": "", "HostPort": ""}], "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8081"}]}"#);
+        let found = of(r#"{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "32768"}, {"HostIp": "::", "HostPort": "32769"}]}"#);
+        let ports: Vec<(u16, u16)> = published(chosen(wanted.clone(), &found)).iter().map(|port| (port.port, port.local_port)).collect();
+        assert_eq!(ports, [(80, 32768), (81, 8081)]);
+        assert_eq!(published(chosen(wanted, &PortMap::new())).len(), 1, "one that does not run has none");
     }
 
     #[test]

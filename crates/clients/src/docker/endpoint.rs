@@ -57,7 +57,7 @@ impl Certificates {
 }
 
 /// A connection as bytes, whatever it runs over.
-pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// The file that describes a docker context (`cli/context/store`).

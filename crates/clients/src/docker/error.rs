@@ -53,6 +53,14 @@ pub enum DockerError {
         /// Its words.
         message: String,
     },
+    /// BuildKit cannot be asked, or said no.
+    #[error("BuildKit could not {what}")]
+    BuildKit {
+        /// What was asked.
+        what: String,
+        /// Its words, or why it cannot be asked.
+        message: String,
+    },
     /// It said no, because something needs what it was asked to change.
     #[error("the container daemon could not {what}")]
     InUse {
@@ -115,6 +123,14 @@ pub enum DockerError {
         /// Why.
         why: String,
     },
+    /// A directory that keeps cached steps cannot be read or written.
+    #[error("the cache in `{}` cannot be used", path.display())]
+    Cache {
+        /// The directory or file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A secret or an agent that the build names is not there.
     #[error("{what} cannot be given to the build")]
     Secret {
@@ -169,6 +185,7 @@ impl DockerError {
             ),
             Self::Context { why, .. } => error("docker/context").because(why.clone()).help("see `docker context ls`, or set DOCKER_HOST"),
             Self::NotFound { message, .. } => error("docker/not-found").because(message.clone()),
+            Self::BuildKit { message, .. } => error("docker/buildkit").because(message.clone()),
             Self::Answer { message, .. } | Self::InUse { message, .. } => error("docker/refused").because(message.clone()),
             Self::Transfer { message, host, credentials, .. } => {
                 let error = error("docker/transfer").because(message.clone()).because(format!("used {credentials}"));
@@ -194,6 +211,9 @@ impl DockerError {
             }
             Self::Unsupported { help, .. } => error("docker/unsupported-setting").help(*help),
             Self::File { why, .. } => error("docker/context-file").because(why.clone()),
+            Self::Cache { why, .. } => {
+                error("docker/cache").because(why.clone()).help("name a directory that you may write to, or remove the cache")
+            }
             Self::Secret { why, .. } => error("docker/secret").because(why.clone()),
             Self::Stalled { host, .. } => error("docker/stalled").help(format!(
                 "see whether the registry `{host}` works and whether the container daemon reaches it, or name another with `--default-repo`"
@@ -231,7 +251,7 @@ impl DockerError {
 }
 
 /// Returns the innermost cause: the outer ones only name layers of the client.
-pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

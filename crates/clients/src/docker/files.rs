@@ -69,7 +69,7 @@ impl Docker {
         let spec = CommandSpec { image: image.to_owned(), command: vec!["never-run".to_owned()], ..CommandSpec::default() };
         let container = self.create(&spec, cx).await?;
         let found = self.files_of(&container, requests, cx).await;
-        self.discard(&container).await;
+        self.discard(&container, cx).await;
         found
     }
 

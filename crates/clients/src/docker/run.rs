@@ -10,7 +10,6 @@ use bollard::models::HostConfig;
 use bollard::query_parameters::CommitContainerOptions;
 use bollard::query_parameters::CreateContainerOptions;
 use bollard::query_parameters::LogsOptions;
-use bollard::query_parameters::RemoveContainerOptions;
 use bollard::query_parameters::StartContainerOptions;
 use bollard::query_parameters::WaitContainerOptions;
 use devloop_model::Cx;
@@ -63,7 +62,7 @@ impl Docker {
     pub async fn run_once(&self, spec: &CommandSpec, limit: Duration, cx: &Cx) -> Result<Ended, DockerError> {
         let container = self.create(spec, cx).await?;
         let ended = self.run_to_end(&container, spec, limit, cx).await;
-        self.discard(&container).await;
+        self.discard(&container, cx).await;
         ended
     }
 
@@ -77,7 +76,7 @@ impl Docker {
             Ok(ended) => self.keep(&container, cx).await.map(|image| (ended, image)),
             Err(error) => Err(error),
         };
-        self.discard(&container).await;
+        self.discard(&container, cx).await;
         kept
     }
 
@@ -101,7 +100,7 @@ impl Docker {
             ..ContainerCreateBody::default()
         };
         let asked = self.client.create_container(None::<CreateContainerOptions>, config);
-        Ok(self.ask(&what, asked, &Cx::silent(cx.step.clone())).await?.id)
+        Ok(self.ask(&what, asked, &cx.for_clean_up()).await?.id)
     }
 
     async fn run_to_end(&self, container: &str, spec: &CommandSpec, limit: Duration, cx: &Cx) -> Result<Ended, DockerError> {
@@ -148,11 +147,9 @@ impl Docker {
         ImageId::parse(&answer.id).map_err(|error| DockerError::Answer { what: what.to_owned(), message: error.to_string() })
     }
 
-    /// Removes a container, running or not: when its step was stopped as well, and for no longer than any question takes.
-    pub(super) async fn discard(&self, container: &str) {
-        let options = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
-        let removed = tokio::time::timeout(super::QUESTION, self.client.remove_container(container, Some(options))).await;
-        if let Ok(Err(error)) = removed {
+    /// Removes a container, running or not: when its step was stopped as well.
+    pub(super) async fn discard(&self, container: &str, cx: &Cx) {
+        if let Err(error) = self.remove_container(container, &cx.for_clean_up()).await {
             tracing::debug!("container {container} is left behind: {error}");
         }
     }

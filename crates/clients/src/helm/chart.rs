@@ -112,6 +112,11 @@ pub fn digest<'f>(root: &Path, files: impl IntoIterator<Item = &'f PathBuf>) -> 
             Err(_) => hash.update([1]),
         }
     }
+    hex(hash)
+}
+
+/// Returns the first half of a hash as text: enough to tell one from another, short enough for the name of a file.
+pub fn hex(hash: Sha256) -> String {
     hash.finalize().iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 

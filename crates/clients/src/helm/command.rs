@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use devloop_model::Cx;
-use devloop_model::HelmRelease;
 use serde_json::Value;
 
 use super::ChartSource;
@@ -64,7 +63,7 @@ pub async fn version(release: &ResolvedRelease, cx: &Cx) -> Result<(u32, u32), H
 pub async fn template(release: &ResolvedRelease, settings: &HelmSettings, cx: &Cx) -> Result<String, HelmError> {
     let scratch = Scratch::of(release)?;
     let arguments = template_arguments(release, &scratch);
-    let command = helm(settings, &release.spec, release.spec.use_helm_secrets, &arguments).deadline(LIMIT);
+    let command = helm(settings, &release.spec.flags.global, release.spec.use_helm_secrets, &arguments).deadline(LIMIT);
     finished(command, "template", release, cx).await
 }
 
@@ -91,7 +90,7 @@ pub async fn run(release: &ResolvedRelease, verb: Verb, call: Call<'_>, settings
 async fn made(release: &ResolvedRelease, verb: Verb, call: Call<'_>, settings: &HelmSettings, cx: &Cx) -> Result<String, HelmError> {
     let scratch = Scratch::of(release)?;
     let arguments = arguments(release, verb, call, &scratch);
-    let command = helm(settings, &release.spec, release.spec.use_helm_secrets, &arguments).deadline(RELEASE_LIMIT);
+    let command = helm(settings, &release.spec.flags.global, release.spec.use_helm_secrets, &arguments).deadline(RELEASE_LIMIT);
     finished(command, name_of(verb), release, cx).await
 }
 
@@ -104,7 +103,7 @@ fn no_answer(release: &ResolvedRelease) -> HelmError {
 /// # Errors
 /// When helm cannot be run, or the cluster refuses it.
 pub async fn uninstall(name: &str, namespace: &str, global: &[String], settings: &HelmSettings, cx: &Cx) -> Result<(), HelmError> {
-    let command = cluster_command(settings).args(["uninstall", name, "--namespace", namespace]).args(global).deadline(RELEASE_LIMIT);
+    let command = helm(settings, global, false, ["uninstall", name, "--namespace", namespace]).deadline(RELEASE_LIMIT);
     match command.output(cx).await {
         Ok(_) => Ok(()),
         Err(error) => Err(HelmError::of_process(error, "uninstall", name, None, None)),
@@ -128,7 +127,7 @@ pub async fn package(
     for (flag, value) in [("--version", version), ("--app-version", app_version)] {
         arguments.extend(value.filter(|value| !value.is_empty()).into_iter().flat_map(|value| [flag.to_owned(), value]));
     }
-    finished(helm(settings, &release.spec, false, &arguments).deadline(LIMIT), "package", release, cx).await?;
+    finished(helm(settings, &release.spec.flags.global, false, &arguments).deadline(LIMIT), "package", release, cx).await?;
     only_entry(directory, release)
 }
 
@@ -142,7 +141,7 @@ pub async fn pull(release: &ResolvedRelease, name: &str, directory: &Path, setti
     for (flag, value) in [("--version", &release.version), ("--repo", &release.repo)] {
         arguments.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
     }
-    finished(helm(settings, &release.spec, false, &arguments).deadline(LIMIT), "pull", release, cx).await?;
+    finished(helm(settings, &release.spec.flags.global, false, &arguments).deadline(LIMIT), "pull", release, cx).await?;
     only_entry(directory, release)
 }
 
@@ -256,21 +255,10 @@ impl Scratch {
     }
 }
 
-fn cluster_command(settings: &HelmSettings) -> Command {
-    let mut command = Command::new("helm");
-    if let Some(context) = &settings.context {
-        command = command.args(["--kube-context", context]);
-    }
-    if let Some(path) = &settings.kubeconfig {
-        command = command.arg("--kubeconfig").arg(path);
-    }
-    command
-}
-
 /// Returns a call of helm, through helm-secrets if `secrets`.
 pub(super) fn helm<A: AsRef<str>>(
     settings: &HelmSettings,
-    spec: &HelmRelease,
+    global: &[String],
     secrets: bool,
     arguments: impl IntoIterator<Item = A>,
 ) -> Command {
@@ -281,7 +269,7 @@ pub(super) fn helm<A: AsRef<str>>(
     if let Some(context) = &settings.context {
         command = command.args(["--kube-context", context]);
     }
-    command = arguments.into_iter().fold(command, |command, argument| command.arg(argument.as_ref())).args(&spec.flags.global);
+    command = arguments.into_iter().fold(command, |command, argument| command.arg(argument.as_ref())).args(global);
     if let Some(path) = &settings.kubeconfig {
         command = command.arg("--kubeconfig").arg(path);
     }

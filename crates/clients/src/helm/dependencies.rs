@@ -50,7 +50,8 @@ async fn build(chart: &Chart, release: &ResolvedRelease, settings: &HelmSettings
     }
     cx.log(Stream::Stdout, format!("Building dependencies of chart {}", chart.path.display()));
     let arguments = ["dependency".to_owned(), "build".to_owned(), chart.path.display().to_string()];
-    let mut command = command::helm(settings, &release.spec, false, arguments.iter().chain(&release.spec.flags.dependency_build));
+    let mut command =
+        command::helm(settings, &release.spec.flags.global, false, arguments.iter().chain(&release.spec.flags.dependency_build));
     command = command.deadline(LIMIT);
     command::finished(command, "dependency build", release, cx).await?;
     // What cannot be remembered is built again.

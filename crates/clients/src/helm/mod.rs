@@ -18,6 +18,7 @@ use devloop_model::Vars;
 pub use self::chart::Chart;
 pub use self::chart::ChartMetadata;
 pub use self::chart::digest;
+pub use self::chart::hex;
 pub use self::chart::unpack;
 pub use self::command::Call;
 pub use self::command::Verb;

@@ -216,7 +216,6 @@ fn absolute(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use devloop_model::HelmFlags;
 
     use super::*;
 
@@ -234,9 +233,6 @@ mod tests {
 
     fn release(dir: &Path) -> HelmRelease {
         HelmRelease {
-            name: template("web-{{.STAGE}}"),
-            chart: HelmChart::Local(file(dir, "chart")),
-            repo: None,
             version: Some(template("1.{{.STAGE}}")),
             values_files: vec![file(dir, "values-{{.STAGE}}.yaml"), file(dir, "https://example.com/v.yaml")],
             namespace: Some(template("ns-{{.STAGE}}")),
@@ -246,18 +242,7 @@ mod tests {
                 (template("typo"), template("{{.IMAGE_TGA}}")),
             ],
             set_files: vec![("script".into(), file(dir, "a,b.sh"))],
-            overrides: serde_json::Map::new(),
-            create_namespace: false,
-            wait: false,
-            recreate_pods: false,
-            skip_build_dependencies: false,
-            skip_tests: false,
-            use_helm_secrets: false,
-            upgrade_on_change: None,
-            packaged: None,
-            depends_on: Vec::new(),
-            flags: HelmFlags::default(),
-            at: at(),
+            ..HelmRelease::new(template("web-{{.STAGE}}"), HelmChart::Local(file(dir, "chart")), at())
         }
     }
 

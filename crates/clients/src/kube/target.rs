@@ -127,12 +127,31 @@ fn delivery(input: &TargetInput, place: &Place, has_registry: bool) -> Delivery 
     }
 }
 
+/// A registry beside a cluster, and how it is called from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalRegistry {
+    /// Its host on this machine, which also names the images that nodes run: `localhost:5000`.
+    pub host: String,
+    /// Its host inside of pods, where that is another one: `registry.kube-system:5000`.
+    pub from_pods: Option<String>,
+}
+
+impl Cluster {
+    /// Returns the registry that the cluster says is beside it (KEP-1755); none where it does not say so in time.
+    ///
+    /// # Errors
+    /// When the step is cancelled.
+    pub async fn local_registry(&self, cx: &Cx) -> Result<Option<LocalRegistry>, KubeError> {
+        let namespace = Namespace("kube-public".to_owned());
+        let data = optional(self.config_map(&namespace, "local-registry-hosting", cx)).await?.flatten();
+        Ok(data.and_then(|data| LocalRegistry::parse(data.get("localRegistryHosting.v1")?)))
+    }
+}
+
 /// Returns the registry that the cluster says it runs images from.
 async fn registry(cluster: Option<&Cluster>, cx: &Cx) -> Result<Option<String>, KubeError> {
     let Some(cluster) = cluster else { return Ok(None) };
-    let namespace = Namespace("kube-public".to_owned());
-    let data = optional(cluster.config_map(&namespace, "local-registry-hosting", cx)).await?.flatten();
-    Ok(data.and_then(|data| registry_host(data.get("localRegistryHosting.v1")?)))
+    Ok(cluster.local_registry(cx).await?.map(|registry| registry.host))
 }
 
 async fn platforms(cluster: Option<&Cluster>, cx: &Cx) -> Result<Vec<Platform>, KubeError> {
@@ -155,10 +174,14 @@ async fn optional<T>(question: impl Future<Output = Result<T, KubeError>>) -> Re
     }
 }
 
-/// Returns `host` of a `LocalRegistryHostingV1`.
-fn registry_host(yaml: &str) -> Option<String> {
-    let hosting: serde_json::Value = serde_saphyr::from_str(yaml).ok()?;
-    hosting["host"].as_str().map(|host| host.trim_end_matches('/').to_owned()).filter(|host| !host.is_empty())
+impl LocalRegistry {
+    /// Reads a `LocalRegistryHostingV1`.
+    fn parse(yaml: &str) -> Option<Self> {
+        let hosting: serde_json::Value = serde_saphyr::from_str(yaml).ok()?;
+        let named = |field: &str| hosting[field].as_str().map(|host| host.trim_end_matches('/').to_owned()).filter(|host| !host.is_empty());
+        let host = named("host")?;
+        Some(Self { from_pods: named("hostFromClusterNetwork").filter(|inside| *inside != host), host })
+    }
 }
 
 #[cfg(test)]
@@ -204,14 +227,17 @@ mod tests {
 
     #[test]
     fn a_local_registry_is_found_as_the_kep_says() {
-        for (yaml, host) in [
-            ("host: \"localhost:5000\"\nhelp: \"https://example.com\"\n", Some("localhost:5000")),
-            ("host: localhost:5000/\nhostFromClusterNetwork: registry:5000\n", Some("localhost:5000")),
-            ("help: none\n", None),
-            ("- not\n- a map\n", None),
-            (": bad", None),
+        for (yaml, host, from_pods) in [
+            ("host: \"localhost:5000\"\nhelp: \"https://example.com\"\n", Some("localhost:5000"), None),
+            ("host: localhost:5000/\nhostFromClusterNetwork: registry:5000\n", Some("localhost:5000"), Some("registry:5000")),
+            ("host: r:5000\nhostFromClusterNetwork: r:5000\n", Some("r:5000"), None),
+            ("help: none\n", None, None),
+            ("- not\n- a map\n", None, None),
+            (": bad", None, None),
         ] {
-            assert_eq!(registry_host(yaml).as_deref(), host, "{yaml}");
+            let found = LocalRegistry::parse(yaml);
+            assert_eq!(found.as_ref().map(|registry| registry.host.as_str()), host, "{yaml}");
+            assert_eq!(found.and_then(|registry| registry.from_pods).as_deref(), from_pods, "{yaml}");
         }
     }
 }
