@@ -3,6 +3,7 @@
 mod archive;
 mod nodes;
 
+pub(crate) use self::archive::Saved;
 use devloop_clients::Clients;
 use devloop_clients::docker::Docker;
 use devloop_clients::docker::DockerError;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use devloop_clients::docker::DockerError;
 use devloop_clients::hooks::HookError;
+use devloop_clients::kube::KubeError;
 use devloop_clients::process::ProcessError;
 use devloop_clients::registry::RegistryError;
 use devloop_model::Artifact;
@@ -27,6 +28,9 @@ pub enum BuildError {
     /// A registry failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The cluster failed.
+    #[error(transparent)]
+    Kube(KubeError),
     /// The container daemon failed.
     #[error(transparent)]
     Docker(#[from] DockerError),
@@ -89,6 +93,7 @@ impl BuildError {
             Self::Hook(error) => error.diagnostic(),
             Self::Registry(error) => error.diagnostic(),
             Self::Docker(error) => error.diagnostic(),
+            Self::Kube(error) => error.diagnostic(),
             Self::Circle { at, .. } => {
                 let diagnostic = Diagnostic::error("build/circle", self.to_string()).help("remove one of these `requires`");
                 match at {
@@ -104,6 +109,15 @@ impl BuildError {
                 .help("set `context` to an existing directory, relative to skaffold.yaml"),
             Self::Read { source, .. } => Diagnostic::error("build/unreadable", self.to_string()).because(source.to_string()),
             Self::Told(diagnostic) => (**diagnostic).clone(),
+        }
+    }
+}
+
+impl From<KubeError> for BuildError {
+    fn from(error: KubeError) -> Self {
+        match error {
+            KubeError::Cancelled => Self::Cancelled(Cancelled),
+            error => Self::Kube(error),
         }
     }
 }

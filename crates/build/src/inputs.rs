@@ -1,11 +1,15 @@
 //! The files whose change makes an image stale.
 
+mod bazel;
 mod command;
+pub(crate) mod context;
 pub(crate) mod dockerfile;
 mod dockerignore;
 pub(crate) mod glob;
+pub(crate) mod jib;
 pub(crate) mod ko;
-mod onbuild;
+mod memory;
+pub(crate) mod onbuild;
 pub(crate) mod paths;
 pub(crate) mod walk;
 
@@ -167,10 +171,12 @@ pub(crate) async fn gather(
         drafts.iter().filter_map(|draft| Some(stages::bases(&draft.read.as_ref()?.file, &draft.evaluation(&HashMap::new())))).flatten();
     let known = onbuild::bases(bases.collect(), &options.cache_dir, options.now, clients, cx);
     let named = join_all(drafts.iter().map(|draft| named(draft, options, cx)));
-    let (known, named) = futures::join!(known, named);
-    let known = known?;
+    let of_jib: Vec<&Artifact> = drafts.iter().map(|draft| &*draft.artifact).collect();
+    let (known, named, of_jib) = futures::join!(known, named, jib::list_all(&of_jib, &options.cache_dir, cx));
+    let (known, mut of_jib) = (known?, of_jib?);
     for (draft, named) in drafts.iter_mut().zip(named) {
         draft.named = named?;
+        draft.named.extend(of_jib.remove(&draft.artifact.image).unwrap_or_default());
     }
     let working_dir = options.working_dir.clone();
     let work = move || -> Result<Vec<Gathered>, BuildError> {
@@ -208,13 +214,15 @@ fn draft(artifact: &Arc<Artifact>, name: &ImageRef, options: &BuildOptions, cx: 
 
 /// Returns the Dockerfile and build arguments that decide what `artifact` reads.
 pub(crate) fn dockerfile_of(artifact: &Artifact) -> Option<(&Path, &BTreeMap<String, Option<Template>>)> {
+    if let Some(spec) = artifact.builder.dockerfile() {
+        return Some((&spec.dockerfile, &spec.build_args));
+    }
     match &artifact.builder {
-        Builder::Docker(spec) => Some((&spec.dockerfile, &spec.build_args)),
         Builder::Custom(spec) => match &spec.dependencies {
             CustomDependencies::Dockerfile { path, build_args } => Some((path, build_args)),
             _ => None,
         },
-        Builder::Ko(_) => None,
+        _ => None,
     }
 }
 
@@ -226,16 +234,15 @@ async fn named(draft: &Draft, options: &BuildOptions, cx: &Cx) -> Result<Vec<Pat
             CustomDependencies::Command(line) => command::list(artifact, line, cx).await,
             _ => Ok(Vec::new()),
         },
-        Builder::Docker(_) => Ok(Vec::new()),
+        Builder::Bazel(spec) => bazel::list(artifact, spec, &options.cache_dir, cx).await,
+        // Jib is asked once for all of its artifacts.
+        Builder::Docker(_) | Builder::Kaniko(_) | Builder::Buildpacks(_) | Builder::Jib(_) => Ok(Vec::new()),
     }
 }
 
 impl Draft {
     fn evaluation<'a>(&'a self, bases: &'a HashMap<String, Base>) -> Evaluation<'a> {
-        let target = match &self.artifact.builder {
-            Builder::Docker(spec) => spec.target.as_deref(),
-            _ => None,
-        };
+        let target = self.artifact.builder.dockerfile().and_then(|spec| spec.target.as_deref());
         Evaluation { arguments: &self.arguments, platform: &self.platform, target, bases }
     }
 
@@ -284,7 +291,9 @@ impl Draft {
                 };
                 gathered.inputs.files = hashed(files)?;
             }
-            Builder::Docker(_) => {}
+            Builder::Jib(_) | Builder::Bazel(_) => gathered.inputs.files = hashed(existing(context, &self.named))?,
+            Builder::Buildpacks(spec) => gathered.inputs.files = hashed(paths::list(&Owner::of(&self.artifact), &spec.dependencies)?)?,
+            Builder::Docker(_) | Builder::Kaniko(_) => {}
         }
         Ok(gathered)
     }

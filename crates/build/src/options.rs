@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use devloop_model::Artifact;
 use devloop_model::BuildSettings;
+use devloop_model::Builder;
 use devloop_model::Delivery;
 use devloop_model::HookSettings;
 use devloop_model::ImageName;
+use devloop_model::ImageRef;
 use devloop_model::Namespace;
 use devloop_model::Platform;
 use devloop_model::Target;
@@ -33,6 +36,8 @@ pub struct BuildOptions {
     pub fresh: BTreeSet<ImageName>,
     /// Where the hash index and the build cache live (`$XDG_CACHE_HOME/devloop`).
     pub cache_dir: PathBuf,
+    /// What builders in the cluster are.
+    pub builder: BuilderOptions,
     /// What holds for every hook.
     pub hooks: HookSettings,
     /// The directory that devloop was started in.
@@ -41,6 +46,32 @@ pub struct BuildOptions {
     pub mode: String,
     /// The time of this session: read once, so that all its dates agree.
     pub now: jiff::Timestamp,
+}
+
+/// What builders in the cluster are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuilderOptions {
+    /// `--builder-image`, or that of the settings or the default repository.
+    pub image: Option<String>,
+    /// Whether it counts over what the configuration says.
+    pub image_is_forced: bool,
+    /// `--builder-idle`: after how long without a build they end; zero is never.
+    pub idle: Duration,
+    /// Registries that are spoken to without TLS, or without checking it.
+    pub insecure: Vec<String>,
+}
+
+impl Default for BuilderOptions {
+    fn default() -> Self {
+        Self { image: None, image_is_forced: false, idle: Duration::from_mins(30), insecure: Vec::new() }
+    }
+}
+
+impl BuilderOptions {
+    /// Returns whether the registry of `image` is spoken to without TLS.
+    pub(crate) fn is_insecure(&self, image: &ImageRef) -> bool {
+        image.name.as_str().split_once('/').is_some_and(|(host, _)| self.insecure.iter().any(|listed| listed == host))
+    }
 }
 
 /// Returns the time now: the one clock read of a session.
@@ -74,6 +105,7 @@ impl BuildOptions {
             cache_artifacts: true,
             skips_tests: false,
             fresh: BTreeSet::new(),
+            builder: BuilderOptions::default(),
             cache_dir,
             hooks: HookSettings::default(),
             working_dir,
@@ -85,15 +117,23 @@ impl BuildOptions {
     /// Returns whether the image of `artifact` goes to a registry: the flag, else the artifact's
     /// own setting, else what the cluster needs.
     pub fn pushes(&self, artifact: &Artifact) -> bool {
-        self.push.or(artifact.local.push).unwrap_or(matches!(self.target.delivery, Delivery::Push))
+        if artifact.cluster().is_some() && !matches!(artifact.builder, Builder::Ko(_) | Builder::Custom(_)) {
+            // A pod of the cluster has no daemon to leave an image in.
+            return true;
+        }
+        self.push.or(artifact.local().push).unwrap_or(matches!(self.target.delivery, Delivery::Push))
     }
 
     /// Returns what `artifact` is built for: the flag, else its own platforms, else the
     /// configuration's, else those of the cluster's nodes; empty is the builder's own platform.
     pub fn platforms_of<'a>(&'a self, artifact: &'a Artifact) -> &'a [Platform] {
-        [&self.platforms, &artifact.platforms, &self.settings.platforms, &self.target.node_platforms]
-            .into_iter()
-            .find(|platforms| !platforms.is_empty())
-            .map_or(&[], Vec::as_slice)
+        let asked = self.asked_platforms_of(artifact);
+        if asked.is_empty() { &self.target.node_platforms } else { asked }
+    }
+
+    /// Returns what somebody asks `artifact` to be built for, whatever the cluster's nodes are.
+    pub(crate) fn asked_platforms_of<'a>(&'a self, artifact: &'a Artifact) -> &'a [Platform] {
+        let asked = [&self.platforms, &artifact.platforms, &self.settings.platforms];
+        asked.into_iter().find(|platforms| !platforms.is_empty()).map_or(&[], Vec::as_slice)
     }
 }

@@ -12,7 +12,7 @@ use devloop_model::Platform;
 use crate::BuildOptions;
 
 /// Returns this machine's architecture in Go's words, which all of Docker uses.
-pub(crate) fn host_architecture() -> &'static str {
+pub fn host_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -30,7 +30,9 @@ pub(crate) fn of_go(env: &Env) -> Platform {
 
 /// Returns what the container daemon builds for, if an artifact is left to it; a daemon that cannot be asked is the builder's to tell.
 pub(crate) async fn of_daemon(artifacts: &[Arc<Artifact>], options: &BuildOptions, clients: &Clients, cx: &Cx) -> Option<Platform> {
-    let is_left = |artifact: &Arc<Artifact>| matches!(artifact.builder, Builder::Docker(_)) && options.platforms_of(artifact).is_empty();
+    let is_left = |artifact: &Arc<Artifact>| {
+        matches!(artifact.builder, Builder::Docker(_)) && artifact.cluster().is_none() && options.platforms_of(artifact).is_empty()
+    };
     if !artifacts.iter().any(is_left) {
         return None;
     }
@@ -45,9 +47,10 @@ pub(crate) fn built_for(artifact: &Artifact, options: &BuildOptions, daemon: Opt
     }
     let host = || Platform::parse(&format!("linux/{}", host_architecture())).expect("an architecture is one lower-case word");
     vec![match artifact.builder {
+        // In the cluster, the nodes decide: they were asked, or are taken to be as this machine.
         Builder::Docker(_) => daemon.cloned().unwrap_or_else(host),
         Builder::Ko(_) => of_go(env),
-        Builder::Custom(_) => host(),
+        _ => host(),
     }]
 }
 

@@ -11,16 +11,22 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use devloop_model::Artifact;
+use devloop_model::BuildPlace;
 use devloop_model::Builder;
 use devloop_model::CustomBuild;
 use devloop_model::CustomDependencies;
+use devloop_model::Cx;
 use devloop_model::DockerBuild;
+use devloop_model::Env;
+use devloop_model::EventSink;
 use devloop_model::ImageName;
-use devloop_model::LocalBuild;
 use devloop_model::Location;
 use devloop_model::PathList;
+use devloop_model::Stage;
+use devloop_model::StepId;
 use devloop_model::Tagger;
 use devloop_model::Template;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) fn artifact(image: &str, context: &Path, builder: Builder) -> Artifact {
     Artifact {
@@ -33,7 +39,7 @@ pub(crate) fn artifact(image: &str, context: &Path, builder: Builder) -> Artifac
         runtime: None,
         sync: None,
         hooks: devloop_model::Hooks::default(),
-        local: LocalBuild::default(),
+        place: BuildPlace::default(),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: format!("image: {image}"), width: 1, label: None },
     }
 }
@@ -45,6 +51,12 @@ pub(crate) fn docker(image: &str, context: &Path) -> Artifact {
 pub(crate) fn custom(image: &str, context: &Path) -> Artifact {
     let dependencies = CustomDependencies::Paths(PathList { paths: vec![".".to_owned()], ignore: Vec::new() });
     artifact(image, context, Builder::Custom(CustomBuild { command: Template::parse("true").unwrap(), dependencies }))
+}
+
+/// A step whose programs are found on `path`.
+pub(crate) fn cx_with_path(path: &str) -> Cx {
+    let env = Env::new([("PATH".to_owned(), path.to_owned())].into());
+    Cx::new(StepId::of(Stage::Build), env, EventSink::none(), CancellationToken::new())
 }
 
 /// An answer over HTTP.

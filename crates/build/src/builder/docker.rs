@@ -80,14 +80,7 @@ async fn build_one(
     docker: &Docker,
     cx: &Cx,
 ) -> Result<Identity, BuildError> {
-    let dockerfile = job.context.join(&spec.dockerfile);
-    if !dockerfile.is_file() {
-        let fault = Diagnostic::error(
-            "build/no-dockerfile",
-            format!("the Dockerfile of `{}` does not exist: `{}`", job.artifact, dockerfile.display()),
-        );
-        return Err(fault.help("set `docker.dockerfile` to its path, relative to the artifact's context").into());
-    }
+    let dockerfile = dockerfile(spec, job)?;
     let id = if job.local.use_docker_cli || !spec.cli_flags.is_empty() {
         command::build(spec, job, reference, platform, docker, cx).await?
     } else {
@@ -99,6 +92,31 @@ async fn build_one(
     Ok(Identity::Digest(timed_push(job.artifact, docker.push(reference, cx), cx).await?))
 }
 
+fn dockerfile(spec: &DockerBuild, job: DockerJob<'_>) -> Result<PathBuf, BuildError> {
+    let dockerfile = job.context.join(&spec.dockerfile);
+    if dockerfile.is_file() {
+        return Ok(dockerfile);
+    }
+    let what = format!("the Dockerfile of `{}` does not exist: `{}`", job.artifact, dockerfile.display());
+    let fault = Diagnostic::error("build/no-dockerfile", what);
+    Err(fault.help("set `docker.dockerfile` to its path, relative to the artifact's context").into())
+}
+
+/// Returns what BuildKit is asked for where no daemon of this machine builds: all platforms at once.
+///
+/// # Errors
+/// When there is no Dockerfile, or a field is set that only the docker command or the classic builder understands.
+pub(crate) fn request_in_cluster(spec: &DockerBuild, job: DockerJob<'_>) -> Result<BuildRequest, BuildError> {
+    let only_local = [("squash", spec.squash), ("cliFlags", !spec.cli_flags.is_empty())];
+    if let Some((field, _)) = only_local.iter().find(|(_, is_set)| *is_set) {
+        let fault =
+            Diagnostic::error("build/only-local", format!("`{field}` of `{}` needs the container daemon of this machine", job.artifact));
+        return Err(fault.help("leave it out, or build with `build.local`").into());
+    }
+    let request = request(spec, job, job.reference, None, dockerfile(spec, job)?);
+    Ok(BuildRequest { platforms: job.platforms.to_vec(), ..request })
+}
+
 fn request(spec: &DockerBuild, job: DockerJob<'_>, reference: &ImageRef, platform: Option<&Platform>, dockerfile: PathBuf) -> BuildRequest {
     BuildRequest {
         context: job.context.to_owned(),
@@ -106,12 +124,17 @@ fn request(spec: &DockerBuild, job: DockerJob<'_>, reference: &ImageRef, platfor
         files: job.files.iter().filter(|file| !file.starts_with("..") && !file.is_absolute()).cloned().collect(),
         dockerfile,
         tag: reference.clone(),
-        platform: platform.cloned(),
+        platforms: platform.cloned().into_iter().collect(),
+        remote_context: None,
+        export: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        cache_to: own_image(&spec.cache_to, job),
+        reproducible: false,
         build_args: job.build_args.clone(),
         target: spec.target.clone(),
         network: spec.network.clone(),
         add_hosts: spec.add_hosts.clone(),
-        cache_from: cache_from(spec, job),
+        cache_from: own_image(&spec.cache_from, job),
         no_cache: spec.no_cache,
         pull: spec.pull_parent,
         squash: spec.squash,
@@ -121,12 +144,12 @@ fn request(spec: &DockerBuild, job: DockerJob<'_>, reference: &ImageRef, platfor
     }
 }
 
-/// Returns the images to take layers from; the artifact's own name stands for the image under its new tag, as in
+/// Returns caches; the artifact's own name in them stands for the image under its new tag, as in
 /// skaffold `pkg/skaffold/build/docker/docker.go` (`adjustCacheFrom`).
-fn cache_from(spec: &DockerBuild, job: DockerJob<'_>) -> Vec<String> {
+fn own_image(caches: &[String], job: DockerJob<'_>) -> Vec<String> {
     let own = job.artifact.as_str();
     let tagged = job.reference.to_string();
-    spec.cache_from
+    caches
         .iter()
         .map(|cache| {
             if cache == own {

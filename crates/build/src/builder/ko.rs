@@ -9,7 +9,6 @@ mod image;
 pub(crate) mod kodata;
 mod layer;
 mod load;
-mod packer;
 mod settings;
 mod tar;
 

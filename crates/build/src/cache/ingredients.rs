@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use devloop_model::Artifact;
+use devloop_model::BazelBuild;
 use devloop_model::BuildSecret;
 use devloop_model::Builder;
+use devloop_model::BuildpacksBuild;
 use devloop_model::Cx;
 use devloop_model::DockerBuild;
 use devloop_model::ImageRef;
+use devloop_model::JibBuild;
+use devloop_model::KanikoBuild;
 use devloop_model::KoBuild;
 use devloop_model::MissingKey;
 use devloop_model::Platform;
@@ -68,7 +72,11 @@ impl Ingredients {
         own.platforms.sort_unstable();
         match &artifact.builder {
             Builder::Docker(spec) => own.docker(spec),
+            Builder::Kaniko(spec) => own.kaniko(spec),
             Builder::Ko(spec) => own.ko(spec, reference, options, cx),
+            Builder::Jib(spec) => own.jib(spec),
+            Builder::Bazel(spec) => own.bazel(spec),
+            Builder::Buildpacks(spec) => own.buildpacks(artifact, spec, options, cx),
             Builder::Custom(spec) => {
                 own.set("builder", "custom");
                 own.set("custom.buildCommand", spec.command.source());
@@ -102,6 +110,17 @@ impl Ingredients {
         self.set("docker.ssh", spec.ssh.as_deref().unwrap_or_default());
     }
 
+    /// What only says how the build goes on, and not what comes of it, is left out.
+    fn kaniko(&mut self, spec: &KanikoBuild) {
+        self.docker(&spec.dockerfile);
+        self.set("builder", "kaniko");
+        self.set("kaniko.image", spec.image.as_deref().unwrap_or_default());
+        self.set("kaniko.destination", &sources(&spec.destinations));
+        self.set("kaniko.label", &format!("{:?}", spec.labels));
+        self.set("kaniko.flags", &spec.flags.iter().map(|(name, value)| format!("{name} {value:?}")).collect::<Vec<_>>().join("\n"));
+        self.set("kaniko.env", &spec.env.iter().map(|variable| format!("{variable:?}")).collect::<Vec<_>>().join("\n"));
+    }
+
     fn ko(&mut self, spec: &KoBuild, reference: &ImageRef, options: &BuildOptions, cx: &Cx) {
         let vars = builder::image_vars(Some(reference), &cx.env);
         // What does not render here is told by the builder, which knows more variables.
@@ -124,6 +143,33 @@ impl Ingredients {
         for (name, value) in builder::ko::environment(&cx.env) {
             self.arguments.insert(name.to_owned(), digest(value));
         }
+    }
+
+    fn jib(&mut self, spec: &JibBuild) {
+        self.set("builder", "jib");
+        self.set("jib.project", spec.project.as_deref().unwrap_or_default());
+        self.set("jib.args", &spec.args.join("\n"));
+        self.set("jib.type", &format!("{:?}", spec.kind));
+        self.set("jib.fromImage", spec.from_image.as_deref().unwrap_or_default());
+    }
+
+    fn bazel(&mut self, spec: &BazelBuild) {
+        self.set("builder", "bazel");
+        self.set("bazel.target", &spec.target);
+        self.set("bazel.args", &spec.args.join("\n"));
+        self.set("bazel.platforms", &format!("{:?}", spec.platforms));
+    }
+
+    /// Where caches are is left out.
+    fn buildpacks(&mut self, artifact: &Artifact, spec: &BuildpacksBuild, options: &BuildOptions, cx: &Cx) {
+        self.set("builder", "buildpacks");
+        self.set("buildpacks.builder", spec.builder.as_deref().unwrap_or_default());
+        self.set("buildpacks.runImage", spec.run_image.as_deref().unwrap_or_default());
+        self.set("buildpacks.buildpacks", &spec.buildpacks.join("\n"));
+        self.set("buildpacks.projectDescriptor", &spec.project_descriptor);
+        self.set("buildpacks.volumes", &spec.volumes.join("\n"));
+        let env = builder::buildpacks::counted(artifact, spec, &options.mode, cx);
+        self.arguments.extend(env.into_iter().map(|(name, value)| (name, digest(&value))));
     }
 
     /// Adds an image that is required.

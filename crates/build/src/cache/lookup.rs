@@ -137,7 +137,7 @@ impl Lookup<'_> {
     /// `tryImportMissing`: somebody else may have built it.
     async fn import(&self, cache: &BuildCache, pushes: bool) -> Result<Answer, BuildError> {
         let platforms = self.options.platforms_of(self.artifact);
-        if !self.artifact.local.try_import_missing || platforms.len() > 1 || self.effects == Effects::None {
+        if !self.artifact.local().try_import_missing || platforms.len() > 1 || self.effects == Effects::None {
             return Ok(Answer::NotFound { gone_from: None });
         }
         let Some(identity) = deliver::import_missing(self.reference, platforms.first(), pushes, self.clients, self.cx).await? else {

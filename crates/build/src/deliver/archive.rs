@@ -1,4 +1,6 @@
-//! An image as the daemon saves it, and as an OCI layout with only the layers that are wanted.
+//! An image as the daemon saves it and others make it for `docker load`, and as an OCI layout with only the layers that are wanted.
+
+mod push;
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -17,7 +19,6 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
-use tempfile::NamedTempFile;
 
 /// The annotation by which containerd names what it imports.
 const NAME_ANNOTATION: &str = "io.containerd.image.name";
@@ -27,8 +28,9 @@ const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
 /// An archive that `docker save` wrote (`image-spec` of moby, version 1.2, and its successor with an OCI layout in it).
 #[derive(Debug)]
-pub(super) struct Saved {
-    file: NamedTempFile,
+pub(crate) struct Saved {
+    file: File,
+    names: Vec<String>,
     config: Vec<u8>,
     layers: Vec<Layer>,
 }
@@ -52,17 +54,19 @@ struct Span {
 #[serde(rename_all = "PascalCase")]
 struct SavedManifest {
     config: PathBuf,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
     layers: Vec<PathBuf>,
 }
 
 impl Saved {
     /// Returns what is in a saved archive of one image.
-    pub(super) fn read(file: NamedTempFile) -> Result<Self> {
-        let spans = list(file.as_file())?;
+    pub(crate) fn read(file: File) -> Result<Self> {
+        let spans = list(&file)?;
         let span = |path: &Path| spans.get(path).copied().ok_or_else(|| Error::other(format!("the archive has no `{}`", path.display())));
-        let manifests: Vec<SavedManifest> = serde_json::from_slice(&content(file.as_file(), span(Path::new("manifest.json"))?)?)?;
+        let manifests: Vec<SavedManifest> = serde_json::from_slice(&content(&file, span(Path::new("manifest.json"))?)?)?;
         let manifest = manifests.into_iter().next().ok_or_else(|| Error::other("the archive holds no image"))?;
-        let config = content(file.as_file(), span(&manifest.config)?)?;
+        let config = content(&file, span(&manifest.config)?)?;
         let parsed: Value = serde_json::from_slice(&config)?;
         let diff_ids = parsed["rootfs"]["diff_ids"].as_array().map(Vec::as_slice).unwrap_or_default();
         if diff_ids.len() != manifest.layers.len() {
@@ -71,13 +75,18 @@ impl Saved {
         let mut layers = Vec::new();
         for (path, diff_id) in manifest.layers.iter().zip(diff_ids) {
             let at = span(path)?;
-            let (media_type, is_plain) = sniff(file.as_file(), at)?;
+            let (media_type, is_plain) = sniff(&file, at)?;
             // A layer that is kept compressed is named by the digest of what is stored.
             let stored = path.strip_prefix("blobs/sha256").ok().map(|hex| format!("sha256:{}", hex.display()));
             let digest = stored.filter(|_| !is_plain).or_else(|| diff_id.as_str().map(str::to_owned));
             layers.push(Layer { digest: digest.ok_or_else(|| Error::other("a diff ID is no text"))?, media_type, at });
         }
-        Ok(Self { file, config, layers })
+        Ok(Self { file, names: manifest.repo_tags.unwrap_or_default(), config, layers })
+    }
+
+    /// Returns the names that the archive gives the image.
+    pub(crate) fn names(self) -> Vec<String> {
+        self.names
     }
 
     /// Writes the image as an OCI layout called `name`, without the layers that are `present` where it goes.
@@ -97,7 +106,7 @@ impl Saved {
         let mut written = HashSet::new();
         for layer in self.layers.iter().filter(|layer| !present.contains(layer.digest.as_str())) {
             if written.insert(&layer.digest) {
-                let reader = reader_at(self.file.as_file(), layer.at)?;
+                let reader = reader_at(&self.file, layer.at)?;
                 archive.append_data(&mut header(layer.at.size), blob(&layer.digest), reader)?;
             }
         }
@@ -211,8 +220,8 @@ mod tests {
     fn saved() -> Saved {
         let diff_ids = [digest(b"layer one"), digest(b"layer two"), digest(b"layer one")];
         let config = json!({ "rootfs": { "type": "layers", "diff_ids": diff_ids } }).to_string();
-        let file = NamedTempFile::new().unwrap();
-        let mut archive = tar::Builder::new(file.as_file());
+        let file = tempfile::tempfile().unwrap();
+        let mut archive = tar::Builder::new(&file);
         add(&mut archive, "a/layer.tar", b"layer one").unwrap();
         add(&mut archive, "b/layer.tar", b"layer two").unwrap();
         let mut link = header(0);

@@ -82,7 +82,7 @@ async fn save(image: &ImageRef, docker: &Docker, cx: &Cx) -> Result<Saved, Build
         cx.progress("save", done, None, true);
     }
     out.flush().await.map_err(|error| unsaved(&error))?;
-    Ok(blocking(move || Saved::read(file)).await.map_err(|error| unsaved(&error))?)
+    Ok(blocking(move || Saved::read(file.into_file())).await.map_err(|error| unsaved(&error))?)
 }
 
 /// Runs file work beside the runtime; a panic of it goes on here.

@@ -1,6 +1,8 @@
 //! What a Dockerfile copies from its context.
 
+pub(crate) mod outline;
 pub(crate) mod parse;
+pub(crate) mod ports;
 pub(crate) mod stages;
 pub(crate) mod sync_map;
 mod words;
@@ -107,6 +109,29 @@ pub(crate) fn list(
         files.insert(at, Listed { path: read.relative.as_str().into(), stat });
     }
     Ok(DockerFiles { files, dockerfile_is_copied: own.is_ok() })
+}
+
+/// The line of an instruction, what it names, and the files that it reads.
+pub(crate) type ByLine = (usize, Vec<String>, Vec<Listed>);
+
+/// Returns what each COPY and ADD of the Dockerfile reads.
+///
+/// # Errors
+/// When the ignore file is malformed, or a directory cannot be read.
+pub(crate) fn list_by_line(
+    artifact: &Artifact,
+    read: &Read,
+    evaluation: &Evaluation<'_>,
+    working_dir: &Path,
+) -> Result<Vec<ByLine>, BuildError> {
+    let ignore = ignore_patterns(artifact, read, working_dir)?;
+    let mut found = Vec::new();
+    for sources in stages::sources(&read.file, evaluation, Reach::Everything) {
+        let files = walk::walk(&artifact.context, &existing(&artifact.context, &sources), &ignore)?;
+        // A trigger of a base image has no line here.
+        found.extend(sources.line.map(|line| (line, sources.patterns, files)));
+    }
+    Ok(found)
 }
 
 /// A path that exists is taken as it is; else it is a pattern. Nothing is above the context.

@@ -2,8 +2,7 @@
 
 mod go_files;
 mod go_list;
-mod memory;
-mod shape;
+pub(super) mod shape;
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -18,6 +17,7 @@ use serde::Serialize;
 pub(crate) use go_files::module_path;
 pub(crate) use go_files::nearest;
 
+use super::memory;
 use crate::BuildError;
 use crate::builder::ko::Settings;
 use crate::builder::ko::kodata;
@@ -79,27 +79,12 @@ pub(crate) async fn program(settings: &Settings, platform: &Platform, cache_dir:
     let go = settings.find_go(&cx.env)?;
     let question = go_list::Question::new(settings, platform, &go, cx)?;
     let at = cache_dir.join("go-list").join(format!("{}.json", question.key()));
-    if let Some(program) = recall(at.clone()).await {
+    if let Some(program) = memory::recall(at.clone()).await {
         return Ok(program);
     }
-    let (program, memory) = question.ask(cx).await?;
-    if let Some(memory) = memory {
-        // A listing that cannot be remembered is asked for again: slower, not wrong.
-        let stored = tokio::task::spawn_blocking(move || memory.store(&at)).await;
-        if let Ok(Err(error)) = stored {
-            tracing::debug!(%error, "listing not remembered");
-        }
+    let (program, answer) = question.ask(cx).await?;
+    if let Some(answer) = answer {
+        memory::store(answer, at).await;
     }
     Ok(program)
-}
-
-async fn recall(at: PathBuf) -> Option<Program> {
-    let recall = move || {
-        let (memory, touched) = memory::Memory::load(&at)?.recall()?;
-        if touched && let Err(error) = memory.store(&at) {
-            tracing::debug!(%error, "listing not remembered");
-        }
-        Some(memory.into_program())
-    };
-    tokio::task::spawn_blocking(recall).await.ok().flatten()
 }

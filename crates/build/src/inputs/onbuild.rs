@@ -76,6 +76,11 @@ pub(crate) async fn bases(
     Ok(known.into_iter().filter(|(base, _)| bases.contains(base)).map(|(name, answer)| (name, answer.base)).collect())
 }
 
+/// Returns what is remembered of bases; nobody is asked.
+pub(crate) fn remembered(cache_dir: &Path, now: Timestamp) -> HashMap<String, Base> {
+    load(&cache_dir.join("bases.json"), now).into_iter().map(|(name, answer)| (name, answer.base)).collect()
+}
+
 /// Asks the registry, and the daemon about images that only it has.
 async fn ask(base: &str, clients: &Clients, cx: &Cx) -> Option<Base> {
     let reference = ImageRef::parse(base).ok()?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use devloop_model::BuildPlace;
 use devloop_model::Builder;
 use devloop_model::CustomDependencies;
 use devloop_model::Env;
@@ -10,7 +11,6 @@ use devloop_model::EventKind;
 use devloop_model::EventSink;
 use devloop_model::Identity;
 use devloop_model::ImageName;
-use devloop_model::LocalBuild;
 use devloop_model::Location;
 use devloop_model::PathList;
 use devloop_model::Stage;
@@ -37,7 +37,7 @@ fn artifact(context: &Path) -> Artifact {
         runtime: None,
         sync: None,
         hooks: devloop_model::Hooks::default(),
-        local: LocalBuild::default(),
+        place: BuildPlace::default(),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
     }
 }

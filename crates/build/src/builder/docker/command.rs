@@ -14,7 +14,7 @@ use devloop_model::Platform;
 use devloop_model::SecretSource;
 
 use super::DockerJob;
-use super::cache_from;
+use super::own_image;
 use crate::BuildError;
 use crate::builder::image_vars;
 
@@ -77,8 +77,10 @@ fn arguments(
     for host in &spec.add_hosts {
         add("--add-host", host.clone());
     }
-    for cache in cache_from(spec, job) {
-        add("--cache-from", cache);
+    for (flag, caches) in [("--cache-from", &spec.cache_from), ("--cache-to", &spec.cache_to)] {
+        for cache in own_image(caches, job) {
+            add(flag, cache);
+        }
     }
     let vars = image_vars(Some(reference), &cx.env);
     for flag in &spec.cli_flags {

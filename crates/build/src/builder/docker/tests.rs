@@ -30,7 +30,7 @@ fn the_artifacts_own_name_in_cache_from_is_its_new_image() {
         cache_from: ["web", "web:old", "type=registry,ref=web", "type=local,src=web"].map(str::to_owned).to_vec(),
         ..DockerBuild::default()
     };
-    let caches = with_job(&[], |job| cache_from(&spec, job));
+    let caches = with_job(&[], |job| own_image(&spec.cache_from, job));
     assert_eq!(caches, ["reg.io/web:v1", "web:old", "type=registry,ref=reg.io/web:v1", "type=local,src=web"]);
 }
 

@@ -9,13 +9,14 @@ use std::time::SystemTime;
 
 use devloop_model::Digest;
 use devloop_model::Platform;
+use flate2::Compression;
 use serde::Deserialize;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::kodata::Member;
-use super::packer::Packer;
 use super::tar::Archive;
+use crate::builder::packer::Packer;
 
 /// How many compressed layers are kept for the next build.
 const KEPT: usize = 32;
@@ -45,6 +46,15 @@ pub(super) enum Packing {
     /// As large as it is, in gzip's format all the same: on the way to a registry of this machine and from there into
     /// its cluster, packing and unpacking take longer than the bytes do.
     Stored,
+}
+
+impl Packing {
+    fn level(self) -> Compression {
+        match self {
+            Self::Compressed => Compression::fast(),
+            Self::Stored => Compression::none(),
+        }
+    }
 }
 
 /// What is remembered of a layer.
@@ -87,7 +97,7 @@ impl Layers {
         }
         fs::create_dir_all(&self.dir)?;
         // A file may change in between: what is remembered is what was packed.
-        let mut both = Both(hasher(), Packer::new(NamedTempFile::new_in(&self.dir)?, self.packing));
+        let mut both = Both(hasher(), Packer::new(NamedTempFile::new_in(&self.dir)?, self.packing.level()));
         archive(&mut both)?;
         let Both(key, packer) = both;
         let packed = packer.finish()?;

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::path::Path;
 
+use super::outline::Draft;
+use super::outline::Place;
+use super::outline::StageOutline;
 use super::parse::Dockerfile;
 use super::parse::Instruction;
 use super::words;
@@ -95,6 +99,15 @@ pub(crate) fn copies(file: &Dockerfile, evaluation: &Evaluation<'_>) -> Vec<Copy
     walk.copies.into_iter().filter(|(stage, _)| *stage == target).map(|(_, copy)| copy).collect()
 }
 
+/// Returns the stages that the one that is built needs, in order, itself last.
+pub(crate) fn outlines(file: &Dockerfile, evaluation: &Evaluation<'_>, context: &Path) -> Vec<StageOutline> {
+    let stages = stages(file, evaluation);
+    let target = target(&stages, evaluation);
+    let mut walk = Walk { context: Some(context), ..Walk::new(file, evaluation, Reach::Target, &stages) };
+    walk.visit(target);
+    (0..=target).filter_map(|at| walk.states.get(&at)).map(|state| state.draft.outline()).collect()
+}
+
 fn target(stages: &[Stage<'_>], evaluation: &Evaluation<'_>) -> usize {
     evaluation.target.and_then(|target| find(stages, target)).unwrap_or(stages.len() - 1)
 }
@@ -165,6 +178,8 @@ struct State {
     base_environment: BTreeMap<String, String>,
     working_dir: String,
     triggers: Vec<Instruction>,
+    /// What an outline of the stage says; filled where one is asked for.
+    draft: Draft,
 }
 
 struct Walk<'a> {
@@ -177,12 +192,14 @@ struct Walk<'a> {
     found: Vec<Sources>,
     /// What is copied, with the stage that does.
     copies: Vec<(usize, Copy)>,
+    /// The context, where an outline is asked for.
+    context: Option<&'a Path>,
 }
 
 impl<'a> Walk<'a> {
     fn new(file: &'a Dockerfile, evaluation: &'a Evaluation<'a>, reach: Reach, stages: &'a [Stage<'a>]) -> Self {
         let globals = globals(file, evaluation);
-        Self { file, evaluation, reach, globals, stages, states: HashMap::new(), found: Vec::new(), copies: Vec::new() }
+        Self { file, evaluation, reach, globals, stages, states: HashMap::new(), found: Vec::new(), copies: Vec::new(), context: None }
     }
 
     fn visit(&mut self, at: usize) {
@@ -191,7 +208,7 @@ impl<'a> Walk<'a> {
         }
         let stage = &self.stages[at];
         let mut inherited = Vec::new();
-        let mut state = State::default();
+        let mut state = State { draft: Draft::of(&stage.base), ..State::default() };
         if let Some(base) = find(&self.stages[..at], &stage.base) {
             self.visit(base);
             let base = self.states[&base].clone();
@@ -242,6 +259,25 @@ impl<'a> Walk<'a> {
             }
             "RUN" => self.run(at, instruction, &mut lookup),
             _ => {}
+        }
+        if let Some(context) = self.context {
+            let mut lookup = with_base(&mut lookup, &state.base_environment);
+            let place = Place { context, working_dir: &state.working_dir, escape };
+            state.draft.run(instruction, escape);
+            match instruction.name.as_str() {
+                "COPY" | "ADD" => {
+                    let from = instruction.flag("from").map(|from| words::expand(from, escape, &mut lookup).unwrap_or_default());
+                    let stage = from.as_ref().map(|from| find(&self.stages[..at], from).and_then(|stage| self.states.get(&stage)));
+                    match stage {
+                        // Another image has nothing of the context.
+                        Some(None) => {}
+                        Some(Some(stage)) => state.draft.copy(instruction, Some(&stage.draft), &place, &mut lookup),
+                        None => state.draft.copy(instruction, None, &place, &mut lookup),
+                    }
+                }
+                "RUN" => state.draft.mount(instruction, &place, &mut lookup),
+                _ => {}
+            }
         }
     }
 
@@ -326,7 +362,7 @@ fn copy_of(instruction: &Instruction, escape: char, working_dir: &str, lookup: &
 }
 
 /// Returns the absolute path without `.` and `..` of `path` in the directory `base`.
-fn resolved(base: &str, path: &str) -> String {
+pub(super) fn resolved(base: &str, path: &str) -> String {
     let base = if path.starts_with('/') { "" } else { base };
     let mut names: Vec<&str> = Vec::new();
     for name in base.split('/').chain(path.split('/')) {
@@ -354,7 +390,7 @@ fn environment_of(arguments: &str, escape: char, lookup: &mut dyn FnMut(&str) ->
 }
 
 /// Here-documents, URLs and git repositories are not in the context.
-fn is_elsewhere(source: &str) -> bool {
+pub(super) fn is_elsewhere(source: &str) -> bool {
     source.starts_with("<<") || ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|scheme| source.starts_with(scheme))
 }
 

@@ -16,11 +16,11 @@ use serde::Deserialize;
 
 use super::Program;
 use super::go_files;
-use super::memory::Memory;
-use super::memory::Names;
-use super::memory::Part;
 use crate::BuildError;
 use crate::builder::ko::Settings;
+use crate::inputs::memory::Memory;
+use crate::inputs::memory::Names;
+use crate::inputs::memory::Part;
 
 /// `go list` may have to download modules.
 const DEADLINE: Duration = Duration::from_mins(10);
@@ -128,7 +128,7 @@ impl<'a> Question<'a> {
 
     /// Returns the program, and what has to stay the same for that answer; none of that when the
     /// program has errors, as what repairs them can be anywhere.
-    pub(super) async fn ask(&self, cx: &Cx) -> Result<(Program, Option<Memory>), BuildError> {
+    pub(super) async fn ask(&self, cx: &Cx) -> Result<(Program, Option<Memory<Program>>), BuildError> {
         let asked = SystemTime::now();
         let command =
             Command::new(self.go).args(["list", "-e", "-deps", FIELDS]).args(&self.settings.flags).args(["--", &self.settings.package]);

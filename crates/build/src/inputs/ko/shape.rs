@@ -3,7 +3,7 @@
 /// Returns the part of a Go file that `go list` looks at: everything up to the last import, and
 /// each `//go:embed` and `//go:build` line. Equal shapes mean that the listing stands, so that an
 /// edited function body costs no `go list`. Source: go/build `readGoInfo`.
-pub(super) fn of(source: &[u8]) -> Vec<u8> {
+pub(in crate::inputs) fn of(source: &[u8]) -> Vec<u8> {
     let head = head_length(source);
     let mut shape = source[..head].to_vec();
     for line in source[head..].split(|&byte| byte == b'\n') {

@@ -40,6 +40,7 @@ fn every_setting_has_its_flag() {
         network: Some("Host".to_owned()),
         add_hosts: vec!["h:1.2.3.4".to_owned()],
         cache_from: vec!["web".to_owned(), "other".to_owned(), "type=registry,ref=web".to_owned()],
+        cache_to: vec!["type=registry,ref=web,mode=max".to_owned()],
         cli_flags: vec![Template::parse("--label=level={{.LEVEL}}-{{.IMAGE_TAG}}").unwrap()],
         pull_parent: true,
         no_cache: true,
@@ -51,7 +52,7 @@ fn every_setting_has_its_flag() {
         ssh: Some("default".to_owned()),
         ..DockerBuild::default()
     };
-    insta::assert_snapshot!(shown(&spec, &LocalBuild::default(), true, Some("linux/arm64")), @"build /c --file /c/Dockerfile -t reg.io/web:v1 --build-arg A=1 --build-arg B=two words --add-host h:1.2.3.4 --cache-from reg.io/web:v1 --cache-from other --cache-from type=registry,ref=reg.io/web:v1 --label=level=9-v1 --target dev --network host --no-cache --squash --pull --secret id=a,src=/s --secret id=b,env=TOKEN --ssh default --force-rm --platform linux/arm64");
+    insta::assert_snapshot!(shown(&spec, &LocalBuild::default(), true, Some("linux/arm64")), @"build /c --file /c/Dockerfile -t reg.io/web:v1 --build-arg A=1 --build-arg B=two words --add-host h:1.2.3.4 --cache-from reg.io/web:v1 --cache-from other --cache-from type=registry,ref=reg.io/web:v1 --cache-to type=registry,ref=reg.io/web:v1,mode=max --label=level=9-v1 --target dev --network host --no-cache --squash --pull --secret id=a,src=/s --secret id=b,env=TOKEN --ssh default --force-rm --platform linux/arm64");
 }
 
 #[test]

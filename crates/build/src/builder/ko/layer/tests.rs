@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use devloop_clients::registry::digest_of;
 
 use super::super::kodata::members;
-use super::super::packer::PIECE;
 use super::*;
+use crate::builder::packer::PIECE;
 
 /// The diff ID that ko gave to [`kodata_tree`].
 const KODATA: &str = "sha256:fd2479c3a9b4ce958da9222ea434b6336c2e1f0d1da7a9ac4628f78cd486a9dc";

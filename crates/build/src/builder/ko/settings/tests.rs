@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use devloop_model::BuildPlace;
 use devloop_model::Builder;
 use devloop_model::ImageName;
-use devloop_model::LocalBuild;
 use devloop_model::Location;
 use devloop_model::Tagger;
 
@@ -22,7 +22,7 @@ fn artifact(image: &str, context: &Path) -> Artifact {
         runtime: None,
         sync: None,
         hooks: devloop_model::Hooks::default(),
-        local: LocalBuild::default(),
+        place: BuildPlace::default(),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
     }
 }

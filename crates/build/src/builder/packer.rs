@@ -11,13 +11,11 @@ use rayon::prelude::*;
 use sha2::Digest as _;
 use sha2::Sha256;
 
-use super::layer::Packing;
-
 /// How much is compressed at a time; each piece is a gzip member of its own, so that all cores work.
-pub(super) const PIECE: usize = 256 << 10;
+pub(crate) const PIECE: usize = 256 << 10;
 
 /// Takes an archive, and writes it packed.
-pub(super) struct Packer<W> {
+pub(crate) struct Packer<W> {
     out: W,
     level: Compression,
     /// As many pieces as are packed side by side; the bytes of the archive that are not packed yet.
@@ -29,31 +27,27 @@ pub(super) struct Packer<W> {
 }
 
 /// What a whole archive became.
-pub(super) struct Packed<W> {
+pub(crate) struct Packed<W> {
     /// What it was written to.
-    pub(super) out: W,
+    pub(crate) out: W,
     /// Digest of the archive.
-    pub(super) diff_id: Digest,
+    pub(crate) diff_id: Digest,
     /// Digest of the packed archive.
-    pub(super) digest: Digest,
+    pub(crate) digest: Digest,
     /// Size of the packed archive.
-    pub(super) size: u64,
+    pub(crate) size: u64,
 }
 
 impl<W: Write + Send> Packer<W> {
     /// Returns a packer that has taken nothing yet.
-    pub(super) fn new(out: W, packing: Packing) -> Self {
-        let level = match packing {
-            Packing::Compressed => Compression::fast(),
-            Packing::Stored => Compression::none(),
-        };
+    pub(crate) fn new(out: W, level: Compression) -> Self {
         let batch_bytes = PIECE * rayon::current_num_threads().max(2);
         let (archive, packed) = (Sha256::new(), Sha256::new());
         Self { out, level, batch: Vec::with_capacity(batch_bytes), batch_bytes, archive, packed, packed_bytes: 0 }
     }
 
     /// Packs what is left, and returns what became of the whole.
-    pub(super) fn finish(mut self) -> io::Result<Packed<W>> {
+    pub(crate) fn finish(mut self) -> io::Result<Packed<W>> {
         self.pack()?;
         let (diff_id, digest) = (digest_from(&self.archive.finalize()), digest_from(&self.packed.finalize()));
         Ok(Packed { out: self.out, diff_id, digest, size: self.packed_bytes })

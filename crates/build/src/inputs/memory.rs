@@ -1,4 +1,4 @@
-//! What `go list` said last time, and what has to be unchanged for it to be true still.
+//! What a program said of inputs last time (`go list`, Maven, Bazel), and what has to be unchanged for it to be true still.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,22 +10,22 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::Program;
-use super::shape;
+use super::ko::shape;
 
 /// Raised whenever the meaning of the file changes: an older one is then not believed.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// A file this young may change again without a change of its time.
 const RACY: Duration = Duration::from_millis(100);
 /// How far the times of a file system may lag behind the clock.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A listing with its conditions.
+/// An answer with its conditions.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Memory {
+pub(super) struct Memory<T> {
     version: u32,
-    program: Program,
+    answer: T,
     files: Vec<Watched>,
     directories: Vec<Directory>,
 }
@@ -44,6 +44,8 @@ pub(super) enum Part {
 pub(super) enum Names {
     /// The names that `go` looks at.
     Go,
+    /// All names, but for the links that Bazel makes to its own output.
+    Bazel,
     /// All names.
     All,
 }
@@ -69,11 +71,11 @@ struct Directory {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp(u64, i128, i128, u64);
 
-impl Memory {
-    /// Returns the listing of `program`, which was asked for at `asked`, with the present state of
+impl<T: Serialize + DeserializeOwned> Memory<T> {
+    /// Returns `answer`, which was asked for at `asked`, with the present state of
     /// what it depends on; none if something of that changed since then.
     pub(super) fn of(
-        program: Program,
+        answer: T,
         files: BTreeSet<(PathBuf, Part)>,
         directories: BTreeSet<(PathBuf, Names)>,
         asked: SystemTime,
@@ -84,7 +86,7 @@ impl Memory {
         }
         Ok(Some(Self {
             version: VERSION,
-            program,
+            answer,
             files: files.into_iter().map(|(path, part)| Watched::now(path, part)).collect::<io::Result<_>>()?,
             directories: directories
                 .into_iter()
@@ -109,7 +111,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Returns the listing if it is true still, and whether it has to be stored again because only
+    /// Returns the answer if it is true still, and whether it has to be stored again because only
     /// what does not matter changed.
     pub(super) fn recall(mut self) -> Option<(Self, bool)> {
         let mut touched = false;
@@ -132,9 +134,33 @@ impl Memory {
         Some((self, touched))
     }
 
-    /// Returns the listing.
-    pub(super) fn into_program(self) -> Program {
-        self.program
+    /// Returns the answer.
+    pub(super) fn into_answer(self) -> T {
+        self.answer
+    }
+}
+
+/// Returns what is remembered at `at`, if it is true still.
+pub(super) async fn recall<T: Serialize + DeserializeOwned + Send + 'static>(at: PathBuf) -> Option<T> {
+    let recall = move || {
+        let (memory, touched) = Memory::load(&at)?.recall()?;
+        if touched {
+            try_to_store(&memory, &at);
+        }
+        Some(memory.into_answer())
+    };
+    tokio::task::spawn_blocking(recall).await.ok().flatten()
+}
+
+/// Remembers `memory` at `at`; an answer that cannot be remembered is asked for again: slower, not wrong.
+pub(super) async fn store<T: Serialize + DeserializeOwned + Send + 'static>(memory: Memory<T>, at: PathBuf) {
+    // It does not panic, and one that is stopped has stored nothing.
+    tokio::task::spawn_blocking(move || try_to_store(&memory, &at)).await.ok();
+}
+
+fn try_to_store<T: Serialize + DeserializeOwned>(memory: &Memory<T>, at: &Path) {
+    if let Err(error) = memory.store(at) {
+        tracing::debug!(%error, "answer not remembered");
     }
 }
 
@@ -175,7 +201,12 @@ fn hash_names(directory: &Path, names: Names) -> io::Result<[u8; 32]> {
         let entry = entry?;
         let name = entry.file_name();
         let is_directory = entry.file_type()?.is_dir();
-        if names == Names::All || matters(&name.to_string_lossy(), is_directory) {
+        let matters = match names {
+            Names::All => true,
+            Names::Bazel => !name.as_encoded_bytes().starts_with(b"bazel-"),
+            Names::Go => matters(&name.to_string_lossy(), is_directory),
+        };
+        if matters {
             found.insert((name, is_directory));
         }
     }
@@ -206,8 +237,9 @@ fn matters(name: &str, is_directory: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inputs::ko::Program;
 
-    fn memory(dir: &Path) -> Memory {
+    fn memory(dir: &Path) -> Memory<Program> {
         let files = [(dir.join("main.go"), Part::Shape), (dir.join("go.mod"), Part::Whole), (dir.join("go.work"), Part::Whole)];
         let program = Program { import_path: "example.com/a".into(), dir: dir.into(), files: vec![dir.join("main.go")] };
         Memory::of(program, files.into(), [(dir.to_owned(), Names::Go)].into(), SystemTime::now() + Duration::from_secs(1))
@@ -245,7 +277,7 @@ mod tests {
             fs::write(dir.path().join("go.mod"), "module a\n").unwrap();
             let at = dir.path().join("memory/a.json");
             memory(dir.path()).store(&at).unwrap();
-            let loaded = Memory::load(&at).unwrap();
+            let loaded = Memory::<Program>::load(&at).unwrap();
             fs::rename(dir.path().join("memory"), dir.path().join("_memory")).unwrap();
             change(dir.path());
             assert_eq!(loaded.recall().is_some(), stands, "{what}");
@@ -256,8 +288,8 @@ mod tests {
     fn what_is_not_a_memory_is_no_memory() {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().join("a.json");
-        assert!(Memory::load(&at).is_none());
+        assert!(Memory::<Program>::load(&at).is_none());
         fs::write(&at, "{").unwrap();
-        assert!(Memory::load(&at).is_none());
+        assert!(Memory::<Program>::load(&at).is_none());
     }
 }
