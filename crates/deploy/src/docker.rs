@@ -1,12 +1,17 @@
-//! The Docker deployer: each image as one container of the container daemon, on a network of the configuration's own.
+//! The Docker deployer: each image as one container of the container daemon, on a network of the configuration's own; and the project of
+//! a Compose file, by docker compose.
 //!
 //! What a container was made for stands in its labels, so that the next session finds it again, and leaves it alone while its image
 //! and settings are what they were.
 
+mod compose;
 mod container;
 mod delete;
 mod ready;
 mod wanted;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use devloop_clients::docker::Container;
 use devloop_clients::docker::Docker;
@@ -14,6 +19,7 @@ use devloop_model::BuiltImage;
 use devloop_model::Change;
 use devloop_model::Cx;
 use devloop_model::DockerDeploy;
+use devloop_model::Env;
 use devloop_model::EventKind;
 use devloop_model::ObjectKey;
 use devloop_model::PortForward;
@@ -73,14 +79,26 @@ pub fn network_name(configuration: &str) -> String {
     }
 }
 
-/// Returns what runs in the container daemon once each image has its container, and what the configuration no longer names is gone.
+/// Returns what runs in the container daemon once each image and each service has its containers, and what the configuration no longer
+/// names is gone.
 ///
 /// A container whose image and settings are as wanted is not touched.
 ///
 /// # Errors
-/// When the daemon has no such image, a program cannot be started, or a port is taken.
+/// When the daemon has no such image, a program cannot be started, a port is taken, or docker compose does not do its work.
 pub async fn deploy(job: &DockerJob, images: &[BuiltImage], docker: &Docker, cx: &Cx) -> Result<Release, DeployError> {
-    let existing = docker.find_containers(&job.label(), cx).await?;
+    let (composed, existing): (Vec<Container>, Vec<Container>) =
+        docker.find_containers(&job.label(), cx).await?.into_iter().partition(compose::made);
+    let project = if let Some(spec) = &job.docker.compose {
+        Some(compose::deploy(job, spec, images, &composed, docker, cx).await?)
+    } else {
+        compose::prune(&composed, docker, cx).await?;
+        None
+    };
+    // What a service runs is run by that alone.
+    let mut own = job.clone();
+    own.docker.images.retain(|entry| project.as_ref().is_none_or(|project| !project.runs(&entry.image)));
+    let job = &own;
     let wanted = wanted::wanted(job, images, docker, cx).await?;
     let old = |one: &Wanted| existing.iter().find(|container| container.labels.get(ARTIFACT_LABEL) == Some(&one.image));
     let is_unwanted = |container: &&Container| {
@@ -96,19 +114,23 @@ pub async fn deploy(job: &DockerJob, images: &[BuiltImage], docker: &Docker, cx:
     if wanted.iter().any(|one| is_new(&one)) {
         docker.ensure_network(&job.network, &job.network_labels(), cx).await?;
     }
-    let mut release = Release::default();
+    let mut containers = project.map(|project| project.containers).unwrap_or_default();
     for one in &wanted {
-        let released = match old(one) {
+        containers.push(match old(one) {
             Some(same) if one.is(same) => container::keep(one, same, docker, cx).await?,
             old => container::create(job, one, old, docker, cx).await?,
-        };
-        // A session that lasts tells how its ports are.
-        for port in released.ports.iter().filter(|_| !job.passing) {
-            cx.log(Stream::Stdout, format!("port {} of container/{} is at {}:{}", port.port, released.name, port.address, port.local_port));
-        }
-        release.containers.push(released);
+        });
     }
-    Ok(release)
+    // A session that lasts tells how its ports are.
+    for (container, port) in containers.iter().filter(|_| !job.passing).flat_map(|one| one.ports.iter().map(move |port| (one, port))) {
+        cx.log(Stream::Stdout, format!("port {} of container/{} is at {}:{}", port.port, container.name, port.address, port.local_port));
+    }
+    Ok(Release { containers, ..Release::default() })
+}
+
+/// Returns the files that what runs follows from, besides the images; nothing where no Compose file is read.
+pub fn files(job: &DockerJob, env: &Env) -> BTreeSet<PathBuf> {
+    job.docker.compose.as_ref().map(|spec| devloop_clients::compose::files(&spec.directory, env)).unwrap_or_default()
 }
 
 impl DockerJob {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use devloop_clients::compose::ComposeError;
 use devloop_clients::docker::DockerError;
 use devloop_clients::helm::HelmError;
 use devloop_clients::hooks::HookError;
@@ -73,6 +74,9 @@ pub enum DeployError {
     /// The container daemon did not do something.
     #[error(transparent)]
     Docker(#[from] DockerError),
+    /// docker compose did not do its work.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
     /// A container cannot be run as wanted.
     #[error("{}", .0.what)]
     Container(Box<Diagnostic>),
@@ -116,6 +120,7 @@ impl DeployError {
                 .because(&**why)
                 .help("`podName` and `containerName` are globs: `*`, `?` and `[a-z]`"),
             Self::Docker(error) => error.diagnostic(),
+            Self::Compose(error) => error.diagnostic(),
             Self::Helm(error) => error.diagnostic(),
             Self::Container(diagnostic) | Self::Release(diagnostic) | Self::NotReady(diagnostic) => (**diagnostic).clone(),
             Self::Cancelled => Diagnostic::error("deploy/interrupted", self.to_string()),
@@ -147,6 +152,7 @@ impl DeployError {
             | Self::Kubectl { error: ProcessError::Cancelled, .. } => true,
             Self::Object { error, .. } => matches!(**error, KubeError::Cancelled),
             Self::Helm(error) => error.is_cancelled(),
+            Self::Compose(error) => error.is_cancelled(),
             Self::Several(errors) => errors.iter().any(Self::is_cancelled),
             _ => false,
         }

@@ -53,6 +53,8 @@ pub struct HelmJob {
     pub settings: HelmSettings,
     /// Labels of the command line: they are put into every manifest.
     pub labels: BTreeMap<String, String>,
+    /// Whether containers are put under debuggers, which is another release than one without.
+    pub debugs: bool,
     /// Identity of the configuration.
     pub inventory: String,
     /// `--force`: get out of states that need a decision, and replace what cannot be changed in place.
@@ -75,7 +77,7 @@ pub struct Rendering {
     pub images: Vec<BuiltImage>,
     /// Reads the objects of a text, which is called by a name in messages.
     pub read: fn(&str, &str) -> Result<Vec<Manifest>, Diagnostic>,
-    /// Puts images and labels in.
+    /// Puts images, debuggers and labels in.
     pub change: ChangeManifests,
     /// Writes objects as a text.
     pub write: fn(&ManifestSet) -> Result<String, Diagnostic>,

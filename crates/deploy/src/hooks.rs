@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use devloop_clients::exec::ExecTarget;
 use devloop_clients::hooks::HookRun;
 use devloop_clients::hooks::Phase;
 use devloop_clients::kube::Cluster;
@@ -86,7 +87,8 @@ pub async fn run_hooks(
                 }
                 let new = found.into_iter().filter(|(uid, at)| visited.is_first((phase, place, uid.clone(), at.container.clone())));
                 let new: Vec<ContainerRef> = new.map(|(_, at)| at).collect();
-                try_join_all(new.iter().map(|container| run.in_container(hook, container, cluster, cx))).await?;
+                let targets = new.iter().map(|container| ExecTarget::Pod { container, cluster });
+                try_join_all(targets.map(|target| run.in_container(hook, target, cx))).await?;
             }
         }
     }

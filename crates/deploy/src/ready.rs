@@ -37,6 +37,7 @@ use futures::stream::SelectAll;
 use tokio::time::Instant;
 
 pub use self::afterwards::follow_readiness;
+pub(crate) use self::pod::container_statuses;
 pub(crate) use self::report::together;
 
 use self::check::About;

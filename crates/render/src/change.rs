@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use devloop_model::BuiltImage;
+use devloop_model::Diagnostic;
 use devloop_model::Manifest;
 use devloop_model::ResourceSelector;
 
+use crate::DebugSpec;
 use crate::RenderError;
+
 use crate::RenderJob;
 use crate::source;
 use crate::transform;
@@ -20,10 +23,11 @@ pub fn objects_of(text: &str, name: &str) -> Result<Vec<Manifest>, RenderError> 
     Ok(source::objects(text, Path::new(name))?.manifests)
 }
 
-/// The images and labels of a session, for manifests.
+/// The images, debuggers and labels of a session, for manifests.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     images: Vec<BuiltImage>,
+    debug: Option<DebugSpec>,
     labels: BTreeMap<String, String>,
     resource_selector: ResourceSelector,
 }
@@ -31,13 +35,20 @@ pub struct Changes {
 impl Changes {
     /// Returns the changes that `job` makes.
     pub fn of(job: &RenderJob) -> Self {
-        Self { images: job.images.clone(), labels: job.labels.clone(), resource_selector: job.resource_selector.clone() }
+        Self {
+            images: job.images.clone(),
+            debug: job.debug.clone(),
+            labels: job.labels.clone(),
+            resource_selector: job.resource_selector.clone(),
+        }
     }
 
-    /// Puts images in where a manifest names their artifact, and labels.
-    pub fn make(&self, manifests: &mut [Manifest]) {
+    /// Puts images in where a manifest names their artifact, debuggers and labels; returns what is to be said of it.
+    pub fn make(&self, manifests: &mut [Manifest]) -> Vec<Diagnostic> {
         let fields = transform::Fields::new(&self.resource_selector);
         transform::Images::new(&self.images).replace(manifests, &fields);
+        let warnings = self.debug.as_ref().map(|debug| transform::set_debuggers(manifests, debug)).unwrap_or_default();
         transform::set_labels(manifests, &self.labels, &fields);
+        warnings
     }
 }

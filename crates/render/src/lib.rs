@@ -1,4 +1,4 @@
-//! Built images and manifest sources to a manifest set: raw YAML, helm; image, label and namespace transforms.
+//! Built images and manifest sources to a manifest set: raw YAML, helm; image, debug, label and namespace transforms.
 //!
 //! [`render`] reads what `manifests` of each module names, as Kubernetes itself would read it,
 //! puts the built images, labels and a forced namespace in, and returns the objects in the order
@@ -34,6 +34,8 @@ pub use hooks::run_hooks_before;
 pub use source::Contents;
 pub use source::Sources;
 pub use source::sources;
+pub use transform::DebugImage;
+pub use transform::DebugSpec;
 pub use yaml::to_yaml;
 
 /// What is to be rendered, and with what.
@@ -45,6 +47,8 @@ pub struct RenderJob {
     pub images: Vec<BuiltImage>,
     /// Artifacts that other artifacts are built from: no manifest needs to use them.
     pub bases: BTreeSet<ImageName>,
+    /// How containers are debugged; none leaves them alone.
+    pub debug: Option<DebugSpec>,
     /// Labels for every object and pod template (`--label`).
     pub labels: BTreeMap<String, String>,
     /// The namespace that the user forces on namespaced objects; none leaves them alone.
@@ -85,6 +89,11 @@ pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Resul
         let mut live = source::remote(module, remote.filter(|_| !job.offline), job.kubeconfig.as_deref(), cx).await?;
         images.replace_live(&mut live, &fields);
         manifests.append(&mut live);
+        if let Some(debug) = &job.debug {
+            for warning in transform::set_debuggers(&mut manifests, debug) {
+                cx.warn(warning);
+            }
+        }
         transform::set_labels(&mut manifests, &job.labels, &fields);
         if let Some(namespace) = job.namespace.as_ref().filter(|_| !job.offline) {
             for warning in transform::set_namespace(&mut manifests, namespace) {

@@ -86,7 +86,7 @@ pub(super) async fn create(
 }
 
 fn released(one: &Wanted, name: String, id: String, ports: Vec<PublishedPort>) -> ReleasedContainer {
-    ReleasedContainer { name, id, image: one.image.clone(), artifact: one.artifact.clone(), ports }
+    ReleasedContainer { name, id, image: one.image.clone(), reference: one.reference.clone(), artifact: one.artifact.clone(), ports }
 }
 
 /// Starts a container; one that does not start is removed, so that the next try is free to choose other ports.
@@ -234,6 +234,7 @@ mod tests {
         let old = Container {
             id: String::new(),
             name: "web".into(),
+            image: "web".into(),
             labels: std::collections::BTreeMap::new(),
             status: ContainerStatus::Running,
             health: None,

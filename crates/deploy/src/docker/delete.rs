@@ -1,5 +1,6 @@
 //! Taking back what the Docker deployer created.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use devloop_clients::docker::Container;
@@ -12,6 +13,7 @@ use futures::future::try_join_all;
 
 use super::DockerJob;
 use super::PASSING_LABEL;
+use super::compose::PROJECT_LABEL;
 use super::container::remove;
 use super::said;
 use crate::Deletion;
@@ -47,10 +49,16 @@ pub async fn delete(job: &DockerJob, dry_run: bool, docker: &Docker, cx: &Cx) ->
     // Another configuration may have put them onto a network of its own.
     let networks: BTreeSet<&String> = doomed.iter().flat_map(|container| &container.networks).chain([&job.network]).collect();
     for network in networks {
-        let is_ours = docker.network_labels(network, cx).await?.is_some_and(|labels| labels.contains_key(INVENTORY_LABEL));
+        let is_ours = docker.network_labels(network, cx).await?.is_some_and(|labels| is_ours(&labels, &doomed));
         if is_ours {
             docker.remove_network(network, cx).await?;
         }
     }
     Ok(deletion)
+}
+
+/// Returns whether a network was made for the containers, by us or by docker compose.
+fn is_ours(labels: &BTreeMap<String, String>, doomed: &[Container]) -> bool {
+    let of_project = |project: &String| doomed.iter().any(|container| container.labels.get(PROJECT_LABEL) == Some(project));
+    labels.contains_key(INVENTORY_LABEL) || labels.get(PROJECT_LABEL).is_some_and(of_project)
 }

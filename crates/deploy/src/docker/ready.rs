@@ -138,7 +138,8 @@ pub async fn wait_until_ready(spec: &ReadySpec, containers: &[ReleasedContainer]
     let mut news = docker.container_news(INVENTORY_LABEL, cx);
     let mut followed = Followed::new(containers, docker, cx);
     let end = followed.began + spec.deadline;
-    let settled = followed.began + SETTLE;
+    // All are looked at once more when they had the time to end, whatever news of other containers comes at that moment.
+    let mut wake = end.min(followed.began + SETTLE);
     followed.look(None).await?;
     loop {
         let mut failed = Vec::new();
@@ -155,12 +156,14 @@ pub async fn wait_until_ready(spec: &ReadySpec, containers: &[ReleasedContainer]
         if is_over {
             return Ok(());
         }
-        let wake = if Instant::now() < settled { settled.min(end) } else { end };
         tokio::select! {
             biased;
             () = cx.cancel.cancelled() => return Err(Cancelled.into()),
             Some(one) = news.next() => followed.look(Some(&one)).await?,
-            () = tokio::time::sleep_until(wake) => followed.look(None).await?,
+            () = tokio::time::sleep_until(wake) => {
+                wake = end;
+                followed.look(None).await?;
+            }
         }
     }
 }
@@ -210,7 +213,17 @@ mod tests {
 
     fn container(status: ContainerStatus, health: Option<Health>) -> Container {
         let (id, name) = (String::new(), "web".to_owned());
-        Container { id, name, labels: BTreeMap::new(), status, health, ports: Vec::new(), networks: Vec::new(), started: None }
+        Container {
+            id,
+            name,
+            image: String::new(),
+            labels: BTreeMap::new(),
+            status,
+            health,
+            ports: Vec::new(),
+            networks: Vec::new(),
+            started: None,
+        }
     }
 
     #[test]
@@ -237,7 +250,7 @@ mod tests {
     #[test]
     fn failures_are_told_with_the_log() {
         let (name, id, image) = ("web".to_owned(), String::new(), "web".to_owned());
-        let web = ReleasedContainer { name, id, image, artifact: None, ports: Vec::new() };
+        let web = ReleasedContainer { name, id, reference: String::new(), image, artifact: None, ports: Vec::new() };
         let log = ["starting".to_owned(), "panic: no database".to_owned()];
         let shown = [
             written(&web, "ended with exit code 2", &log),

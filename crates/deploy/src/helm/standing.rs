@@ -169,7 +169,6 @@ fn taken(wanted: &Wanted, last: &HelmRecord) -> Diagnostic {
 mod tests {
     use devloop_clients::helm::HelmSettings;
     use devloop_model::HelmChart;
-    use devloop_model::HelmFlags;
     use devloop_model::HelmRelease;
     use devloop_model::Location;
     use devloop_model::Namespace;
@@ -181,27 +180,8 @@ mod tests {
     fn wanted(upgrade_on_change: Option<bool>) -> Wanted {
         let at = Location { file: "skaffold.yaml".into(), line: 6, column: 15, text: "      - name: web".into(), width: 3, label: None };
         let spec = HelmRelease {
-            name: Template::parse("web").unwrap(),
-            chart: HelmChart::Remote("bitnami/app".into()),
-            repo: None,
-            version: None,
-            values_files: Vec::new(),
-            namespace: None,
-            set_values: Vec::new(),
-            set_value_templates: Vec::new(),
-            set_files: Vec::new(),
-            overrides: serde_json::Map::new(),
-            create_namespace: false,
-            wait: false,
-            recreate_pods: false,
-            skip_build_dependencies: false,
-            skip_tests: false,
-            use_helm_secrets: false,
             upgrade_on_change,
-            packaged: None,
-            depends_on: Vec::new(),
-            flags: HelmFlags::default(),
-            at,
+            ..HelmRelease::new(Template::parse("web").unwrap(), HelmChart::Remote("bitnami/app".into()), at)
         };
         let release = devloop_clients::helm::resolve(&spec, &HelmSettings::default(), &Vars::default()).unwrap();
         Wanted { key: super::super::key("web", &release.namespace), release, digest: "d".into(), needs_changes: false }

@@ -173,9 +173,7 @@ fn tell(tools: &Tools<'_>, record: &HelmRecord, before: &[Manifest], after: &[Ma
     let (changes, gone) = objects::changes(before, after);
     for (manifest, (change, fields)) in after.iter().zip(changes) {
         let named = manifest.key();
-        let is_same =
-            |object: &&ReleasedObject| (&object.key.group, &object.key.kind, &object.key.name) == (&named.group, &named.kind, &named.name);
-        let object = live.iter().find(is_same).map_or_else(|| named.clone(), |object| object.key.clone());
+        let object = live.iter().find(|object| object.key.is_called_as(&named)).map_or_else(|| named.clone(), |object| object.key.clone());
         tools.cx.emit(EventKind::ObjectChanged { object, change, fields });
     }
     for object in gone {

@@ -1,6 +1,5 @@
 //! What releases are to be: resolved, with a digest of all that they follow from.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -38,7 +37,7 @@ pub(super) fn resolved(job: &HelmJob, images: &[BuiltImage]) -> Result<Vec<Resol
 
 /// Returns what the releases are to be.
 pub(super) fn all(job: &HelmJob, rendering: &Rendering, releases: Vec<ResolvedRelease>) -> Result<Vec<Wanted>, DeployError> {
-    releases.into_iter().map(|release| Ok(one(release, &rendering.images, &job.labels, true)?)).collect()
+    releases.into_iter().map(|release| Ok(one(release, &rendering.images, job, true)?)).collect()
 }
 
 /// Returns a digest of all releases of the job: the same digest is the same releases, so that nothing has to be deployed.
@@ -48,14 +47,14 @@ pub(super) fn all(job: &HelmJob, rendering: &Rendering, releases: Vec<ResolvedRe
 pub fn fingerprint(job: &HelmJob, images: &[BuiltImage]) -> Result<String, DeployError> {
     let mut hash = Sha256::new();
     for release in resolved(job, images)? {
-        let wanted = one(release, images, &job.labels, false)?;
+        let wanted = one(release, images, job, false)?;
         hash.update(format!("{} {:?} {}\n", wanted.key, wanted.key.namespace, wanted.digest));
     }
-    Ok(hex(hash))
+    Ok(helm::hex(hash))
 }
 
 /// `locked` says whether the chart's lock counts; it does not before `helm dependency build`, which may write it.
-fn one(release: ResolvedRelease, images: &[BuiltImage], labels: &BTreeMap<String, String>, locked: bool) -> Result<Wanted, HelmError> {
+fn one(release: ResolvedRelease, images: &[BuiltImage], job: &HelmJob, locked: bool) -> Result<Wanted, HelmError> {
     let files = chart_files(&release)?;
     let named = named_images(&release, files.as_deref().unwrap_or_default(), images);
     let mut hash = Sha256::new();
@@ -83,12 +82,15 @@ fn one(release: ResolvedRelease, images: &[BuiltImage], labels: &BTreeMap<String
         add(&helm::digest(file.parent().unwrap_or(file), [file]));
     }
     add(&serde_json::Value::Object(release.spec.overrides.clone()).to_string());
-    add(&format!("{:?} {:?} {labels:?}", release.package, release.spec.flags));
+    add(&format!("{:?} {:?} {:?}", release.package, release.spec.flags, job.labels));
+    if job.debugs {
+        add("debug");
+    }
     for image in &named {
         add(&image.deployed());
     }
-    let needs_changes = !named.is_empty() || !labels.is_empty();
-    Ok(Wanted { key: key(&release.name, &release.namespace), digest: hex(hash), needs_changes, release })
+    let needs_changes = !named.is_empty() || !job.labels.is_empty() || job.debugs;
+    Ok(Wanted { key: key(&release.name, &release.namespace), digest: helm::hex(hash), needs_changes, release })
 }
 
 /// Returns the files of a chart on this machine.
@@ -129,10 +131,6 @@ fn names(text: &str, name: &str) -> bool {
         let continues = next.is_some_and(is_part) || next == Some('.') && after.next().is_some_and(|c| c.is_ascii_alphanumeric());
         !before.is_some_and(|c| is_part(c) || c == '.' || c == ':') && !continues
     })
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[cfg(test)]

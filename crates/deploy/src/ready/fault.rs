@@ -98,6 +98,9 @@ impl Fault {
     /// Returns one thing to do about it; `waited_out` is whether it was given the time to pass.
     pub(super) fn help(&self, waited_out: bool) -> &'static str {
         match &self.cause {
+            Cause::ImagePull if self.container.as_deref().is_some_and(brings_debugger) => {
+                "push the images of `debug-support` to a registry of yours, and name it: `--debug-helpers-registry`"
+            }
             Cause::ImagePull => pull_help(&self.message),
             Cause::ImageName => "correct the `image:` field: lower-case letters, digits and single `.`, `_`, `-` between `/`",
             Cause::Crash { code: 126 | 127 } => {
@@ -119,6 +122,11 @@ impl Fault {
             Cause::Evicted => "free the resource that the message names on the node, or lower the pod's requests",
         }
     }
+}
+
+/// Returns whether a container is there to bring a debugger into the others.
+fn brings_debugger(container: &str) -> bool {
+    container.starts_with("install-") && container.ends_with("-debug-support")
 }
 
 fn pull_help(message: &str) -> &'static str {

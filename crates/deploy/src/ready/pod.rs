@@ -59,11 +59,12 @@ impl PodView {
             owner: controller(metadata).map(str::to_owned),
             revisions: [label("controller-revision-hash"), label("pod-template-generation")],
             settled,
-            restarts: containers(pod).filter_map(|status| status["restartCount"].as_i64()).sum(),
+            restarts: container_statuses(pod).filter_map(|status| status["restartCount"].as_i64()).sum(),
             trust: trust(pod),
             creating: !settled
-                && containers(pod).next().is_some()
-                && containers(pod).all(|status| status["state"]["waiting"].is_object() && !status["lastState"]["terminated"].is_object()),
+                && container_statuses(pod).next().is_some()
+                && container_statuses(pod)
+                    .all(|status| status["state"]["waiting"].is_object() && !status["lastState"]["terminated"].is_object()),
             waiting: if settled { None } else { waiting(pod) },
             fault: if settled { None } else { fault(pod) },
         })
@@ -76,7 +77,7 @@ fn trust(pod: &Value) -> Trust {
     let specs = pod["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
     if pod["status"]["phase"] == "Succeeded" || specs.iter().all(is_probed) {
         Trust::Proven
-    } else if containers(pod).any(crashed) {
+    } else if container_statuses(pod).any(crashed) {
         Trust::Restarted
     } else {
         Trust::Started
@@ -89,13 +90,13 @@ pub(super) fn controller(metadata: &Value) -> Option<&str> {
 }
 
 /// Returns the statuses of init containers, then of the others.
-fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn container_statuses(pod: &Value) -> impl Iterator<Item = &Value> {
     let list = |name: &str| pod["status"][name].as_array().map(Vec::as_slice).unwrap_or_default().iter();
     list("initContainerStatuses").chain(list("containerStatuses"))
 }
 
 fn waiting(pod: &Value) -> Option<String> {
-    for status in containers(pod) {
+    for status in container_statuses(pod) {
         let name = status["name"].as_str().unwrap_or_default();
         if let Some(reason) = status["state"]["waiting"]["reason"].as_str().filter(|reason| *reason != "PodInitializing") {
             return Some(format!("container {name} is waiting: {reason}"));
@@ -114,7 +115,7 @@ fn waiting(pod: &Value) -> Option<String> {
 fn fault(pod: &Value) -> Option<Fault> {
     let restarts = pod["spec"]["restartPolicy"].as_str() != Some("Never");
     let in_job = pod["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["kind"] == "Job"));
-    let of_containers = containers(pod).filter_map(|status| container_fault(status, restarts, in_job));
+    let of_containers = container_statuses(pod).filter_map(|status| container_fault(status, restarts, in_job));
     of_containers.chain(evicted(pod)).chain(unschedulable(pod)).reduce(|worst, next| if next.weight > worst.weight { next } else { worst })
 }
 
@@ -150,6 +151,8 @@ fn container_fault(status: &Value, restarts: bool, in_job: bool) -> Option<Fault
             | "SignatureValidationFailed",
         ) => (Cause::ImagePull, Weight::Hopeless),
         Some("InvalidImageName") => (Cause::ImageName, Weight::Hopeless),
+        // The kubelet has not heard of an object yet that is there: it tries again.
+        Some("CreateContainerConfigError") if message.contains("timed out waiting") => (Cause::Config, Weight::Passing),
         Some("CreateContainerConfigError") => (Cause::Config, Weight::Hopeless),
         Some("RunContainerError" | "CreateContainerError" | "StartError" | "PostStartHookError" | "ContainerCannotRun") => {
             (Cause::Start, Weight::Hopeless)
@@ -210,6 +213,10 @@ mod tests {
             (waiting("ImagePullBackOff"), Some((Cause::ImagePull, Weight::Hopeless, false))),
             (waiting("InvalidImageName"), Some((Cause::ImageName, Weight::Hopeless, false))),
             (waiting("CreateContainerConfigError"), Some((Cause::Config, Weight::Hopeless, false))),
+            (
+                waiting("CreateContainerConfigError").replace("message: m", "message: 'failed to sync configmap cache: timed out waiting'"),
+                Some((Cause::Config, Weight::Passing, false)),
+            ),
             (waiting("RunContainerError"), Some((Cause::Start, Weight::Hopeless, false))),
             (ended(0, &format!("state: {{{crash}}}")), Some((Cause::Crash { code: 1 }, Weight::Passing, false))),
             (ended(1, &format!("state: {{{crash}}}")), Some((Cause::Crash { code: 1 }, Weight::Hopeless, false))),

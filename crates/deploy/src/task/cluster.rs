@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use super::Failure;
 use super::TASK_LABEL;
 use super::exited;
+use crate::ready::container_statuses;
 
 /// The version of Jobs.
 const VERSION: &str = "batch/v1";
@@ -112,21 +113,19 @@ async fn to_its_end(task: &Task, job: &Value, cluster: &Cluster, cx: &Cx) -> Res
 
 /// Returns how the pod of a task ended; none while it has not.
 fn of_pod(task: &Task, pod: &Value) -> Option<Result<(), Diagnostic>> {
-    let statuses =
-        || ["initContainerStatuses", "containerStatuses"].into_iter().flat_map(|list| pod["status"][list].as_array().into_iter().flatten());
     match pod["status"]["phase"].as_str() {
         Some("Succeeded") => return Some(Ok(())),
         Some("Failed") => {
-            let own = statuses().find(|status| status["name"] == *task.container);
+            let own = container_statuses(pod).find(|status| status["name"] == *task.container);
             let failed = own
                 .into_iter()
-                .chain(statuses())
+                .chain(container_statuses(pod))
                 .find_map(|status| status["state"]["terminated"]["exitCode"].as_i64().filter(|code| *code != 0));
             return Some(Err(failed.map_or_else(|| failed_pod(task, pod), |code| exited(task, code))));
         }
         _ => {}
     }
-    let waiting = statuses().map(|status| &status["state"]["waiting"]).find(|waiting| {
+    let waiting = container_statuses(pod).map(|status| &status["state"]["waiting"]).find(|waiting| {
         let hopeless = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"];
         waiting["reason"].as_str().is_some_and(|reason| hopeless.contains(&reason))
     })?;
@@ -170,10 +169,7 @@ impl Logs<'_> {
     fn follow(&mut self, pod: &Value) {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let namespace = Namespace(pod["metadata"]["namespace"].as_str().unwrap_or_default().to_owned());
-        let statuses = ["initContainerStatuses", "containerStatuses"]
-            .into_iter()
-            .flat_map(|list| pod["status"][list].as_array().into_iter().flatten());
-        for status in statuses {
+        for status in container_statuses(pod) {
             let has_run = status["state"]["running"].is_object() || status["state"]["terminated"]["containerID"].is_string();
             let container = status["name"].as_str().unwrap_or_default().to_owned();
             if has_run && self.following.insert((name.clone(), container.clone())) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -10,6 +9,7 @@ use devloop_clients::helm;
 use devloop_clients::helm::HelmSettings;
 use devloop_model::HelmRelease;
 use devloop_model::MissingKey;
+use devloop_model::normal_path;
 
 use super::glob;
 use super::glob::Found;
@@ -158,23 +158,13 @@ impl Sources {
 
 /// Returns an absolute path without `.` and `..`, as file events name it.
 pub(super) fn normal(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut normal = PathBuf::new();
-    for component in absolute.components() {
-        match component {
-            Component::ParentDir => drop(normal.pop()),
-            Component::CurDir => {}
-            other => normal.push(other),
-        }
-    }
-    normal
+    normal_path(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use devloop_model::HelmChart;
     use devloop_model::HelmFile;
-    use devloop_model::HelmFlags;
     use devloop_model::Location;
     use devloop_model::RawManifests;
     use devloop_model::RenderSpec;
@@ -229,27 +219,9 @@ mod tests {
         let at = Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None };
         let file = |path: &str| HelmFile { path: Template::parse(path).unwrap(), dir: dir.to_owned(), at: at.clone() };
         HelmRelease {
-            name: Template::parse("web").unwrap(),
-            chart: HelmChart::Local(file("chart")),
-            repo: None,
-            version: None,
             values_files: vec![file("values.yaml"), file("https://example.com/values.yaml")],
-            namespace: None,
-            set_values: Vec::new(),
-            set_value_templates: Vec::new(),
             set_files: vec![("script".into(), file("run.sh"))],
-            overrides: serde_json::Map::new(),
-            create_namespace: false,
-            wait: false,
-            recreate_pods: false,
-            skip_build_dependencies: false,
-            skip_tests: false,
-            use_helm_secrets: false,
-            upgrade_on_change: None,
-            packaged: None,
-            depends_on: Vec::new(),
-            flags: HelmFlags::default(),
-            at,
+            ..HelmRelease::new(Template::parse("web").unwrap(), HelmChart::Local(file("chart")), at)
         }
     }
 

@@ -1,10 +1,14 @@
-//! What is put into manifests: images, labels, a namespace.
+//! What is put into manifests: images, debuggers, labels, a namespace.
 
+mod debug;
 mod fields;
 mod image;
 mod label;
 mod namespace;
 
+pub use debug::DebugImage;
+pub use debug::DebugSpec;
+pub(crate) use debug::set_debuggers;
 pub(crate) use fields::Fields;
 pub(crate) use image::Images;
 pub(crate) use label::set_labels;
