@@ -1,4 +1,5 @@
 //! `agent`: serves the container that it runs in. `agent target NAME`: serves the container NAME, whose processes it shares.
+//! `agent stay`: as `agent`, but leaves its file where it is.
 //! `agent wait`: does nothing, so that a container with nothing else in it goes on.
 
 use std::env;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
             }
             root
         }
+        ["stay"] => "/".into(),
         _ => {
             // What runs needs no name any more, and so leaves nothing behind in the container.
             drop(env::current_exe().and_then(fs::remove_file));

@@ -24,7 +24,7 @@ use crate::AttachSpec;
 use crate::Live;
 
 /// The label of every container that is deployed.
-const LABEL: &str = "devloop.dev/inventory";
+pub(crate) const LABEL: &str = "devloop.dev/inventory";
 
 /// Follows the logs of containers and tells how their ports are, until the step is cancelled. What goes wrong with one of them is told
 /// by an event, and ends nothing.

@@ -45,12 +45,16 @@ use crate::watched::Seen;
 pub struct ForwardSpec {
     /// Where they come from.
     pub modes: ForwardModes,
+    /// The local ports that the debuggers of artifacts have, where they are free: those that editors were told.
+    pub debuggers: BTreeMap<String, u16>,
     /// The entries of `portForward`.
     pub entries: Vec<PortForward>,
     /// The session's namespace, of entries that name none.
     pub namespace: Namespace,
     /// What templates in entries see.
     pub vars: Vars,
+    /// Whether a port is asked for a page, to say where there is one: a program under a debugger would stop for that.
+    pub asks: bool,
 }
 
 impl ForwardSpec {
@@ -215,7 +219,7 @@ impl<'a> Forwards<'a> {
             found.extend(wanted::of_services(&self.live, objects));
         }
         if modes.debug {
-            found.extend(wanted::of_debuggers(&self.live, family, objects));
+            found.extend(wanted::of_debuggers(&self.live, family, objects, &self.spec.debuggers));
         }
         if modes.pods {
             found.extend(wanted::of_pods(&self.live, family, objects));
@@ -227,7 +231,7 @@ impl<'a> Forwards<'a> {
         let backing = match bound.and_then(|listener| Ok((listener.local_addr()?.port(), listener))) {
             Ok((local_port, listener)) => {
                 let (sender, receiver) = watch::channel(Backing::Unknown);
-                let forward = Forward::new(&wanted, local_port, self.cluster, self.cx);
+                let forward = Forward::new(&wanted, local_port, self.spec.asks, self.cluster, self.cx);
                 let source = wanted.source.clone();
                 self.tasks.spawn(async move {
                     forward.run(listener, receiver).await;

@@ -1,6 +1,7 @@
 //! Releases to live connections, for as long as a session lasts: logs, port forwards and file sync.
 
 mod containers;
+mod debugging;
 mod family;
 mod forward;
 mod logs;
@@ -36,6 +37,7 @@ pub use sync::Syncer;
 pub use sync::destinations;
 pub use sync::working_dir;
 
+use self::debugging::Debugging;
 use self::family::Family;
 use self::forward::Forwards;
 use self::logs::Logs;
@@ -76,6 +78,8 @@ pub struct AttachSpec {
     pub logs: Option<LogSpec>,
     /// Which ports are forwarded.
     pub forwards: ForwardSpec,
+    /// Whether it is told which containers run under debuggers.
+    pub debugs: bool,
 }
 
 /// Why a connection to a release could not be kept.
@@ -114,7 +118,8 @@ impl AttachError {
 /// # Errors
 /// When pods cannot be watched at all.
 pub async fn follow_logs(spec: &LogSpec, live: watch::Receiver<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
-    connected(Some(Logs::new(spec, cluster, cx)), None, None, live, cluster, cx).await
+    let attached = Attached { logs: Some(Logs::new(spec, cluster, cx)), ..Attached::default() };
+    connected(attached, None, live, cluster, cx).await
 }
 
 /// Keeps local ports open for what is live, and records how each is, until the step is cancelled.
@@ -122,7 +127,8 @@ pub async fn follow_logs(spec: &LogSpec, live: watch::Receiver<Arc<Live>>, clust
 /// # Errors
 /// When pods cannot be watched at all.
 pub async fn forward_ports(spec: &ForwardSpec, live: watch::Receiver<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
-    connected(None, Some(Forwards::open(spec, cluster, cx).await), None, live, cluster, cx).await
+    let attached = Attached { forwards: Some(Forwards::open(spec, cluster, cx).await), ..Attached::default() };
+    connected(attached, None, live, cluster, cx).await
 }
 
 /// Follows logs and forwards ports until the step is cancelled; both see the cluster through the same watches. A changed
@@ -138,21 +144,30 @@ pub async fn attach(
 ) -> Result<(), AttachError> {
     let first = specs.borrow_and_update().clone();
     let logs = first.logs.as_ref().map(|logs| Logs::new(logs, cluster, cx));
-    let forwards = Forwards::open(&first.forwards, cluster, cx).await;
-    connected(logs, Some(forwards), Some(specs), live, cluster, cx).await
+    let forwards = Some(Forwards::open(&first.forwards, cluster, cx).await);
+    let debugging = first.debugs.then(|| Debugging::new(cx));
+    connected(Attached { logs, forwards, debugging }, Some(specs), live, cluster, cx).await
 }
 
-/// Keeps logs and forwards up to date with what is live and with what the watches see.
+/// What is kept up to date together.
+#[derive(Default)]
+struct Attached<'a> {
+    logs: Option<Logs<'a>>,
+    forwards: Option<Forwards<'a>>,
+    debugging: Option<Debugging<'a>>,
+}
+
+/// Keeps all of them up to date with what is live and with what the watches see.
 async fn connected(
-    mut logs: Option<Logs<'_>>,
-    mut forwards: Option<Forwards<'_>>,
+    attached: Attached<'_>,
     mut specs: Option<watch::Receiver<AttachSpec>>,
     mut live: watch::Receiver<Arc<Live>>,
     cluster: &Cluster,
     cx: &Cx,
 ) -> Result<(), AttachError> {
+    let Attached { mut logs, mut forwards, mut debugging } = attached;
     let mut watched = Watched::new(cluster, cx);
-    let mut family = Family::default();
+    let (mut family, mut current) = (Family::default(), Arc::<Live>::default());
     live.mark_changed();
     let result = loop {
         tokio::select! {
@@ -161,7 +176,7 @@ async fn connected(
             () = ended(logs.as_mut()) => {}
             Ok(()) = live.changed() => {
                 let now = Arc::clone(&live.borrow_and_update());
-                family = Family::of(&now);
+                (family, current) = (Family::of(&now), Arc::clone(&now));
                 if let Some(logs) = &mut logs {
                     watched.want(now.namespaces().into_iter().flat_map(Logs::scopes));
                     now.namespaces().into_iter().for_each(|namespace| logs.look_again(namespace, &family, &watched.known().objects));
@@ -169,6 +184,10 @@ async fn connected(
                 if let Some(forwards) = &mut forwards {
                     watched.want(forwards.release(&now));
                     forwards.update(&family, watched.known()).await;
+                }
+                if let Some(debugging) = &mut debugging {
+                    watched.want(now.namespaces().into_iter().flat_map(Logs::scopes));
+                    debugging.update(&current, &family, &watched.known().objects);
                 }
             }
             Some(spec) = another(specs.as_mut()) => if let Some(forwards) = &mut forwards {
@@ -187,6 +206,9 @@ async fn connected(
                 }
                 if let Some(forwards) = &mut forwards {
                     forwards.update(&family, watched.known()).await;
+                }
+                if let Some(debugging) = &mut debugging {
+                    debugging.update(&current, &family, &watched.known().objects);
                 }
             }
         }

@@ -10,10 +10,14 @@ mod beside;
 mod channel;
 mod container;
 mod content;
+mod daemon;
 mod destinations;
 mod hooks;
+mod keepers;
 mod ledger;
+mod place;
 mod pods;
+mod put;
 mod session;
 #[cfg(test)]
 mod testing;
@@ -26,6 +30,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use devloop_clients::docker::Docker;
 use devloop_clients::kube::Cluster;
 use devloop_clients::registry::Registry;
 use devloop_model::Artifact;
@@ -39,6 +44,7 @@ use tokio::sync::watch;
 
 use self::channel::Route;
 use self::container::Progress;
+use self::daemon::DaemonSession;
 pub use self::destinations::Known;
 pub use self::destinations::SyncItem;
 pub use self::destinations::destinations;
@@ -86,7 +92,7 @@ struct Shared {
     routes: Arc<Mutex<HashMap<String, Route>>>,
 }
 
-/// UID of a pod, and name of its container.
+/// UID of a pod, and name of its container; ID and name of a container of the daemon.
 type ContainerKey = (String, String);
 
 /// What tells tasks to look at the ledger.
@@ -152,7 +158,7 @@ impl Syncer {
         self.0.tell(true);
     }
 
-    /// Keeps the containers of what is live up to date until the step is cancelled.
+    /// Keeps the containers of what is live in a cluster up to date until the step is cancelled.
     ///
     /// # Errors
     /// When pods cannot be watched.
@@ -160,15 +166,20 @@ impl Syncer {
         Session::new(Arc::clone(&self.0), cluster, registry, cx).run(live).await
     }
 
+    /// Keeps the containers of what is live in the container daemon up to date until the step is cancelled.
+    pub async fn run_in_daemon(&self, live: watch::Receiver<Arc<Live>>, docker: &Docker, cx: &Cx) {
+        DaemonSession::new(Arc::clone(&self.0), docker, cx).run(live).await;
+    }
+
     /// Brings files into every running container of their artifact, with hooks before and after, and returns how many containers
-    /// have them. A container that starts meanwhile gets them as soon as it runs.
+    /// have them. A container that starts meanwhile gets them as soon as it runs. Hooks are told the Kubernetes context, if there is one.
     ///
     /// # Errors
     /// When a file cannot be written in one of the containers, a hook fails, or the step is cancelled; the image then has to be built.
-    pub async fn sync(&self, job: &SyncJob, cluster: &Cluster, cx: &Cx) -> Result<Synced, AttachError> {
+    pub async fn sync(&self, job: &SyncJob, context: Option<&str>, cx: &Cx) -> Result<Synced, AttachError> {
         let (before, after) = job.artifact.sync.as_ref().map_or((&[][..], &[][..]), |spec| (&spec.hooks.before, &spec.hooks.after));
         let namespaces = self.0.namespaces().clone();
-        let run = |phase| hooks::run(phase, job, &namespaces, cluster.context());
+        let run = |phase| hooks::run(phase, job, &namespaces, context);
         hooks::on_host(before, &run(hooks::BEFORE), cx).await?;
         let mark = self.0.ledger().record(&job.artifact, &job.items);
         self.0.tell(false);

@@ -1,6 +1,7 @@
 //! The real stages: each gets its own spec and the products of the steps before it.
 
 mod attached;
+mod debugging;
 mod deploying;
 mod hooks;
 mod outage;
@@ -272,7 +273,8 @@ impl LiveStages {
         let specs = self.specs();
         let images = self.images();
         cx.emit(EventKind::ImagesResolved { images: images.clone() });
-        let job = RenderJob { images: images.clone(), bases: used_elsewhere(&specs), ..specs.render.clone() };
+        let debug = self.debug_spec(&specs, &images, cx).await?;
+        let job = RenderJob { images: images.clone(), debug: debug.clone(), bases: used_elsewhere(&specs), ..specs.render.clone() };
         let reads_cluster = !job.offline && job.modules.iter().any(|module| !module.remote_manifests.is_empty());
         let cluster = if reads_cluster { Some(self.clients.cluster(cx).await.map_err(|e| e.diagnostic())?) } else { None };
         devloop_render::run_hooks_before(&job, cx).await.map_err(|e| e.diagnostic())?;
@@ -284,6 +286,7 @@ impl LiveStages {
         let mut products = self.products();
         products.manifests = Arc::new(manifests);
         products.rendered = images;
+        products.debug = debug;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The console: Skaffold's lines in Skaffold's order, progress bars on a terminal, diagnostics.
 
 mod bars;
+mod debuggers;
 mod diagnostic;
 mod duration;
 mod hands;
@@ -30,6 +31,8 @@ use devloop_model::Key;
 use devloop_model::LogSettings;
 use devloop_model::Outcome;
 
+pub use self::debuggers::ATTACHABLE;
+pub use self::debuggers::PASS_BEGINS;
 pub use self::diagnostic::render_diagnostic;
 pub use self::hands::KeyAction;
 pub use self::paint::Colours;
@@ -163,7 +166,7 @@ impl Console {
     /// Shows one event; an output that is closed is no error, the program goes on.
     pub fn report(&mut self, event: &Event) {
         if let EventKind::SessionStarted { command, .. } = &event.fact
-            && command == "dev"
+            && matches!(command.as_str(), "dev" | "debug")
             && self.bars.is_some()
         {
             self.panel = Some(Panel::default());

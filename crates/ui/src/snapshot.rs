@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use devloop_model::AutoStage;
 use devloop_model::Change;
+use devloop_model::DebuggingContainer;
 use devloop_model::Diagnostic;
 use devloop_model::Event;
 use devloop_model::EventKind;
@@ -72,6 +73,9 @@ pub struct Snapshot {
     pub resources: Vec<Resource>,
     /// Forwarded ports.
     pub forwards: Vec<Forward>,
+    /// Containers that run under debuggers.
+    #[serde(default)]
+    pub debugging: Vec<DebuggingContainer>,
     /// Which stages act on changes by themselves.
     pub auto: Auto,
     /// Whether everything is held.
@@ -278,6 +282,11 @@ impl Snapshot {
                 };
                 self.forwards.insert(found.unwrap_or(self.forwards.len()), forward);
             }
+            EventKind::DebuggingStarted { container } => {
+                self.debugging.retain(|known| !known.is_same(container));
+                self.debugging.push(container.clone());
+            }
+            EventKind::DebuggingEnded { container } => self.debugging.retain(|known| !known.is_same(container)),
             EventKind::UrlAnswered { source, url } => {
                 for forward in self.forwards.iter_mut().filter(|forward| forward.source == *source) {
                     forward.url = Some(url.clone());
@@ -295,6 +304,15 @@ impl Snapshot {
             Some(index) => self.resources[index] = resource,
             None => self.resources.push(resource),
         }
+    }
+
+    /// Returns the container whose debugger a forwarded port leads to, and the name of its protocol; none where it leads to no debugger.
+    pub fn debugger_at(&self, forward: &Forward) -> Option<(&DebuggingContainer, &str)> {
+        let ForwardState::Ready { pod } = &forward.state else { return None };
+        let of_pod = self.debugging.iter().filter(|one| one.pod == *pod && one.namespace == forward.source.namespace);
+        of_pod
+            .flat_map(|one| one.ports.iter().map(move |port| (one, port)))
+            .find_map(|(one, (name, port))| (Some(*port) == forward.remote_port).then_some((one, name.as_str())))
     }
 
     /// Returns what is known of an artifact; none if it is not of the plan.

@@ -5,6 +5,7 @@
 //! grows with the burst.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
@@ -63,6 +64,11 @@ impl Debounce {
         let burst = self.burst(at);
         burst.rescan = true;
         burst.paths = HashSet::new();
+    }
+
+    /// Returns one of the changed paths.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.burst.as_ref()?.paths.iter().next().map(PathBuf::as_path)
     }
 
     /// Returns whether changes were lost in this burst.

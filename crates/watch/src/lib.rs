@@ -8,6 +8,7 @@ mod change;
 mod claims;
 mod debounce;
 mod files;
+mod git_lock;
 mod ignore;
 mod inbox;
 mod keys;

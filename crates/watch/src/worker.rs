@@ -14,6 +14,7 @@ use crate::WatchReport;
 use crate::WatchSet;
 use crate::WatchSettings;
 use crate::debounce::Debounce;
+use crate::git_lock;
 use crate::inbox::Inbox;
 use crate::inbox::Message;
 use crate::source::Directories;
@@ -23,6 +24,9 @@ use crate::watches::Watches;
 
 /// How long a burst that nobody takes waits until it is offered again.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// How soon after git it is looked whether it is done.
+const GIT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Looking more often than this is nothing but looking.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
@@ -97,6 +101,10 @@ impl Worker {
         }
         let is_overdue = self.debounce.is_overdue(now);
         if self.burst_end().is_some_and(|end| end <= now) && (is_idle || is_overdue) {
+            if self.debounce.path().is_some_and(|path| git_lock::is_held(path, SystemTime::now())) {
+                self.offer_again = Some(now + GIT_PAUSE);
+                return;
+            }
             // Where nobody tells that the burst goes on, that is looked for.
             if !(self.polls() && !is_overdue && self.look()) {
                 self.give();

@@ -47,7 +47,7 @@ pub(super) struct Forward {
     probe: Option<BoxFuture<'static, Answer>>,
     /// The pod that was asked last whether it speaks HTTP.
     asked: Option<PodPort>,
-    /// Whether it is known what speaks there.
+    /// Whether it is known what speaks there, or not to be asked.
     is_probed: bool,
 }
 
@@ -59,8 +59,8 @@ struct Check {
 }
 
 impl Forward {
-    /// Returns the forward of a port that listens.
-    pub(super) fn new(wanted: &Wanted, local_port: u16, cluster: &Cluster, cx: &Cx) -> Self {
+    /// Returns the forward of a port that listens; `asks` says whether it is asked for a page.
+    pub(super) fn new(wanted: &Wanted, local_port: u16, asks: bool, cluster: &Cluster, cx: &Cx) -> Self {
         Self {
             source: wanted.source.clone(),
             address: wanted.address.clone(),
@@ -71,7 +71,7 @@ impl Forward {
             check: None,
             probe: None,
             asked: None,
-            is_probed: false,
+            is_probed: !asks,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is to be forwarded: what the configuration names, and what the modes find in a release; no I/O.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use devloop_model::ForwardPort;
@@ -16,18 +17,16 @@ use super::backing::container_ports;
 use super::backing::number;
 use super::backing::number_of;
 use crate::Live;
+use crate::debugging::debugged;
 use crate::family::Family;
 use crate::objects::Objects;
 use crate::objects::Scope;
 use crate::objects::list;
 use crate::objects::name;
 use crate::objects::namespace;
-use crate::objects::text;
 
 /// The address of forwards that nobody wrote down.
 const LOOPBACK: &str = "127.0.0.1";
-/// Where Skaffold's debug transforms write down what debuggers listen at (`pkg/skaffold/debug/types/types.go`).
-const DEBUG_ANNOTATION: &str = "debug.cloud.google.com/config";
 /// Ports below need a right that users rarely have.
 const FIRST_FREE: u16 = 1024;
 
@@ -185,18 +184,21 @@ pub(super) fn of_pods(live: &Live, family: &Family, objects: &Objects) -> Vec<Wa
     found
 }
 
-/// Returns the ports that debuggers listen at in the containers of the release.
-pub(super) fn of_debuggers(live: &Live, family: &Family, objects: &Objects) -> Vec<Wanted> {
+/// Returns the ports that debuggers listen at in the containers of the release: those of artifacts with a `planned` local port first,
+/// and others at none of these.
+pub(super) fn of_debuggers(live: &Live, family: &Family, objects: &Objects, planned: &BTreeMap<String, u16>) -> Vec<Wanted> {
     let mut found = Vec::new();
     for pod in pods(live, family, objects) {
-        let text = text(&pod["metadata"]["annotations"][DEBUG_ANNOTATION]);
-        let containers: Value = serde_json::from_str(text).unwrap_or_default();
-        let ports = containers.as_object().into_iter().flatten().filter_map(|(_, debugged)| debugged["ports"].as_object()).flatten();
-        for port in ports.filter_map(|(_, port)| number(port)) {
-            found.push(Wanted { is_debugger: true, ..of_pod(pod, port, family, objects) });
+        for debugged in debugged(pod).into_values() {
+            let own = planned.get(&debugged.artifact).copied();
+            for port in debugged.ports.into_values() {
+                let local_port = own.or_else(|| (port..=u16::MAX).find(|port| !planned.values().any(|taken| taken == port)));
+                found.push((own.is_none(), Wanted { is_debugger: true, local_port, ..of_pod(pod, port, family, objects) }));
+            }
         }
     }
-    found
+    found.sort_by_key(|(is_other, _)| *is_other);
+    found.into_iter().map(|(_, wanted)| wanted).collect()
 }
 
 fn pods<'a>(live: &Live, family: &Family, objects: &'a Objects) -> Vec<&'a Value> {

@@ -3,13 +3,14 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use devloop_agent::protocol::Failure;
 use devloop_agent::protocol::HELLO;
 use devloop_agent::protocol::Request;
 use devloop_agent::protocol::answer_length;
 use devloop_agent::protocol::decode_failures;
-use devloop_clients::kube::Exec;
-use devloop_clients::kube::ExecEnd;
+use devloop_clients::exec::Exec;
+use devloop_clients::exec::ExecEnd;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 
@@ -89,6 +90,16 @@ impl Agent {
     pub(super) async fn lost(&mut self) {
         drop(self.0.read_u8().await);
     }
+}
+
+/// Returns an archive of the program alone, always the same.
+pub(super) fn archive(name: &str) -> Bytes {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o755);
+    header.set_size(PROGRAM.len() as u64);
+    archive.append_data(&mut header, name, PROGRAM).expect("memory can be written");
+    archive.into_inner().expect("memory can be written").into()
 }
 
 /// Waits until a command says `word`.

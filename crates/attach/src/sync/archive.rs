@@ -4,9 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use devloop_agent::protocol::Failure;
-use devloop_clients::kube::Cluster;
-use devloop_clients::kube::ContainerRef;
-use devloop_clients::kube::ExecEnd;
+use devloop_clients::exec::ExecEnd;
+use devloop_clients::exec::ExecTarget;
 use devloop_model::Cx;
 
 use super::channel::Closed;
@@ -24,9 +23,9 @@ const MOST_PATHS: usize = 32;
 ///
 /// # Errors
 /// When it has none, or cannot be reached.
-pub(super) async fn probe(container: &ContainerRef, cluster: &Cluster, cx: &Cx) -> Result<(), Closed> {
+pub(super) async fn probe(target: ExecTarget<'_>, cx: &Cx) -> Result<(), Closed> {
     let command = ["tar", "--help"].map(str::to_owned);
-    let output = cluster.exec_to_end(container, &command, &[], LIMIT, cx).await.map_err(|error| Closed::of(&error))?;
+    let output = target.exec_to_end(&command, &[], LIMIT, cx).await?;
     match output.end {
         // Not every tar can help.
         ExecEnd::Exited(_) => Ok(()),
@@ -39,7 +38,7 @@ pub(super) async fn probe(container: &ContainerRef, cluster: &Cluster, cx: &Cx) 
 ///
 /// # Errors
 /// When the container cannot be reached.
-pub(super) async fn apply(container: &ContainerRef, changes: &[Change], cluster: &Cluster, cx: &Cx) -> Result<Vec<Failure>, String> {
+pub(super) async fn apply(target: ExecTarget<'_>, changes: &[Change], cx: &Cx) -> Result<Vec<Failure>, String> {
     let mut archive = tar::Builder::new(Vec::new());
     let (mut deleted, mut added, mut failures) = (Vec::new(), false, Vec::new());
     for change in changes {
@@ -61,22 +60,22 @@ pub(super) async fn apply(container: &ContainerRef, changes: &[Change], cluster:
         command.iter().map(|&word| word.to_owned()).chain(some.iter().cloned()).collect()
     };
     for some in deleted.chunks(MOST_PATHS) {
-        failures.extend(run(container, &with(&["rm", "-rf", "--"], some), &[], cluster, cx).await?);
+        failures.extend(run(target, &with(&["rm", "-rf", "--"], some), &[], cx).await?);
     }
     for some in emptied.chunks(MOST_PATHS) {
         // One that has something left stays.
-        run(container, &with(&["rmdir", "--"], some), &[], cluster, cx).await?;
+        run(target, &with(&["rmdir", "--"], some), &[], cx).await?;
     }
     if added {
         let bytes = archive.into_inner().expect("memory can be written");
         let command = ["tar", "xmf", "-", "-C", "/", "--no-same-owner"].map(str::to_owned);
-        failures.extend(run(container, &command, &bytes, cluster, cx).await?);
+        failures.extend(run(target, &command, &bytes, cx).await?);
     }
     Ok(failures)
 }
 
-async fn run(container: &ContainerRef, command: &[String], input: &[u8], cluster: &Cluster, cx: &Cx) -> Result<Option<Failure>, String> {
-    let output = cluster.exec_to_end(container, command, input, LIMIT, cx).await.map_err(|error| error.to_string())?;
+async fn run(target: ExecTarget<'_>, command: &[String], input: &[u8], cx: &Cx) -> Result<Option<Failure>, String> {
+    let output = target.exec_to_end(command, input, LIMIT, cx).await.map_err(|error| error.to_string())?;
     match output.end {
         ExecEnd::Exited(0) => return Ok(None),
         ExecEnd::Lost => return Err(output.end.because_of("")),

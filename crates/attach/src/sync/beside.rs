@@ -28,10 +28,9 @@ use futures::StreamExt as _;
 use serde_json::Value;
 use serde_json::json;
 
+use super::agent;
 use super::agent::Agent;
-use super::agent::PROGRAM;
 use super::channel::Closed;
-use super::pods::Running;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// How long the container may take to start: its image is small.
@@ -42,7 +41,11 @@ const LONGEST_NAME: usize = 63;
 /// What starts agents beside containers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beside<'a> {
-    pub(super) running: &'a Running,
+    pub(super) container: &'a ContainerRef,
+    /// The image, as the pod names it.
+    pub(super) image: &'a str,
+    /// `securityContext` of the container.
+    pub(super) security: &'a Value,
     /// Whether as root that may look into other processes, instead of as the target's user.
     pub(super) as_root: bool,
     pub(super) cluster: &'a Cluster,
@@ -56,8 +59,8 @@ impl Beside<'_> {
     /// # Errors
     /// Why there is none.
     pub(super) async fn start(&self) -> Result<Agent, Closed> {
-        let ContainerRef { namespace, container, .. } = &self.running.container;
-        let reference = ImageRef::parse(&self.running.image).map_err(|error| error.to_string())?;
+        let ContainerRef { namespace, container, .. } = self.container;
+        let reference = ImageRef::parse(self.image).map_err(|error| error.to_string())?;
         let target = self.registry.image(&reference, None, self.cx).await.map_err(|error| error.to_string())?;
         let architecture = target.config["architecture"].as_str().unwrap_or_default();
         if architecture != own_architecture() {
@@ -72,12 +75,12 @@ impl Beside<'_> {
             let name = new_name(&pod, container);
             let spec = json!({ "name": name, "image": image, "imagePullPolicy": "IfNotPresent",
                                    "targetContainerName": container, "securityContext": security });
-            let added = self.cluster.add_ephemeral_container(namespace, &self.running.container.pod, &spec, self.cx).await;
+            let added = self.cluster.add_ephemeral_container(namespace, &self.container.pod, &spec, self.cx).await;
             added.map_err(|error| told(&error))?;
             name
         };
         self.started(&name).await?;
-        let helper = ContainerRef { container: name, ..self.running.container.clone() };
+        let helper = ContainerRef { container: name, ..self.container.clone() };
         let command = ["/agent", "target", container].map(str::to_owned);
         let exec = self.cluster.exec(&helper, &command, self.cx).await.map_err(|error| Closed::of(&error))?;
         Agent::greet(exec).await
@@ -96,7 +99,7 @@ impl Beside<'_> {
 
     /// What the target is allowed, so that whatever admits the target admits this; and its user, which its image may say.
     fn security(&self, image_user: &str) -> Value {
-        let mut security = self.running.security.clone();
+        let mut security = self.security.clone();
         if self.as_root {
             security["runAsUser"] = json!(0);
             security["runAsGroup"] = json!(0);
@@ -116,7 +119,7 @@ impl Beside<'_> {
     }
 
     fn watched(&self) -> Selection {
-        let ContainerRef { namespace, pod, .. } = &self.running.container;
+        let ContainerRef { namespace, pod, .. } = self.container;
         let kind = built_in_kind("v1", "Pod").expect("pods are in the table");
         Selection::of(kind, Some(namespace.clone())).fields(format!("metadata.name={pod}"))
     }
@@ -201,12 +204,7 @@ fn own_architecture() -> &'static str {
 
 /// Returns the image that holds the agent alone, always the same, and a tag that tells it from those of other versions.
 fn agent_image() -> (PushImage, Tag) {
-    let mut archive = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_mode(0o755);
-    header.set_size(PROGRAM.len() as u64);
-    archive.append_data(&mut header, "agent", PROGRAM).expect("memory can be written");
-    let layer: Bytes = archive.into_inner().expect("memory can be written").into();
+    let layer = agent::archive("agent");
     let layer_digest = digest_of(&layer);
     let config = json!({ "architecture": own_architecture(), "os": "linux", "config": { "Entrypoint": ["/agent", "wait"] },
                          "rootfs": { "type": "layers", "diff_ids": [layer_digest] } });

@@ -15,12 +15,11 @@ use tokio::time::Instant;
 use super::Shared;
 use super::channel::Channel;
 use super::channel::Connector;
-use super::channel::Route;
 use super::destinations::is_emptied;
 use super::hooks;
 use super::ledger::Lacking;
 use super::ledger::Mark;
-use super::pods::Running;
+use super::place::Place;
 
 /// How long a batch is sent again and again whose connection is lost, or does not come about.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,6 +27,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How many files a failure names.
 const NAMED: usize = 5;
+
+/// A run of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Running {
+    /// The image, as the configuration of the container names it.
+    pub(super) image: String,
+    /// What tells this run from the one before.
+    pub(super) id: String,
+}
 
 /// How far a container is.
 #[derive(Debug, Clone, Default)]
@@ -125,7 +133,7 @@ impl Keeper {
                 self.progress.send_modify(|progress| (progress.done, progress.failed) = (lacking.mark, None));
             }
             Err(why) => {
-                tracing::debug!(container = %running.container, %why, "not synced");
+                tracing::debug!(container = %self.connector.place, %why, "not synced");
                 if is_new {
                     // Nobody waits for it: a container that lacks something has to be told of.
                     self.connector.cx.warn(Diagnostic { severity: devloop_model::Severity::Warning, ..why.clone() });
@@ -155,14 +163,14 @@ impl Keeper {
     ) -> Result<(), Diagnostic> {
         let artifact = Arc::clone(&self.artifact);
         let spec = artifact.sync.as_ref().filter(|_| with_hooks);
-        self.hooks(running, hooks::BEFORE, spec.map_or(&[], |spec| &spec.hooks.before)).await?;
+        self.hooks(hooks::BEFORE, spec.map_or(&[], |spec| &spec.hooks.before)).await?;
         self.transfer(running, channel, lacking).await?;
-        self.hooks(running, hooks::AFTER, spec.map_or(&[], |spec| &spec.hooks.after)).await
+        self.hooks(hooks::AFTER, spec.map_or(&[], |spec| &spec.hooks.after)).await
     }
 
-    async fn hooks(&mut self, running: &Running, phase: Phase, hooks: &[Hook]) -> Result<(), Diagnostic> {
+    async fn hooks(&mut self, phase: Phase, hooks: &[Hook]) -> Result<(), Diagnostic> {
         self.in_hook = true;
-        let result = hooks::in_container(hooks, phase, &running.container, &self.connector.cluster, &self.connector.cx).await;
+        let result = hooks::in_container(hooks, phase, self.connector.place.target(), &self.connector.cx).await;
         if result.is_err() {
             // Its end may be that of the container, which is about to be told.
             tokio::time::sleep(FIRST_PAUSE).await;
@@ -181,9 +189,9 @@ impl Keeper {
                 Tried::Lost(why) => why,
             };
             if start.elapsed() > PATIENCE {
-                return Err(no_way(running, &[why]));
+                return Err(no_way(&self.connector.place, &[why]));
             }
-            tracing::debug!(container = %running.container, why, "tried again");
+            tracing::debug!(container = %self.connector.place, why, "tried again");
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
@@ -193,11 +201,10 @@ impl Keeper {
         let mut open = if let Some(open) = channel.take() {
             open
         } else {
-            let from = self.connector.known(&running.image).unwrap_or(Route::Shell);
-            match self.connector.open(running, from).await {
+            match self.connector.open(running, self.connector.first(&running.image)).await {
                 Ok(open) => open,
                 Err((true, reasons)) => return Ok(Tried::Lost(reasons.join("; "))),
-                Err((false, reasons)) => return Err(no_way(running, &reasons)),
+                Err((false, reasons)) => return Err(no_way(&self.connector.place, &reasons)),
             }
         };
         let failures = match self.connector.apply(&mut open, running, &lacking.changes).await {
@@ -208,7 +215,7 @@ impl Keeper {
             *channel = Some(open);
             return Ok(Tried::Done);
         }
-        let not_written = not_written(running, &failures);
+        let not_written = not_written(&self.connector.place, &failures);
         let next =
             open.route.with_more_rights().filter(|_| failures.iter().all(|failure| failure.denied)).ok_or_else(|| not_written.clone())?;
         *channel = Some(self.connector.try_route(running, next).await.map_err(|_| not_written)?);
@@ -218,10 +225,10 @@ impl Keeper {
     /// Opens the way before it is needed, so that the first save is as fast as the others; but puts no container beside another
     /// before there is a need.
     async fn open_early(&self, running: &Running, channel: &mut Option<Channel>) {
-        let by_shell = self.connector.known(&running.image).is_none_or(|route| route == Route::Shell);
+        let route = self.connector.first(&running.image);
         let has_failed = self.progress.borrow().failed.is_some();
-        if channel.is_none() && by_shell && !has_failed {
-            *channel = self.connector.try_route(running, Route::Shell).await.ok();
+        if channel.is_none() && self.connector.place.opens_early(route) && !has_failed {
+            *channel = self.connector.try_route(running, route).await.ok();
         }
     }
 }
@@ -233,21 +240,19 @@ async fn lost(channel: &mut Option<Channel>) {
     }
 }
 
-fn no_way(running: &Running, reasons: &[String]) -> Diagnostic {
-    let error = Diagnostic::error("attach/sync", format!("files cannot be brought into {}", running.container));
-    reasons.iter().fold(error, Diagnostic::because).help(
-        "give the image a shell and a directory that its user can write, or allow ephemeral containers in the namespace; or take `sync` away from the artifact",
-    )
+fn no_way(place: &Place, reasons: &[String]) -> Diagnostic {
+    let error = Diagnostic::error("attach/sync", format!("files cannot be brought into {place}"));
+    reasons.iter().fold(error, Diagnostic::because).help(place.help())
 }
 
-fn not_written(running: &Running, failures: &[Failure]) -> Diagnostic {
-    let mut error = Diagnostic::error("attach/sync", format!("files cannot be written in {}", running.container));
+fn not_written(place: &Place, failures: &[Failure]) -> Diagnostic {
+    let mut error = Diagnostic::error("attach/sync", format!("files cannot be written in {place}"));
     error.why = failures.iter().take(NAMED).map(|failure| format!("{}: {}", failure.path, failure.why)).collect();
     if failures.len() > NAMED {
         error.why.push(format!("and {} more", failures.len() - NAMED));
     }
     if failures.iter().any(|failure| failure.denied) {
-        return error.help("let the container's user write there, for example with `COPY --chown`, and without `readOnlyRootFilesystem`");
+        return error.help("let the container's user write there, for example with `COPY --chown`, and without a root that is read-only");
     }
     error
 }

@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use devloop_model::Artifact;
-use devloop_model::Builder;
 use devloop_model::ChangedFile;
 use devloop_model::SyncMap;
 use devloop_model::SyncMode;
@@ -40,7 +39,7 @@ pub(super) fn is_emptied(destination: &str) -> bool {
 /// What destinations are worked out from.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// Where the image would have its files if it was built now; for `infer`.
+    /// Where the image would have its files if it was built now; for `infer` and `auto`.
     pub map: Option<&'a SyncMap>,
     /// Where it had them before the change: that is where deleted files are.
     pub before: Option<&'a SyncMap>,
@@ -90,7 +89,7 @@ fn emptied(path: &str, destination: &str, gone: &BTreeSet<String>) -> Vec<(Strin
 enum Places<'a> {
     Rules(Vec<(GlobMatcher, &'a SyncRule)>, &'a str),
     Image(Vec<GlobMatcher>, Known<'a>),
-    Nowhere,
+    Builder(Known<'a>),
 }
 
 impl<'a> Places<'a> {
@@ -100,7 +99,7 @@ impl<'a> Places<'a> {
                 Self::Rules(rules.iter().filter_map(|rule| Some((matcher(&rule.src)?, rule))).collect(), known.working_dir)
             }
             SyncMode::Infer(patterns) => Self::Image(patterns.iter().filter_map(|pattern| matcher(pattern)).collect(), known),
-            SyncMode::Auto => Self::Nowhere,
+            SyncMode::Auto => Self::Builder(known),
         }
     }
 
@@ -114,18 +113,18 @@ impl<'a> Places<'a> {
                     .map(|(_, rule)| joined(&[working_dir, &rule.dest, path.strip_prefix(rule.strip.as_str()).unwrap_or(path)]))
                     .collect()
             }
-            Self::Image(globs, known) if globs.iter().any(|glob| glob.is_match(path)) => {
+            Self::Image(globs, _) if !globs.iter().any(|glob| glob.is_match(path)) => Vec::new(),
+            Self::Image(_, known) | Self::Builder(known) => {
                 let map = if file.deleted { known.before } else { known.map };
                 map.and_then(|map| map.files.get(path)).cloned().unwrap_or_default()
             }
-            Self::Image(..) | Self::Nowhere => Vec::new(),
         }
     }
 }
 
 /// Returns whether a file says how the image is made.
 fn makes_the_image(artifact: &Artifact, path: &str) -> bool {
-    let Builder::Docker(docker) = &artifact.builder else { return false };
+    let Some(docker) = artifact.builder.dockerfile() else { return false };
     let dockerfile = docker.dockerfile.strip_prefix(&artifact.context).unwrap_or(&docker.dockerfile).to_string_lossy();
     let path = path.strip_prefix("./").unwrap_or(path);
     path == ".dockerignore" || path.strip_suffix(".dockerignore").unwrap_or(path) == dockerfile.trim_start_matches("./")
@@ -230,6 +229,12 @@ mod tests {
         assert_eq!(shown(manual(&[("*.js", "/a", "")]), &["x.js", "x.go"]), None);
         assert_eq!(shown(SyncMode::Auto, &["x.js"]), None);
         assert_eq!(shown(SyncMode::Infer(vec!["src/**".into()]), &["src/a.js", "twice"]), None);
+    }
+
+    #[test]
+    fn the_builder_says_where_its_files_go() {
+        let went = shown(SyncMode::Auto, &["src/a.js", "-src/gone.js"]).unwrap();
+        assert_eq!(went, ["src/a.js -> /app/src/a.js", "-src/gone.js -> /app/src/gone.js", "-src -> /app/src/"]);
     }
 
     #[test]

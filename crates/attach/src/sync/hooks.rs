@@ -1,9 +1,8 @@
 //! Commands around a sync, on this machine and in the containers.
 
+use devloop_clients::exec::ExecTarget;
 use devloop_clients::hooks::HookRun;
 use devloop_clients::hooks::Phase;
-use devloop_clients::kube::Cluster;
-use devloop_clients::kube::ContainerRef;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Hook;
@@ -27,18 +26,12 @@ pub(super) async fn on_host(hooks: &[Hook], run: &HookRun, cx: &Cx) -> Result<()
 ///
 /// # Errors
 /// When one fails; those behind it are not run.
-pub(super) async fn in_container(
-    hooks: &[Hook],
-    phase: Phase,
-    container: &ContainerRef,
-    cluster: &Cluster,
-    cx: &Cx,
-) -> Result<(), Diagnostic> {
+pub(super) async fn in_container(hooks: &[Hook], phase: Phase, target: ExecTarget<'_>, cx: &Cx) -> Result<(), Diagnostic> {
     // Only those on this machine are told anything.
     let run = HookRun::new(phase, &HookSettings::default(), []);
     for hook in hooks {
         if let Hook::Container(hook) = hook {
-            run.in_container(hook, container, cluster, cx).await.map_err(|error| error.diagnostic())?;
+            run.in_container(hook, target, cx).await.map_err(|error| error.diagnostic())?;
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use devloop_model::ImageName;
 use super::SyncItem;
 use super::destinations::is_emptied;
 
-/// How many images of an artifact are remembered: pods of the one before the newest may still run.
+/// How many images of an artifact are remembered: containers of the one before the newest may still run.
 const KEPT_IMAGES: usize = 2;
 
 /// A point in the order of all changes: an image has those up to it.
@@ -50,7 +50,7 @@ pub(super) struct Ledger {
 struct Record {
     artifact: Arc<Artifact>,
     changes: BTreeMap<String, (Mark, Option<PathBuf>)>,
-    /// Images as pods name them, oldest first, each with what is in it.
+    /// Images as containers name them, oldest first, each with what is in it.
     images: Vec<(String, Mark)>,
 }
 

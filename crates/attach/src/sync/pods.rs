@@ -4,22 +4,21 @@ use devloop_clients::kube::ContainerRef;
 use devloop_model::Namespace;
 use serde_json::Value;
 
+use super::container::Running;
+
 /// A container that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Running {
+pub(super) struct PodContainer {
     /// UID of its pod.
     pub(super) uid: String,
     pub(super) container: ContainerRef,
-    /// The image, as the pod names it.
-    pub(super) image: String,
-    /// What tells this run of the container from the one before.
-    pub(super) id: String,
+    pub(super) running: Running,
     /// `securityContext` of the container, with what the pod says where it says nothing.
     pub(super) security: Value,
 }
 
 /// Returns the containers of a pod that run and that the pod is not about to end.
-pub(super) fn running(pod: &Value) -> Vec<Running> {
+pub(super) fn running(pod: &Value) -> Vec<PodContainer> {
     let metadata = &pod["metadata"];
     if metadata["deletionTimestamp"].is_string() {
         return Vec::new();
@@ -34,15 +33,14 @@ pub(super) fn running(pod: &Value) -> Vec<Running> {
             status_of(statuses, spec).filter(|_| stays).map(|status| (spec, status))
         })
     });
-    let of = |(spec, status): (&Value, &Value)| Running {
+    let of = |(spec, status): (&Value, &Value)| PodContainer {
         uid: text(&metadata["uid"]),
         container: ContainerRef {
             namespace: Namespace(text(&metadata["namespace"])),
             pod: text(&metadata["name"]),
             container: text(&spec["name"]),
         },
-        image: text(&spec["image"]),
-        id: text(&status["containerID"]),
+        running: Running { image: text(&spec["image"]), id: text(&status["containerID"]) },
         security: security(&pod["spec"]["securityContext"], &spec["securityContext"]),
     };
     containers.map(of).collect()
@@ -80,7 +78,7 @@ mod tests {
                        "containerStatuses": [{"name": "waits", "state": {"waiting": {}}}, {"name": "app", "containerID": "containerd://2", "state": {"running": {}}}]}});
         let found = running(&pod);
         assert_eq!(
-            found.iter().map(|one| (one.container.container.as_str(), one.id.as_str())).collect::<Vec<_>>(),
+            found.iter().map(|one| (one.container.container.as_str(), one.running.id.as_str())).collect::<Vec<_>>(),
             [("sidecar", "containerd://1"), ("app", "containerd://2")]
         );
         assert_eq!(found[1].security, json!({"runAsUser": 5, "runAsGroup": 8}));

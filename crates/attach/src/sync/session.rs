@@ -1,4 +1,4 @@
-//! The pods of what is live, and a task for each of their containers that is synced.
+//! The pods of what is live, and which of their containers run.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -11,7 +11,6 @@ use devloop_clients::kube::Selection;
 use devloop_clients::kube::WatchEvent;
 use devloop_clients::kube::built_in_kind;
 use devloop_clients::registry::Registry;
-use devloop_model::Artifact;
 use devloop_model::Cx;
 use devloop_model::Namespace;
 use futures::StreamExt as _;
@@ -19,16 +18,12 @@ use futures::stream::BoxStream;
 use futures::stream::SelectAll;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
-use super::ContainerKey;
-use super::Member;
 use super::Shared;
-use super::channel::Connector;
-use super::container::Keeper;
-use super::container::Progress;
+use super::keepers::Keepers;
+use super::place::Place;
 use super::pods;
-use super::pods::Running;
+use super::pods::PodContainer;
 use crate::AttachError;
 use crate::Live;
 
@@ -37,43 +32,37 @@ type PodEvents = SelectAll<BoxStream<'static, (Namespace, Result<WatchEvent, Kub
 /// What one attach keeps up to date.
 pub(super) struct Session<'a> {
     shared: Arc<Shared>,
-    connector: Connector,
+    keepers: Keepers,
     cluster: &'a Cluster,
+    registry: &'a Registry,
     cx: &'a Cx,
     watched: BTreeSet<Namespace>,
     events: PodEvents,
     /// Containers that run, by pod.
-    pods: HashMap<String, (Namespace, Vec<Running>)>,
+    pods: HashMap<String, (Namespace, Vec<PodContainer>)>,
     /// Pods that a list that is under way has not named yet.
     stale: HashMap<Namespace, HashSet<String>>,
-    /// What each container's task is told.
-    states: HashMap<ContainerKey, watch::Sender<Option<Running>>>,
-    tasks: JoinSet<()>,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(shared: Arc<Shared>, cluster: &'a Cluster, registry: &Registry, cx: &'a Cx) -> Self {
-        let known = Arc::clone(&shared.routes);
-        let connector = Connector { cluster: cluster.clone(), registry: registry.clone(), cx: cx.clone(), known };
+    pub(super) fn new(shared: Arc<Shared>, cluster: &'a Cluster, registry: &'a Registry, cx: &'a Cx) -> Self {
         Self {
+            keepers: Keepers::new(Arc::clone(&shared), cx),
             shared,
-            connector,
             cluster,
+            registry,
             cx,
             watched: BTreeSet::new(),
             events: SelectAll::new(),
             pods: HashMap::new(),
             stale: HashMap::new(),
-            states: HashMap::new(),
-            tasks: JoinSet::new(),
         }
     }
 
     /// Keeps containers up to date until the step is cancelled, and ends all tasks.
     pub(super) async fn run(mut self, live: watch::Receiver<Arc<Live>>) -> Result<(), AttachError> {
         let result = self.follow(live).await;
-        self.shared.containers().clear();
-        self.tasks.shutdown().await;
+        self.keepers.end().await;
         result
     }
 
@@ -86,11 +75,7 @@ impl<'a> Session<'a> {
             tokio::select! {
                 biased;
                 () = self.cx.cancel.cancelled() => return Ok(()),
-                Some(ended) = self.tasks.join_next() => {
-                    if let Err(error) = ended && error.is_panic() {
-                        std::panic::resume_unwind(error.into_panic());
-                    }
-                }
+                () = self.keepers.ended() => {}
                 Some((namespace, event)) = self.events.next() => match event {
                     Ok(event) => self.take(&namespace, event),
                     Err(KubeError::Cancelled) => return Ok(()),
@@ -142,8 +127,7 @@ impl<'a> Session<'a> {
 
     fn forget(&mut self, uid: &str) {
         self.pods.remove(uid);
-        self.states.retain(|(pod, _), _| pod != uid);
-        self.shared.containers().retain(|(pod, _), _| pod != uid);
+        self.keepers.gone(|(pod, _)| pod == uid);
     }
 
     fn tell_all(&mut self) {
@@ -152,45 +136,18 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Tells the tasks of a pod what its containers do; a container that runs a synced image for the first time gets a task.
+    /// Tells the tasks of a pod what its containers do.
     fn tell(&mut self, uid: &str) {
         let Some((_, running)) = self.pods.get(uid) else { return };
-        let running = running.clone();
-        for (_, state) in
-            self.states.iter().filter(|((pod, name), _)| pod == uid && !running.iter().any(|one| one.container.container == *name))
-        {
-            state.send_replace(None);
+        self.keepers.stopped(|(pod, name)| pod == uid && !running.iter().any(|one| one.container.container == *name));
+        for PodContainer { uid, container, running, security } in running {
+            let place = || Place::Pod {
+                container: container.clone(),
+                security: security.clone(),
+                cluster: self.cluster.clone(),
+                registry: self.registry.clone(),
+            };
+            self.keepers.runs((uid.clone(), container.container.clone()), running, place);
         }
-        for one in running {
-            let artifact = self.shared.ledger().artifact_of(&one.image).cloned();
-            let key = (one.uid.clone(), one.container.container.clone());
-            match (self.states.get(&key), artifact) {
-                (Some(state), _) => {
-                    state.send_if_modified(|known| {
-                        let differs = known.as_ref() != Some(&one);
-                        *known = Some(one);
-                        differs
-                    });
-                }
-                (None, Some(artifact)) => self.keep(key, &artifact, one),
-                (None, None) => {}
-            }
-        }
-    }
-
-    fn keep(&mut self, key: ContainerKey, artifact: &Arc<Artifact>, running: Running) {
-        let (state, states) = watch::channel(Some(running));
-        // It runs from the start, so that a sync right after does not pass it by.
-        let (sender, progress) = watch::channel(Progress { running: true, ..Progress::default() });
-        let keeper = Keeper {
-            shared: Arc::clone(&self.shared),
-            connector: self.connector.clone(),
-            artifact: Arc::clone(artifact),
-            progress: sender,
-            in_hook: false,
-        };
-        self.tasks.spawn(keeper.run(states));
-        self.states.insert(key.clone(), state);
-        self.shared.containers().insert(key, Member { artifact: artifact.image.clone(), progress });
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use devloop_model::Artifact;
+use devloop_model::BuildPlace;
 use devloop_model::Builder;
 use devloop_model::DockerBuild;
 use devloop_model::Hooks;
 use devloop_model::ImageName;
-use devloop_model::LocalBuild;
 use devloop_model::Location;
 use devloop_model::SyncSpec;
 use devloop_model::Tagger;
@@ -22,7 +22,7 @@ pub(super) fn artifact(name: &str, sync: Option<SyncSpec>) -> Arc<Artifact> {
         requires: Vec::new(),
         platforms: Vec::new(),
         runtime: None,
-        local: LocalBuild::default(),
+        place: BuildPlace::default(),
         sync,
         hooks: Hooks::default(),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },

@@ -5,10 +5,7 @@ use devloop_model::Artifact;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
-use devloop_model::Identity;
-use devloop_model::ImageRef;
 use devloop_model::SyncMode;
-use serde_json::Value;
 
 use crate::AttachError;
 
@@ -25,38 +22,8 @@ pub async fn working_dir(artifact: &Artifact, image: &BuiltImage, clients: &Clie
     if !is_needed {
         return Ok("/".to_owned());
     }
-    let unknown = || Diagnostic::error("attach/sync-working-dir", format!("the working directory of `{}` is not known", artifact.image));
-    let config = if let Identity::Id(id) = &image.identity {
-        let docker = clients.docker(cx).await.map_err(|error| unknown().because_of(&error))?;
-        docker.image_config(id.as_str(), cx).await.map_err(|error| unknown().because_of(&error))?.unwrap_or_default()
-    } else {
-        let reference = ImageRef::parse(&image.deployed()).map_err(|error| unknown().because_of(&error))?;
-        clients.registry().image(&reference, None, cx).await.map_err(|error| unknown().because_of(&error))?.config
-    };
-    Ok(of_config(&config))
-}
-
-/// A registry has the configuration in an object; the daemon as it is.
-fn of_config(config: &Value) -> String {
-    let config = config.get("config").or_else(|| config.get("Config")).unwrap_or(config);
-    config["WorkingDir"].as_str().filter(|dir| !dir.is_empty()).unwrap_or("/").to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_configuration_comes_in_two_shapes() {
-        for (config, expected) in [
-            (json!({"config": {"WorkingDir": "/app"}}), "/app"),
-            (json!({"WorkingDir": "/app"}), "/app"),
-            (json!({"config": {"WorkingDir": ""}}), "/"),
-            (json!({"config": null}), "/"),
-        ] {
-            assert_eq!(of_config(&config), expected, "{config}");
-        }
-    }
+    let config = clients.image_config(image, cx).await.map_err(|why| {
+        Diagnostic::error("attach/sync-working-dir", format!("the working directory of `{}` is not known", artifact.image)).caused_by(why)
+    })?;
+    Ok(config.working_dir)
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use devloop_attach::AttachError;
 use devloop_attach::AttachSpec;
 use devloop_attach::Live;
-use devloop_clients::kube::Cluster;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use futures::future::try_join_all;
@@ -37,7 +36,8 @@ impl LiveStages {
         let (live, wanted) = (watch::Sender::default(), watch::Sender::new(self.specs().attach_in(context)));
         let attached = async {
             let attached = devloop_attach::attach(wanted.subscribe(), live.subscribe(), &cluster, cx);
-            tokio::try_join!(attached, self.synced(&live, &cluster, cx)).map(drop).map_err(|e| e.diagnostic())
+            let synced = self.synced(|| self.syncer.run(live.subscribe(), &cluster, self.clients.registry(), cx), cx);
+            tokio::try_join!(attached, synced).map(drop).map_err(|e| e.diagnostic())
         };
         let work = async { tokio::try_join!(attached, self.follow_readiness(context, &cluster, cx)).map(drop) };
         tokio::select! {
@@ -75,7 +75,12 @@ impl LiveStages {
             devloop_attach::attach_containers(wanted.subscribe(), self.live.subscribe(), docker, cx).await;
             Ok(())
         };
-        tokio::try_join!(attached, self.follow_containers(docker, cx)).map(drop)
+        let sync = || async {
+            self.syncer.run_in_daemon(self.live.subscribe(), docker, cx).await;
+            Ok(())
+        };
+        let synced = async { self.synced(sync, cx).await.map_err(|e| e.diagnostic()) };
+        tokio::try_join!(attached, synced, self.follow_containers(docker, cx)).map(drop)
     }
 
     /// Returns true once the configuration asks for something, false when the step is cancelled first.
@@ -84,15 +89,18 @@ impl LiveStages {
         matches!(cx.unless_cancelled(specs.wait_for(|specs| something(specs))).await, Ok(Ok(_)))
     }
 
-    /// Brings files into containers as long as the configuration asks for it.
-    async fn synced(&self, live: &watch::Sender<Arc<Live>>, cluster: &Cluster, cx: &Cx) -> Result<(), AttachError> {
+    /// Brings files into containers by `sync`, as long as the configuration asks for it.
+    async fn synced<W>(&self, sync: impl Fn() -> W, cx: &Cx) -> Result<(), AttachError>
+    where
+        W: Future<Output = Result<(), AttachError>>,
+    {
         let mut specs = self.specs.subscribe();
         loop {
             let syncs = self.watching.is_some() && specs.borrow_and_update().syncs();
             let another = specs.wait_for(|now: &Arc<Specs>| (self.watching.is_some() && now.syncs()) != syncs);
             tokio::select! {
                 () = cx.cancel.cancelled(), if !syncs => return Ok(()),
-                result = self.syncer.run(live.subscribe(), cluster, self.clients.registry(), cx), if syncs => return result,
+                result = sync(), if syncs => return result,
                 _ = another => {}
             }
         }

@@ -10,6 +10,7 @@ use devloop_deploy::Rendering;
 use devloop_model::BuiltImage;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
+use devloop_model::ImageName;
 use devloop_model::Manifest;
 use devloop_model::ManifestSet;
 use devloop_model::ObjectKey;
@@ -36,10 +37,10 @@ impl LiveStages {
     pub(super) async fn deploy(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let specs = self.specs();
         self.waited.send_replace(None);
-        let (manifests, images) = {
+        let (manifests, images, debug) = {
             let mut products = self.products();
             products.own.settle(false);
-            (Arc::clone(&products.manifests), products.rendered.clone())
+            (Arc::clone(&products.manifests), products.rendered.clone(), products.debug.clone())
         };
         if specs.load_given {
             for image in &images {
@@ -47,7 +48,8 @@ impl LiveStages {
                 loaded.map_err(|e| e.diagnostic())?;
             }
         }
-        let what = Deployable { manifests: &manifests, rendering: rendering::rendering(&specs, &images), images: &images };
+        let rendering = rendering::rendering(&specs, &images, debug, cx);
+        let what = Deployable { manifests: &manifests, rendering, images: &images };
         let (mut releases, mut by_helm) = (BTreeMap::<Option<String>, Release>::new(), Release::default());
         let mut last = None;
         for group in &specs.deploy {
@@ -68,6 +70,7 @@ impl LiveStages {
             last = Some((group, deployed));
         }
         let release = releases.remove(&None).unwrap_or_default();
+        warn_of_unused(&specs, &images, &release, cx);
         let elsewhere = releases.into_iter().filter_map(|(context, release)| Some((context?, release))).collect();
         let live = Arc::new(Live { images, release, elsewhere });
         {
@@ -122,7 +125,7 @@ impl LiveStages {
     pub(super) async fn delete(&self, cx: &Cx) -> Result<(), Diagnostic> {
         let specs = self.specs();
         let (manifests, dry_run) = (self.manifests(), specs.delete_dry_run);
-        let rendering = rendering::rendering(&specs, &self.images());
+        let rendering = rendering::rendering(&specs, &self.images(), None, cx);
         for group in specs.deploy.iter().rev() {
             let deletion = match &group.deployer {
                 Deployer::Kubectl(job) => {
@@ -159,8 +162,7 @@ impl DeployGroup {
 fn check_claims(manifests: &ManifestSet, by_helm: &Release) -> Result<(), Diagnostic> {
     let same = |manifest: &Manifest, key: &ObjectKey| {
         let own = manifest.key();
-        (&own.group, &own.kind, &own.name) == (&key.group, &key.kind, &key.name)
-            && (own.namespace.is_none() || own.namespace == key.namespace)
+        own.is_called_as(key) && (own.namespace.is_none() || own.namespace == key.namespace)
     };
     let claimed = manifests.manifests.iter().find(|manifest| by_helm.objects.iter().any(|object| same(manifest, &object.key)));
     match claimed {
@@ -168,6 +170,20 @@ fn check_claims(manifests: &ManifestSet, by_helm: &Release) -> Result<(), Diagno
             .because(format!("a release has it, and so has {}", manifest.source))
             .help("leave it to one of them")),
         None => Ok(()),
+    }
+}
+
+/// Says which images no service of a Compose file uses; where there is a cluster too, manifests may.
+fn warn_of_unused(specs: &Specs, images: &[BuiltImage], release: &Release, cx: &Cx) {
+    if specs.needs_cluster() || !specs.docker_jobs().any(|job| job.docker.compose.is_some()) {
+        return;
+    }
+    let is_base =
+        |image: &ImageName| specs.artifacts.iter().flat_map(|artifact| &artifact.requires).any(|required| required.image == *image);
+    let runs = |image: &ImageName| release.containers.iter().any(|container| container.artifact.as_ref() == Some(image));
+    for image in images.iter().map(|image| &image.artifact).filter(|image| !is_base(image) && !runs(image)) {
+        let what = format!("image `{image}` is used by no service of the Compose file");
+        cx.warn(Diagnostic::warning("deploy/unused-image", what).help("the `image` of a service names an artifact as skaffold.yaml does"));
     }
 }
 

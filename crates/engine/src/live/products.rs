@@ -8,16 +8,19 @@ use devloop_attach::Live;
 use devloop_attach::Mark;
 use devloop_attach::SyncItem;
 use devloop_build::BuildJob;
+use devloop_build::Compiled;
 use devloop_build::Prepared;
 use devloop_build::PreparedState;
 use devloop_deploy::Deletion;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
 use devloop_model::Diagnostic;
+use devloop_model::ImageConfig;
 use devloop_model::ImageName;
 use devloop_model::ManifestSet;
 use devloop_model::Release;
 use devloop_render::Contents;
+use devloop_render::DebugSpec;
 
 use super::pruning::Own;
 use super::seen::Seen;
@@ -36,9 +39,13 @@ pub(super) struct Products {
     pub(super) unbuilt: BTreeSet<ImageName>,
     pub(super) manifests: Arc<Vec<ManifestSet>>,
     /// What manifests were rendered from, where files are watched.
-    pub(super) sources: Contents,
+    pub(super) sources: Arc<Contents>,
     /// The images that `manifests` were rendered with.
     pub(super) rendered: Vec<BuiltImage>,
+    /// How the containers of these are debugged.
+    pub(super) debug: Option<DebugSpec>,
+    /// What each image that is debugged says of how it is run.
+    pub(super) configs: BTreeMap<String, ImageConfig>,
     pub(super) live: Arc<Live>,
     /// What the last group of a deploy left, until the hooks after it ran.
     pub(super) unhooked: Option<Release>,
@@ -46,6 +53,8 @@ pub(super) struct Products {
     pub(super) own: Own,
     /// What waits to be synced.
     pub(super) to_sync: BTreeMap<ImageName, Vec<SyncItem>>,
+    /// What was compiled for running containers since their image was prepared.
+    pub(super) compiled: BTreeMap<ImageName, Compiled>,
     /// Up to where the inputs of each artifact, when they were last looked at, have what was synced.
     pub(super) marks: BTreeMap<ImageName, Mark>,
     /// The working directory of each image that was looked at.
@@ -75,6 +84,7 @@ impl Products {
             self.marks.insert(image.clone(), mark);
             // The image will have it.
             self.to_sync.remove(image);
+            self.compiled.remove(image);
         }
     }
 

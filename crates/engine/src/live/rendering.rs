@@ -8,20 +8,23 @@ use std::sync::Arc;
 use devloop_deploy::Rendering;
 use devloop_deploy::docker::DockerJob;
 use devloop_model::BuiltImage;
+use devloop_model::Cx;
 use devloop_model::ManifestSet;
 use devloop_render::Changes;
+use devloop_render::DebugSpec;
 use devloop_render::RenderJob;
 
 use super::Specs;
 
 /// Returns what the stage that renders does to manifests, for the deployer that gets them from helm: stages know nothing of each
 /// other, and here is where they meet.
-pub(super) fn rendering(specs: &Specs, images: &[BuiltImage]) -> Rendering {
-    let changes = Changes::of(&RenderJob { images: images.to_vec(), ..specs.render.clone() });
+pub(super) fn rendering(specs: &Specs, images: &[BuiltImage], debug: Option<DebugSpec>, cx: &Cx) -> Rendering {
+    let changes = Changes::of(&RenderJob { images: images.to_vec(), debug, ..specs.render.clone() });
+    let cx = cx.clone();
     Rendering {
         images: images.to_vec(),
         read: |text, name| devloop_render::objects_of(text, name).map_err(|error| error.diagnostic()),
-        change: Arc::new(move |manifests| changes.make(manifests)),
+        change: Arc::new(move |manifests| changes.make(manifests).into_iter().for_each(|warning| cx.warn(warning))),
         write: |set| devloop_render::to_yaml(set).map_err(|error| error.diagnostic()),
     }
 }
@@ -47,5 +50,8 @@ fn daemon_hash(specs: &Specs, images: &[BuiltImage]) -> String {
     let images: Vec<String> = images.iter().filter(|image| specs.runs_in_daemon(&image.artifact)).map(BuiltImage::deployed).collect();
     let mut hasher = DefaultHasher::new();
     format!("{jobs:?} {images:?}").hash(&mut hasher);
+    for file in jobs.iter().flat_map(|job| devloop_deploy::docker::files(job, &specs.env)) {
+        (std::fs::read(&file).ok(), file).hash(&mut hasher);
+    }
     format!("-{:016x}", hasher.finish())
 }

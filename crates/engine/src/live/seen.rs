@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;
-use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use devloop_build::InputKind;
 use devloop_build::Inputs;
+use devloop_model::normal_path as normal;
 
 /// The inputs of an artifact as they were last looked at.
 #[derive(Debug, Clone)]
@@ -83,19 +83,6 @@ impl Seen {
         let gone = self.directories().difference(now.directories()).filter_map(|path| path.strip_prefix(&context).ok());
         gone.map(|path| path.to_string_lossy().into_owned()).collect()
     }
-}
-
-/// Returns a path without `.` and `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => drop(normal.pop()),
-            Component::CurDir => {}
-            other => normal.push(other),
-        }
-    }
-    normal
 }
 
 #[cfg(test)]

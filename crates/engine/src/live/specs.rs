@@ -21,6 +21,7 @@ use devloop_model::ImageName;
 use devloop_model::Namespace;
 use devloop_model::Test;
 use devloop_render::RenderJob;
+use devloop_render::Sources;
 
 use super::Pruning;
 use crate::ImageSource;
@@ -99,9 +100,18 @@ impl Specs {
         })
     }
 
-    /// Returns whether an image runs as a container of the container daemon.
+    /// Returns whether an image runs, or may run, as a container of the container daemon.
     pub(super) fn runs_in_daemon(&self, image: &ImageName) -> bool {
-        self.docker_jobs().flat_map(|job| &job.docker.images).any(|named| named.image == image.as_str())
+        let names = |job: &DockerJob| job.docker.images.iter().any(|named| named.image == image.as_str());
+        // Which ones a Compose file names is known only when it is deployed.
+        self.docker_jobs().any(|job| job.docker.compose.is_some() || names(job))
+    }
+
+    /// Returns the files that what is deployed follows from, besides the images.
+    pub(super) fn sources(&self) -> Sources {
+        let mut sources = devloop_render::sources(&self.render, self.helm_releases());
+        sources.files.extend(self.docker_jobs().flat_map(|job| devloop_deploy::docker::files(job, &self.env)));
+        sources
     }
 
     /// Returns the jobs that helm does.

@@ -22,13 +22,13 @@ impl LiveStages {
     /// Returns what a change of `files` concerns; an artifact whose inputs are what they were is not concerned.
     pub(super) async fn concerned(&self, files: &[PathBuf], cx: &Cx) -> Touched {
         let specs = self.specs();
-        let sources = devloop_render::sources(&specs.render, specs.helm_releases());
+        let sources = specs.sources();
         let (config, rest): (Vec<&PathBuf>, Vec<&PathBuf>) = files.iter().partition(|file| specs.config_files.contains(file));
         let watched = specs.artifacts.iter().filter(|artifact| specs.watches(artifact));
         let near = watched.map(|artifact| (artifact, self.near(artifact, &rest, &sources)));
         let near: Vec<_> = near.filter(|(_, near)| !near.is_empty()).collect();
         let artifacts = join_all(near.iter().map(|(artifact, near)| self.differs(artifact, near, &specs, cx))).await;
-        let (tests, rendered) = (self.touched_tests(&rest, &specs, cx).await, self.products().sources.clone());
+        let (tests, rendered) = (self.touched_tests(&rest, &specs, cx).await, Arc::clone(&self.products().sources));
         let manifests = rest.iter().filter(|file| sources.contains(file) && !rendered.still_have(file));
         Touched {
             artifacts: artifacts.into_iter().flatten().collect(),
@@ -42,7 +42,7 @@ impl LiveStages {
     pub(super) fn all(&self) -> Touched {
         let specs = self.specs();
         let touched = |artifact: &Arc<Artifact>| TouchedArtifact { artifact: artifact.image.clone(), files: Vec::new(), syncable: false };
-        let manifests = devloop_render::sources(&specs.render, specs.helm_releases()).files;
+        let manifests = specs.sources().files;
         let tested: BTreeSet<&ImageName> = specs.tests.iter().map(|test| &test.image).collect();
         Touched {
             artifacts: specs.artifacts.iter().map(touched).collect(),

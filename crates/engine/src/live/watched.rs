@@ -56,15 +56,16 @@ impl LiveStages {
     /// Notes what manifests are rendered from, so that a file which is written again as it was is no news: hooks and tools do so.
     pub(super) fn note_sources(&self, specs: &Specs) {
         if self.watching.is_some() {
-            let contents = devloop_render::sources(&specs.render, specs.helm_releases()).contents();
-            self.products().sources = contents;
+            let contents = specs.sources().contents();
+            self.products().sources = Arc::new(contents);
         }
     }
 
     /// Returns what is to be watched, and how many files count in it.
     fn watch_set(&self, specs: &Specs) -> (WatchSet, usize) {
-        let sources = devloop_render::sources(&specs.render, specs.helm_releases());
-        let mut files = specs.config_files.iter().filter(|file| file.exists()).count() + sources.files.len();
+        let sources = specs.sources();
+        let mut files =
+            specs.config_files.iter().filter(|file| file.exists()).count() + sources.files.iter().filter(|file| file.exists()).count();
         let mut set = WatchSet { directories: sources.directories, files: sources.files, ..WatchSet::default() };
         set.directories.extend(sources.whole.into_keys());
         set.files.extend(specs.config_files.iter().cloned());

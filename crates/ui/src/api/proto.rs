@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use devloop_model::AutoStage;
+use devloop_model::DebuggingContainer;
 use devloop_model::Diagnostic;
 use devloop_model::ForwardState;
 use devloop_model::ImageName;
@@ -23,6 +24,10 @@ use crate::snapshot::Resource;
 
 /// The code for what nothing is known of.
 pub(crate) const UNKNOWN_ERROR: &str = "UNKNOWN_ERROR";
+
+/// What becomes of a container, in both APIs.
+pub(crate) const STARTED: &str = "Started";
+pub(crate) const TERMINATED: &str = "Terminated";
 
 /// How far something is; the two APIs have different words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,23 +224,42 @@ fn int_or_string(port: &str) -> Value {
 }
 
 /// Returns the fields that the port events of both APIs have, in their order.
-pub(crate) fn port(forward: &Forward) -> Map<String, Value> {
+pub(crate) fn port(now: &Snapshot, forward: &Forward) -> Map<String, Value> {
     let source = &forward.source;
     let pod = match &forward.state {
         ForwardState::Ready { pod } => pod.as_str(),
         _ => "",
     };
+    let named = if source.port.parse::<u16>().is_ok() { "" } else { source.port.as_str() };
+    // An IDE finds the debugger of a container by these two.
+    let (container, name) = now.debugger_at(forward).map_or(("", named), |(container, name)| (container.container.as_str(), name));
     let port = json!({
         "podName": pod,
-        "containerName": "",
+        "containerName": container,
         "namespace": source.namespace,
-        "portName": if source.port.parse::<u16>().is_ok() { "" } else { source.port.as_str() },
+        "portName": name,
         "resourceType": source.kind,
         "resourceName": source.name,
         "address": forward.address,
         "targetPort": int_or_string(&source.port),
     });
     port.as_object().cloned().unwrap_or_default()
+}
+
+/// Returns the fields that the events of both APIs have of a container under a debugger, in their order.
+pub(crate) fn debugging(container: &DebuggingContainer, status: &str) -> Map<String, Value> {
+    let DebuggingContainer { namespace, pod, container: name, artifact, runtime, working_dir, ports } = container;
+    let fact = json!({
+        "status": status,
+        "podName": pod,
+        "containerName": name,
+        "namespace": namespace,
+        "artifact": artifact,
+        "runtime": runtime,
+        "workingDir": working_dir,
+        "debugPorts": ports,
+    });
+    fact.as_object().cloned().unwrap_or_default()
 }
 
 /// Returns the kind of a cluster, by the name of its context (`pkg/skaffold/event/v2/metadata.go`).

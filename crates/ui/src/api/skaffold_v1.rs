@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use devloop_model::AutoStage;
+use devloop_model::DebuggingContainer;
 use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::ForwardState;
@@ -67,8 +68,10 @@ fn facts(event: &Event, before: Phases, now: &Snapshot) -> Vec<(Value, String)> 
         EventKind::TestFinished { outcome, .. } => vec![test(word(outcome.into(), COMPLETE), outcome)],
         EventKind::Readiness { object, ready, message, .. } => vec![readiness(object, *ready, message)],
         EventKind::PortForwarded { source, state: ForwardState::Ready { .. }, .. } => {
-            now.forwards.iter().filter(|forward| forward.source == *source).map(forwarded).collect()
+            now.forwards.iter().filter(|forward| forward.source == *source).map(|forward| forwarded(now, forward)).collect()
         }
+        EventKind::DebuggingStarted { container } => vec![debugging(container, proto::STARTED)],
+        EventKind::DebuggingEnded { container } => vec![debugging(container, proto::TERMINATED)],
         EventKind::FilesSynced { artifact, copied, deleted, replayed: false, .. } => {
             vec![synced(artifact, copied + deleted, SUCCEEDED, &Outcome::Succeeded)]
         }
@@ -206,14 +209,14 @@ fn readiness(object: &ObjectKey, ready: bool, message: &str) -> (Value, String) 
     (fact, entry)
 }
 
-fn forwarded(forward: &Forward) -> (Value, String) {
-    (json!({ "portEvent": port(forward) }), format!("Forwarding container  to local port {}", forward.local_port))
+fn forwarded(now: &Snapshot, forward: &Forward) -> (Value, String) {
+    (json!({ "portEvent": port(now, forward) }), format!("Forwarding container  to local port {}", forward.local_port))
 }
 
-fn port(forward: &Forward) -> Value {
+fn port(now: &Snapshot, forward: &Forward) -> Value {
     let remote = forward.source.port.parse::<u16>().ok().or(forward.remote_port).unwrap_or_default();
     let first = [("localPort".to_owned(), json!(forward.local_port)), ("remotePort".to_owned(), json!(remote))];
-    Value::Object(first.into_iter().chain(proto::port(forward)).collect())
+    Value::Object(first.into_iter().chain(proto::port(now, forward)).collect())
 }
 
 fn synced(artifact: &ImageName, count: usize, status: &str, outcome: &Outcome) -> (Value, String) {
@@ -228,6 +231,12 @@ fn synced(artifact: &ImageName, count: usize, status: &str, outcome: &Outcome) -
         _ => String::new(),
     };
     (fact, entry)
+}
+
+fn debugging(container: &DebuggingContainer, status: &str) -> (Value, String) {
+    let DebuggingContainer { namespace, pod, container: name, .. } = container;
+    let fact = json!({ "debuggingContainerEvent": proto::debugging(container, status) });
+    (fact, format!("Debuggable container {} pod/{pod}:{name} ({namespace})", status.to_lowercase()))
 }
 
 /// Returns the `State` of a session.
@@ -247,14 +256,14 @@ pub(crate) fn state(now: &Snapshot) -> Value {
             "autoTrigger": proto::auto(now, AutoStage::Deploy),
             "statusCode": proto::stage_code(now, &deploy, "DEPLOY_SUCCESS"),
         },
-        "forwardedPorts": now.forwards.iter().map(|forward| (forward.local_port.to_string(), port(forward))).collect::<Map<_, _>>(),
+        "forwardedPorts": now.forwards.iter().map(|forward| (forward.local_port.to_string(), port(now, forward))).collect::<Map<_, _>>(),
         "statusCheckState": {
             "status": word(Status::of(now, &check), SUCCEEDED),
             "resources": proto::resources(now, |resource| if resource.ready { SUCCEEDED } else { IN_PROGRESS }),
             "statusCode": proto::stage_code(now, &check, "STATUSCHECK_SUCCESS"),
         },
         "fileSyncState": { "status": word(sync_status(now), SUCCEEDED), "autoTrigger": proto::auto(now, AutoStage::Sync) },
-        "debuggingContainers": [],
+        "debuggingContainers": now.debugging.iter().map(|container| proto::debugging(container, proto::STARTED)).collect::<Vec<_>>(),
         "metadata": metadata(now),
         "testState": { "status": word(tested, COMPLETE), "statusCode": test_code },
     })

@@ -3,6 +3,7 @@
 
 use devloop_model::AutoStage;
 use devloop_model::CacheOutcome;
+use devloop_model::DebuggingContainer;
 use devloop_model::Event;
 use devloop_model::EventKind;
 use devloop_model::ForwardState;
@@ -80,6 +81,8 @@ fn facts(event: &Event, before: Phases, now: &Snapshot) -> Vec<Fact> {
         EventKind::PortForwarded { source, state: ForwardState::Ready { .. }, .. } => {
             now.forwards.iter().filter(|forward| forward.source == *source).map(|forward| ("portEvent", port(now, forward))).collect()
         }
+        EventKind::DebuggingStarted { container } => vec![("debuggingContainerEvent", debugging(container, proto::STARTED))],
+        EventKind::DebuggingEnded { container } => vec![("debuggingContainerEvent", debugging(container, proto::TERMINATED))],
         EventKind::FilesSynced { artifact, copied, deleted, replayed: false, .. } => {
             vec![synced(now, artifact, copied + deleted, Status::Succeeded, &Outcome::Succeeded)]
         }
@@ -299,7 +302,7 @@ fn port(now: &Snapshot, forward: &Forward) -> Value {
         ("task_id".to_owned(), json!(id("PortForward", now.save))),
         ("localPort".to_owned(), json!(forward.local_port)),
     ];
-    Value::Object(first.into_iter().chain(proto::port(forward)).collect())
+    Value::Object(first.into_iter().chain(proto::port(now, forward)).collect())
 }
 
 fn synced(now: &Snapshot, artifact: &ImageName, count: usize, status: Status, outcome: &Outcome) -> Fact {
@@ -312,6 +315,12 @@ fn synced(now: &Snapshot, artifact: &ImageName, count: usize, status: Status, ou
         "actionableErr": proto::error(outcome, "SYNC_UNKNOWN"),
     });
     ("fileSyncEvent", fact)
+}
+
+fn debugging(container: &DebuggingContainer, status: &str) -> Value {
+    // Both are empty, as Skaffold leaves them.
+    let first = [("id".to_owned(), json!("")), ("task_id".to_owned(), json!(""))];
+    Value::Object(first.into_iter().chain(proto::debugging(container, status)).collect())
 }
 
 /// Returns the `State` of a session.
@@ -340,7 +349,7 @@ pub(crate) fn state(now: &Snapshot) -> Value {
             "statusCode": check.1,
         },
         "fileSyncState": { "status": word(sync_status(now)), "autoTrigger": proto::auto(now, AutoStage::Sync) },
-        "debuggingContainers": [],
+        "debuggingContainers": now.debugging.iter().map(|container| debugging(container, proto::STARTED)).collect::<Vec<_>>(),
         "metadata": metadata(now),
         "testState": { "status": word(tested), "statusCode": test_code },
         "renderState": { "status": render.0, "statusCode": render.1 },

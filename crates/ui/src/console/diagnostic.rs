@@ -41,14 +41,7 @@ pub(crate) fn line(diagnostic: &Diagnostic) -> Line {
 /// Adds the row of the user's file, and the caret under it.
 fn place(line: Line, at: &Location, paint: Paint) -> Line {
     let margin = " ".repeat(at.line.to_string().len());
-    // Tabs keep their width above and below.
-    let indent: String = at
-        .text
-        .chars()
-        .chain(std::iter::repeat(' '))
-        .take(at.column.saturating_sub(1))
-        .map(|c| if c == '\t' { '\t' } else { ' ' })
-        .collect();
+    let (indent, carets) = at.carets();
     let line = line
         .and(Paint::Plain, "\n")
         .and(Paint::Blue, format!("{margin}-->"))
@@ -57,7 +50,7 @@ fn place(line: Line, at: &Location, paint: Paint) -> Line {
         .and(Paint::Plain, format!(" {}\n", at.text))
         .and(Paint::Blue, format!("{margin} |"))
         .and(Paint::Plain, format!(" {indent}"))
-        .and(paint, "^".repeat(at.width.max(1)));
+        .and(paint, carets);
     match &at.label {
         Some(label) => line.and(paint, format!(" {label}")),
         None => line,

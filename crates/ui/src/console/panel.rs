@@ -54,7 +54,7 @@ impl Panel {
         let snapshot = &self.snapshot;
         let mut rows = vec![self.state()];
         rows.extend(resources(&snapshot.resources));
-        rows.extend(snapshot.forwards.iter().take(ROWS).map(forwarded));
+        rows.extend(snapshot.forwards.iter().take(ROWS).map(|forward| forwarded(snapshot, forward)));
         rows.extend(self.held());
         rows.extend(self.rejected());
         rows.extend(self.last.iter().map(|last| Line::new(Paint::Dim, last)));
@@ -168,7 +168,12 @@ fn resources(resources: &[Resource]) -> Vec<Line> {
     rows
 }
 
-fn forwarded(forward: &Forward) -> Line {
+fn forwarded(snapshot: &Snapshot, forward: &Forward) -> Line {
+    if let Some((container, _)) = snapshot.debugger_at(forward) {
+        let text = format!(" → debugger of {} ({})", container.container, container.runtime);
+        let at = format!("{}:{}", forward.address, forward.local_port);
+        return Line::new(Paint::Green, "  ⇄ ").and(Paint::Plain, at).and(Paint::Dim, text);
+    }
     let url = forward.url.clone().unwrap_or_else(|| format!("http://{}:{}", forward.address, forward.local_port));
     let source = &forward.source;
     let line = match &forward.state {
@@ -224,5 +229,35 @@ mod tests {
         ] {
             assert_eq!(state(&facts[..count]), row, "after {count}");
         }
+    }
+
+    #[test]
+    fn a_port_that_leads_to_a_debugger_says_so() {
+        let container = devloop_model::DebuggingContainer {
+            namespace: devloop_model::Namespace("shop".into()),
+            pod: "web-1".into(),
+            container: "app".into(),
+            artifact: "web".into(),
+            runtime: "go".into(),
+            working_dir: "/".into(),
+            ports: [("dlv".to_owned(), 56268)].into(),
+        };
+        let forward = Forward {
+            source: devloop_model::ForwardSource {
+                kind: "deployment".into(),
+                name: "web".into(),
+                namespace: container.namespace.clone(),
+                port: "56268".into(),
+            },
+            address: "127.0.0.1".into(),
+            local_port: 56300,
+            remote_port: Some(56268),
+            state: ForwardState::Ready { pod: "web-1".into() },
+            url: None,
+        };
+        let mut snapshot = Snapshot::default();
+        assert_eq!(forwarded(&snapshot, &forward).text(), "  ⇄ http://127.0.0.1:56300 → deployment/web");
+        snapshot.debugging.push(container);
+        assert_eq!(forwarded(&snapshot, &forward).text(), "  ⇄ 127.0.0.1:56300 → debugger of app (go)");
     }
 }

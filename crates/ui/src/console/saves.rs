@@ -19,6 +19,7 @@ use devloop_model::StepId;
 use devloop_model::Touched;
 use devloop_model::TouchedTests;
 
+use super::debuggers::Debuggers;
 use super::diagnostic;
 use super::paint::Line;
 use super::paint::Paint;
@@ -33,6 +34,7 @@ const NAMES: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Saves {
     watches: bool,
+    debugs: bool,
     artifacts: Vec<ImageName>,
     /// That files are watched.
     listed: bool,
@@ -44,6 +46,7 @@ pub(crate) struct Saves {
     held: bool,
     /// Whether a release is being waited for.
     waits: bool,
+    debuggers: Debuggers,
     /// Ports that were said to be forwarded.
     forwarded: BTreeSet<ForwardSource>,
 }
@@ -53,9 +56,14 @@ impl Saves {
     pub(crate) fn lines(&mut self, event: &Event) -> Option<Vec<Line>> {
         if let EventKind::SessionStarted { command, .. } = &event.fact {
             self.watches = matches!(command.as_str(), "dev" | "debug");
+            self.debugs = command == "debug";
         }
         if let EventKind::PortForwarded { source, address, local_port, state, .. } = &event.fact {
-            return Some(self.forwarded(source, address, *local_port, state));
+            let lines = self.forwarded(source, address, *local_port, state);
+            return Some(lines.into_iter().chain(self.of_debuggers(&event.fact)).collect());
+        }
+        if let EventKind::DebuggingStarted { .. } | EventKind::DebuggingEnded { .. } = &event.fact {
+            return Some(self.of_debuggers(&event.fact));
         }
         if let EventKind::UrlAnswered { source, url } = &event.fact {
             return Some(vec![Line::new(Paint::Green, format!("{}/{} answers at {url}", source.kind, source.name))]);
@@ -64,7 +72,14 @@ impl Saves {
             return None;
         }
         self.pass.apply(&event.fact);
-        self.of_save(&event.fact).or_else(|| (self.is_later() && is_noise(&event.fact)).then(Vec::new))
+        let later = self.of_debuggers(&event.fact);
+        let lines = self.of_save(&event.fact).or_else(|| (self.is_later() && is_noise(&event.fact)).then(Vec::new));
+        if later.is_empty() { lines } else { Some(lines.into_iter().flatten().chain(later).collect()) }
+    }
+
+    /// Returns what is to be said of debuggers, where containers are debugged.
+    fn of_debuggers(&mut self, fact: &EventKind) -> Vec<Line> {
+        if self.debugs { self.debuggers.lines(fact) } else { Vec::new() }
     }
 
     /// Returns whether the first pass is over.

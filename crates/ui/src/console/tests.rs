@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use devloop_model::Diagnostic;
 use devloop_model::EventKind;
@@ -9,6 +10,7 @@ use devloop_model::Outcome;
 use devloop_model::Stage;
 use devloop_model::StepId;
 use devloop_model::Stream;
+use devloop_model::Touched;
 use indicatif::InMemoryTerm;
 use indicatif::ProgressDrawTarget;
 use indicatif::TermLike;
@@ -425,5 +427,28 @@ fn tests_of_two_images_speak_one_after_the_other() {
     [api] image.yaml says a line
     [web]  - image.yaml: passed in 400ms
     [api]  - image.yaml: passed in 400ms
+    ");
+}
+
+#[test]
+fn each_line_tells_an_editor_one_thing() {
+    let ended = |save, outcome| EventKind::IterationEnded { save, first: save, outcome, duration: Duration::ZERO, parts: Vec::new() };
+    let triggered = |save| EventKind::Triggered { save, touched: Touched::default(), waited: Duration::ZERO };
+    let facts = [ended(1, failure()), triggered(2), ended(2, failure()), triggered(3), ended(3, Outcome::Succeeded)];
+    let events = sample::events([sample::opening("debug", 2), facts.to_vec()].concat());
+    let [begins, ends] = [PASS_BEGINS, ATTACHABLE].map(|pattern| regex::Regex::new(pattern).unwrap());
+    // VS Code takes a line that begins a pass for nothing else: one that ends it must not.
+    let told = |line: &str| match (begins.is_match(line), ends.is_match(line)) {
+        (true, _) => Some(format!("begins: {line}")),
+        (false, true) => Some(format!("ends: {line}")),
+        (false, false) => None,
+    };
+    let said = played(ConsoleSettings::default(), &events).lines().filter_map(told).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(said, @r"
+    ends: first pass failed: build of `web` failed — waiting for the next save
+    begins: save 2:  changed
+    ends: save 2 failed: build of `web` failed — waiting for the next save
+    begins: save 3:  changed
+    ends: No container is debugged
     ");
 }

@@ -166,6 +166,8 @@ impl Transcript {
             | EventKind::FilesSynced { .. }
             | EventKind::PortForwarded { .. }
             | EventKind::UrlAnswered { .. }
+            | EventKind::DebuggingStarted { .. }
+            | EventKind::DebuggingEnded { .. }
             | EventKind::TaskStarted { .. } => Vec::new(),
             EventKind::ApiServed { url } => self.info(&format!("the API of this session is at {url}")),
             EventKind::ImagesPruned { at_end: true, .. } => vec![Line::main("Pruning images...")],

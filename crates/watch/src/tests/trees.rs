@@ -1,6 +1,7 @@
 //! Directories that are made, removed and moved.
 
 use std::fs;
+use std::time::Duration;
 
 use super::Project;
 use crate::WatchSet;
@@ -167,4 +168,18 @@ async fn what_leaves_the_set_is_not_watched_any_more() {
     project.write("b/file", "new");
     assert_eq!(project.changed().await, ["b/file"]);
     assert_eq!(project.watch(WatchSet::default()).directories, 0);
+}
+
+#[tokio::test]
+async fn what_git_writes_under_its_lock_is_one_change() {
+    let mut project = Project::new();
+    project.write(".git/HEAD", "");
+    project.watch(WatchSet { pruned: project.paths(&[".git"]), ..project.trees(&[""]) });
+    project.write(".git/index.lock", "");
+    project.write("one", "");
+    let early = tokio::time::timeout(Duration::from_millis(200), project.batches.recv()).await;
+    assert!(early.is_err(), "{early:?}");
+    project.write("two", "");
+    std::fs::remove_file(project.path(".git/index.lock")).unwrap();
+    assert_eq!(project.changed().await, ["one", "two"]);
 }

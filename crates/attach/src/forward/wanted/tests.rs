@@ -34,7 +34,8 @@ fn entry(kind: &str, name: &str, namespace: Option<&str>, port: ForwardPort, loc
 
 fn spec() -> ForwardSpec {
     let vars = Vars::default().with("NAME", "web").with("NS", "other");
-    ForwardSpec { modes: ForwardModes::default(), entries: vec![], namespace: Namespace("mine".into()), vars }
+    let modes = ForwardModes::default();
+    ForwardSpec { modes, debuggers: BTreeMap::new(), entries: vec![], namespace: Namespace("mine".into()), vars, asks: true }
 }
 
 #[test]
@@ -121,14 +122,32 @@ fn pods_are_forwarded_as_what_made_them() {
 fn debuggers_are_found_by_annotation() {
     let live = live(&[("Pod", "one")], &[]);
     let mut debugged = pod("one", ("", ""), json!([{"containerPort": 1}, {"containerPort": 56268}]));
-    debugged["metadata"]["annotations"] = json!({DEBUG_ANNOTATION: r#"{"app":{"runtime":"go","ports":{"dlv":56268}}}"#});
-    let found = of_debuggers(&live, &Family::of(&live), &objects(vec![debugged.clone()]));
+    debugged["metadata"]["annotations"] = json!({"debug.cloud.google.com/config": r#"{"app":{"runtime":"go","ports":{"dlv":56268}}}"#});
+    let found = of_debuggers(&live, &Family::of(&live), &objects(vec![debugged.clone()]), &BTreeMap::new());
     assert_eq!(
         found.iter().map(|wanted| (wanted.source.to_string(), wanted.is_debugger)).collect::<Vec<_>>(),
         [("pod/one:56268".into(), true)]
     );
-    debugged["metadata"]["annotations"] = json!({DEBUG_ANNOTATION: "no JSON"});
-    assert!(of_debuggers(&live, &Family::of(&live), &objects(vec![debugged])).is_empty());
+    debugged["metadata"]["annotations"] = json!({"debug.cloud.google.com/config": "no JSON"});
+    assert!(of_debuggers(&live, &Family::of(&live), &objects(vec![debugged]), &BTreeMap::new()).is_empty());
+}
+
+#[test]
+fn debuggers_have_the_local_ports_that_editors_were_told() {
+    let names = ["alpha", "other", "zeta"];
+    let live = live(&names.map(|name| ("Pod", name)), &[]);
+    let debugged = names.map(|name| {
+        let mut pod = pod(name, ("", ""), json!([]));
+        let said = json!({"app": {"artifact": name, "ports": {"dlv": 56268}}});
+        pod["metadata"]["annotations"] = json!({"debug.cloud.google.com/config": said.to_string()});
+        pod
+    });
+    let planned = [("zeta".to_owned(), 56268), ("alpha".to_owned(), 56269)].into();
+    let found = of_debuggers(&live, &Family::of(&live), &objects(debugged.to_vec()), &planned);
+    assert_eq!(
+        found.iter().map(|wanted| (wanted.source.name.as_str(), wanted.local_port)).collect::<Vec<_>>(),
+        [("alpha", Some(56269)), ("zeta", Some(56268)), ("other", Some(56270))]
+    );
 }
 
 #[test]

@@ -167,3 +167,63 @@ fn tests_of_a_deployment_and_actions_have_events_of_their_own() {
         assert_eq!(state[format!("{}State", task.to_lowercase())]["status"], "Failed");
     }
 }
+
+/// Returns the fields of a message with the types of their values.
+fn shape(message: &Value) -> Value {
+    match message {
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
+        Value::String(_) => "string".into(),
+        Value::Number(_) => "number".into(),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn what_ides_debug_by_has_skaffolds_fields() {
+    let recorded = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/skaffold.debugging.json")).unwrap();
+    let recorded: Value = serde_json::from_str(&recorded).unwrap();
+    let namespace = || Namespace("default".into());
+    let container = || devloop_model::DebuggingContainer {
+        namespace: namespace(),
+        pod: "web-1".into(),
+        container: "app".into(),
+        artifact: "web".into(),
+        runtime: "go".into(),
+        working_dir: "/src".into(),
+        ports: [("dlv".to_owned(), 56268)].into(),
+    };
+    let events = sample::events(vec![
+        EventKind::DebuggingStarted { container: container() },
+        EventKind::PortForwarded {
+            source: ForwardSource { kind: "deployment".into(), name: "web".into(), namespace: namespace(), port: "56268".into() },
+            address: "127.0.0.1".into(),
+            local_port: 56300,
+            remote_port: Some(56268),
+            state: ForwardState::Ready { pod: "web-1".into() },
+        },
+    ]);
+    let (first, now) = mapped(&events, |event, before, now| {
+        skaffold_v1::entries(event, before, now)
+            .into_iter()
+            .map(|entry| serde_json::json!({ "timestamp": 0, "event": entry["event"] }))
+            .collect()
+    });
+    let (second, _) = mapped(&events, skaffold_v2::events);
+    let messages = |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    for (version, messages) in [("v1", messages(&first)), ("v2", messages(&second))] {
+        let of = |message: &Value| if version == "v1" { message["event"].clone() } else { message.clone() };
+        let merged: Value = messages.iter().flat_map(|message| of(message).as_object().unwrap().clone()).collect();
+        // Their order is that of the messages as well.
+        assert_eq!(shape(&merged).to_string(), recorded[version].to_string());
+        assert_eq!((&merged["portEvent"]["containerName"], &merged["portEvent"]["portName"]), (&"app".into(), &"dlv".into()));
+    }
+    for (version, state) in [("v1", skaffold_v1::state(&now)), ("v2", skaffold_v2::state(&now))] {
+        let [container] = state["debuggingContainers"].as_array().unwrap().as_slice() else { panic!("{state}") };
+        assert_eq!(shape(container), recorded[version]["debuggingContainerEvent"]);
+        assert_eq!(container["status"], "Started");
+    }
+    let ended =
+        sample::events(vec![EventKind::DebuggingStarted { container: container() }, EventKind::DebuggingEnded { container: container() }]);
+    let (text, now) = mapped(&ended, skaffold_v2::events);
+    assert!(text.contains("\"Terminated\"") && skaffold_v2::state(&now)["debuggingContainers"] == serde_json::json!([]), "{text}");
+}
