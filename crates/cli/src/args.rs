@@ -3,8 +3,13 @@
 mod client;
 mod dev;
 mod environment;
+mod fix;
 mod flags;
 mod inert;
+mod init;
+mod inspect;
+mod lsp;
+mod machine;
 pub(crate) mod value;
 
 use std::ffi::OsString;
@@ -24,8 +29,10 @@ pub(crate) use self::client::LogsCommand;
 pub(crate) use self::client::SessionArgs;
 pub(crate) use self::client::StatusCommand;
 pub(crate) use self::client::WhyCommand;
+pub(crate) use self::dev::DebugArgs;
 pub(crate) use self::dev::TriggerMode;
 pub(crate) use self::dev::WatchArgs;
+pub(crate) use self::fix::FixCommand;
 pub(crate) use self::flags::ApiArgs;
 pub(crate) use self::flags::BuildArgs;
 pub(crate) use self::flags::ConfigArgs;
@@ -40,6 +47,10 @@ pub(crate) use self::flags::OnlyArgs;
 pub(crate) use self::flags::PrebuiltArgs;
 pub(crate) use self::flags::SyncRemote;
 pub(crate) use self::flags::TargetArgs;
+pub(crate) use self::init::InitCommand;
+pub(crate) use self::inspect::*;
+pub(crate) use self::lsp::LspCommand;
+pub(crate) use self::machine::*;
 pub(crate) use self::value::List;
 pub(crate) use self::value::Switch;
 
@@ -62,6 +73,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Build, deploy, and do so again for every file that you save
     Dev(Box<DevCommand>),
+    /// The same with every container under the debugger of its language, and what an IDE attaches to
+    Debug(Box<DebugCommand>),
     /// Build, test, deploy and wait until ready, once
     Run(Box<RunCommand>),
     /// Build and push images
@@ -80,8 +93,28 @@ pub(crate) enum Command {
     Verify(Box<VerifyCommand>),
     /// Run a custom action
     Exec(Box<ExecCommand>),
+    /// Write a skaffold.yaml for what is in this folder
+    Init(Box<InitCommand>),
     /// Print the effective configuration, and what is wrong with it
     Diagnose(Box<DiagnoseCommand>),
+    /// Upgrade skaffold.yaml to a newer version of its schema
+    Fix(FixCommand),
+    /// Answer what editors ask of a configuration, as JSON, and change it for them
+    #[command(hide = true)]
+    Inspect(Box<InspectCommand>),
+    /// Put images, labels and debuggers into manifests of standard input
+    #[command(hide = true)]
+    Filter(Box<FilterCommand>),
+    /// Print what could be better in skaffold.yaml, Dockerfiles and manifests
+    Lint(Box<LintCommand>),
+    /// Print the configurations below a directory, and their versions
+    FindConfigs(FindConfigsCommand),
+    /// Set, unset and print settings of this machine, by Kubernetes context
+    Config(ConfigCommand),
+    /// Write launch configurations with which an editor debugs what `devloop debug` runs
+    Ide(Box<IdeCommand>),
+    /// Tell an editor what is wrong with a skaffold.yaml, what could be written, and what it means
+    Lsp(LspCommand),
     /// Print what a running session does, has and waits for
     Status(StatusCommand),
     /// Print why a running session built, synced and deployed what it did, or waits
@@ -118,6 +151,15 @@ pub(crate) struct DevCommand {
     pub api: ApiArgs,
     #[command(flatten)]
     pub console: ConsoleArgs,
+}
+
+/// `devloop debug`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DebugCommand {
+    #[command(flatten)]
+    pub dev: DevCommand,
+    #[command(flatten)]
+    pub debug: DebugArgs,
 }
 
 /// `devloop run`.
@@ -279,6 +321,9 @@ pub(crate) struct DeleteCommand {
     /// Print progress as `text`, or events as `json`, one per line
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: EventFormat,
+    /// Delete the builders in the cluster, with their caches, and nothing else
+    #[arg(long, default_value = "false")]
+    pub builders: Switch,
     /// Print what would be deleted
     #[arg(long, default_value = "false")]
     pub dry_run: Switch,
@@ -349,6 +394,37 @@ pub(crate) struct DiagnoseCommand {
     pub only: OnlyArgs,
     #[command(flatten)]
     pub build: BuildArgs,
+}
+
+/// Which editor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Editor {
+    /// Visual Studio Code: .vscode/launch.json and tasks.json
+    Vscode,
+    /// GoLand: .run/*.run.xml
+    Goland,
+    /// IntelliJ IDEA: .run/*.run.xml
+    Idea,
+}
+
+/// `devloop ide`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Entries that are called `devloop` are replaced, or removed; all others stay as they are, with their comments.\n\
+                        A launch configuration of Cloud Code says which skaffold.yaml, which settings, and where the sources are.")]
+pub(crate) struct IdeCommand {
+    /// The editor
+    #[arg(value_name = "EDITOR")]
+    pub editor: Editor,
+    /// The folder that the editor opens
+    #[arg(long, value_name = "FOLDER", default_value = ".", value_hint = clap::ValueHint::DirPath)]
+    pub workspace: PathBuf,
+    /// Print the files instead of writing them
+    #[arg(long, default_value = "false")]
+    pub dry_run: Switch,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// `devloop schema`.
@@ -480,10 +556,17 @@ pub(crate) struct Parsed {
 
 /// Returns the whole command line as clap sees it, for parsing, help and completion.
 pub(crate) fn definition() -> clap::Command {
-    like_go(inert::declare(Cli::command())).mut_subcommand("dev", |dev| {
+    let watches = |command: clap::Command| {
         let on = ["tail", "disable_multi_platform_build"];
-        dev.mut_args(move |argument| if on.contains(&argument.get_id().as_str()) { argument.default_value("true") } else { argument })
-    })
+        command.mut_args(move |argument| if on.contains(&argument.get_id().as_str()) { argument.default_value("true") } else { argument })
+    };
+    let asked = ["auto_build", "auto_sync", "auto_deploy"];
+    let waits = move |argument: clap::Arg| {
+        // What stands at a breakpoint must not go because of a save.
+        if asked.contains(&argument.get_id().as_str()) { argument.default_value("false") } else { argument }
+    };
+    let definition = like_go(inert::declare(Cli::command())).mut_subcommand("dev", watches);
+    definition.mut_subcommand("debug", |command| watches(command).mut_args(waits))
 }
 
 /// Returns whether a flag is a [`Switch`].

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
+use devloop_model::Diagnostic;
 use devloop_model::Outcome;
 
 use crate::args::ArgsError;
@@ -19,6 +20,33 @@ pub(crate) enum Exit {
     Usage,
     /// The program is wrong.
     Bug,
+    /// No configuration could be made, for a reason that has a code of its own.
+    Init(InitFault),
+}
+
+/// Why no configuration could be made (Skaffold's `pkg/skaffold/initializer/errors`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InitFault {
+    /// Nothing builds an image.
+    NoBuilder,
+    /// Nothing is deployed.
+    NoManifest,
+    /// There is a configuration already.
+    Exists,
+    /// It is not clear which image is built by what.
+    Ambiguous,
+    /// No chart can be understood.
+    NoCharts,
+}
+
+impl InitFault {
+    const ALL: [(&str, Self); 5] = [
+        ("init/no-builder", Self::NoBuilder),
+        ("init/no-manifest", Self::NoManifest),
+        ("init/exists", Self::Exists),
+        ("init/ambiguous", Self::Ambiguous),
+        ("init/no-charts", Self::NoCharts),
+    ];
 }
 
 impl Exit {
@@ -29,6 +57,11 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 127,
             Self::Bug => 255,
+            Self::Init(InitFault::NoBuilder) => 101,
+            Self::Init(InitFault::NoManifest) => 102,
+            Self::Init(InitFault::Exists) => 103,
+            Self::Init(InitFault::Ambiguous) => 104,
+            Self::Init(InitFault::NoCharts) => 105,
         }
     }
 }
@@ -40,6 +73,14 @@ impl From<&Outcome> for Exit {
             Outcome::Succeeded | Outcome::Cancelled => Self::Done,
             Outcome::Failed { .. } => Self::Failed,
         }
+    }
+}
+
+impl From<&[Diagnostic]> for Exit {
+    /// Few faults have a code of their own.
+    fn from(faults: &[Diagnostic]) -> Self {
+        let fault = faults.iter().find_map(|fault| InitFault::ALL.into_iter().find(|(code, _)| *code == fault.code));
+        fault.map_or(Self::Failed, |(_, fault)| Self::Init(fault))
     }
 }
 
@@ -84,7 +125,6 @@ fn report(panic: &PanicHookInfo<'_>) -> String {
 mod tests {
     use super::*;
     use crate::args;
-    use devloop_model::Diagnostic;
     use devloop_model::Env;
 
     fn exit_of(line: &str) -> u8 {
@@ -115,6 +155,17 @@ mod tests {
         assert_eq!(Exit::from(&Outcome::Succeeded).code(), 0);
         assert_eq!(Exit::from(&Outcome::Cancelled).code(), 0);
         assert_eq!(Exit::from(&Outcome::Failed { diagnostic: Diagnostic::error("a/b", "c") }).code(), 1);
+    }
+
+    #[test]
+    fn init_has_codes_of_its_own() {
+        let codes = ["no-builder", "no-manifest", "exists", "ambiguous", "no-charts", "other"].map(|name| {
+            let mut fault = Diagnostic::error("init/other", "x");
+            fault.code = format!("init/{name}").into();
+            Exit::from([fault].as_slice()).code()
+        });
+        assert_eq!(codes, [101, 102, 103, 104, 105, 1]);
+        assert_eq!(Exit::from([].as_slice()).code(), 1);
     }
 
     #[test]

@@ -13,8 +13,10 @@ mod modules;
 mod output;
 mod output_template;
 mod pipeline;
+mod platforms;
 mod prebuilt;
 mod program;
+mod programs;
 mod resource_rules;
 mod serving;
 mod session;
@@ -22,5 +24,10 @@ mod session_file;
 mod settings;
 
 fn main() -> std::process::ExitCode {
+    // In a builder pod, before there are threads: a process that has any cannot enter a user namespace.
+    #[cfg(target_os = "linux")]
+    if let Some(code) = devloop_builder::run(&std::env::args_os().collect::<Vec<_>>()) {
+        return code;
+    }
     exit::guard(program::run).into()
 }

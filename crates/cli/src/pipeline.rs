@@ -15,6 +15,7 @@ use devloop_attach::ForwardModes;
 use devloop_attach::ForwardSpec;
 use devloop_attach::LogSpec;
 use devloop_build::BuildOptions;
+use devloop_build::BuilderOptions;
 use devloop_deploy::ReadySpec;
 use devloop_deploy::task::TaskJob;
 use devloop_engine::Ended;
@@ -24,6 +25,7 @@ use devloop_engine::Leaving;
 use devloop_engine::LiveStages;
 use devloop_engine::Pruning;
 use devloop_engine::Specs;
+use devloop_ide::Program;
 use devloop_model::Artifact;
 use devloop_model::Builder;
 use devloop_model::Change;
@@ -37,15 +39,20 @@ use devloop_model::PortForward;
 use devloop_model::Stage;
 use devloop_model::Target;
 use devloop_model::Vars;
+use devloop_render::DebugSpec;
 use devloop_render::RenderJob;
 use devloop_ui::Redactor;
 use devloop_ui::Reporter;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::programs;
 use crate::session::Session;
 use crate::settings::CommandSettings;
 use crate::settings::Settings;
+
+/// Where Skaffold's images with debuggers are (`pkg/skaffold/constants/constants.go`).
+const DEBUG_HELPERS: &str = "gcr.io/k8s-skaffold/skaffold-debug-support";
 
 /// Tells whether a module has something.
 type Has = fn(&Module) -> bool;
@@ -69,6 +76,7 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// Returns what the stages are given.
     pub(crate) fn specs(&self, images: ImageSource) -> Specs {
+        let debugged = self.debugged();
         Specs {
             env: self.session.env.clone(),
             artifacts: self.session.artifacts(),
@@ -80,11 +88,11 @@ impl Pipeline {
             builds_skipped_by: None,
             pruning: self.pruning(),
             load_given: false,
-            render: self.render_job(),
+            render: self.render_job(&debugged),
             deploy: self.deploy_groups(),
             checks_status: self.checks_status(),
             ready: self.ready_spec(),
-            attach: self.attach_spec(),
+            attach: self.attach_spec(&debugged),
             elsewhere: self.elsewhere.iter().map(|(context, target)| (context.clone(), target.namespace.clone())).collect(),
             tasks: TaskJob::default(),
             delete_dry_run: false,
@@ -96,6 +104,12 @@ impl Pipeline {
         }
     }
 
+    /// Returns what artifacts are, where they are debugged. What is wrong with a Dockerfile is told by its build.
+    fn debugged(&self) -> Vec<Program> {
+        let debugs = self.session.settings.command.debugs();
+        if debugs { programs::programs(&self.session, &self.build_options(), Path::new("/")).0 } else { Vec::new() }
+    }
+
     /// A session that watches builds images again and again; what is built once is what the user wants.
     fn pruning(&self) -> Option<Pruning> {
         let CommandSettings::Dev(dev) = &self.session.settings.command else { return None };
@@ -103,20 +117,23 @@ impl Pipeline {
         dev.prune.then_some(Pruning { parents: dev.prune_children, after })
     }
 
-    fn attach_spec(&self) -> AttachSpec {
+    fn attach_spec(&self, debugged: &[Program]) -> AttachSpec {
         let Session { settings, plan, env, .. } = &self.session;
         // What pods of an earlier run said is not of this one.
         let logs = settings.command.follows_logs().then(|| LogSpec { since: Some(self.session.began.to_string()) });
         // The container daemon publishes the ports of its containers by itself.
         let publishes = plan.modules.iter().any(|module| module.deploy.docker.is_some());
         let of_pods = |entry: &&PortForward| !(publishes && entry.is_of_container());
+        let debugs = settings.command.debugs();
         let forwards = ForwardSpec {
             modes: settings.deploy.forward,
+            debuggers: programs::debugger_ports(debugged),
             entries: plan.port_forward.iter().filter(of_pods).cloned().collect(),
             namespace: self.target.namespace.clone(),
             vars: Vars::from_env(env),
+            asks: !debugs,
         };
-        AttachSpec { logs, forwards }
+        AttachSpec { logs, forwards, debugs }
     }
 
     /// Returns whether there is something to do once everything is deployed, until the user has enough.
@@ -139,17 +156,30 @@ impl Pipeline {
         BuildOptions {
             target: self.target.clone(),
             settings: build,
-            platforms: settings.build.platforms.clone(),
+            // Those of the artifacts are settled.
+            platforms: Vec::new(),
             push: settings.build.push,
             tag: settings.build.tag.clone(),
             cache_artifacts: settings.build.cache,
             skips_tests: settings.build.skip_tests,
             fresh: BTreeSet::new(),
+            builder: self.builder_options(),
             cache_dir: settings.build.cache_dir.clone(),
             hooks: self.hook_settings(),
             working_dir: working_dir(),
             mode: settings.command.acts_as().to_owned(),
             now: devloop_build::now(),
+        }
+    }
+
+    fn builder_options(&self) -> BuilderOptions {
+        let Session { settings, machine, .. } = &self.session;
+        let in_default_repo = || Some(format!("{}/devloop-builder:{}", self.target.default_repo.as_ref()?, env!("CARGO_PKG_VERSION")));
+        BuilderOptions {
+            image: settings.build.builder_image.clone().or_else(|| machine.builder_image.clone()).or_else(in_default_repo),
+            image_is_forced: settings.build.builder_image.is_some(),
+            idle: settings.build.builder_idle,
+            insecure: self.session.insecure_registries(),
         }
     }
 
@@ -166,10 +196,11 @@ impl Pipeline {
         HookSettings { variables: variables.collect(), limit: config.hook_timeout }
     }
 
-    fn render_job(&self) -> RenderJob {
+    fn render_job(&self, debugged: &[Program]) -> RenderJob {
         let Session { settings, plan, env, .. } = &self.session;
         RenderJob {
             modules: plan.modules.iter().map(|module| module.render.clone()).collect(),
+            debug: self.debug_spec(debugged),
             labels: settings.deploy.labels.iter().cloned().collect(),
             namespace: self.target.namespace_is_forced.then(|| self.target.namespace.clone()),
             resource_selector: plan.resource_selector.clone(),
@@ -181,6 +212,18 @@ impl Pipeline {
             helm: self.helm_settings(&self.target),
             ..RenderJob::default()
         }
+    }
+
+    /// Returns how containers are debugged, but for their images; none runs them as they are.
+    fn debug_spec(&self, debugged: &[Program]) -> Option<DebugSpec> {
+        let debug = self.session.settings.command.debug()?;
+        let helpers = debug.helpers.as_ref().or(self.session.machine.debug_helpers_registry.as_ref());
+        Some(DebugSpec {
+            protocols: debug.protocols.clone(),
+            helpers: helpers.map_or(DEBUG_HELPERS, String::as_str).trim_end_matches('/').to_owned(),
+            images: Vec::new(),
+            sources: programs::runtimes(debugged),
+        })
     }
 
     fn ready_spec(&self) -> ReadySpec {
@@ -296,7 +339,11 @@ fn working_dir() -> PathBuf {
 fn planned(artifact: &Artifact, here: &Path) -> PlannedArtifact {
     let (builder, dockerfile) = match &artifact.builder {
         Builder::Docker(docker) => ("docker", Some(docker.dockerfile.display().to_string())),
+        Builder::Kaniko(kaniko) => ("kaniko", Some(kaniko.dockerfile.dockerfile.display().to_string())),
         Builder::Ko(_) => ("ko", None),
+        Builder::Jib(_) => ("jib", None),
+        Builder::Bazel(_) => ("bazel", None),
+        Builder::Buildpacks(_) => ("buildpacks", None),
         Builder::Custom(_) => ("custom", None),
     };
     let context = artifact.context.strip_prefix(here).unwrap_or(&artifact.context).display().to_string();

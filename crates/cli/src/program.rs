@@ -33,6 +33,7 @@ use crate::modules::Repos;
 use crate::output;
 use crate::pipeline::Pipeline;
 use crate::pipeline::Standing;
+use crate::platforms;
 use crate::serving::Serving;
 use crate::session::Session;
 use crate::settings::CommandSettings;
@@ -98,13 +99,30 @@ fn wrong_usage(error: &ArgsError) -> Exit {
 /// Runs what needs no configuration at once, and everything else in a session.
 fn dispatch(settings: Settings, env: Env) -> Exit {
     let printed = match &settings.command {
+        CommandSettings::Fix(fix) => {
+            return match command::fix::run(fix) {
+                Ok(warnings) => {
+                    say(&warnings, Some((&settings, &env)));
+                    Exit::Done
+                }
+                Err(diagnostics) => fail(&diagnostics, Some((&settings, &env))),
+            };
+        }
         CommandSettings::Schema(action) => command::schema::run(action),
+        CommandSettings::FindConfigs(find) => command::find_configs::run(&find.directory, find.output),
+        CommandSettings::Config(action) => match command::config::run(action, &env) {
+            Ok(text) => Ok(text),
+            Err(faults) => return fail(&faults, Some((&settings, &env))),
+        },
         CommandSettings::Version { template } => command::version::run(template).map_err(|error| error.diagnostic()),
         CommandSettings::Completion(shell) => {
             let mut script = Vec::new();
             command::completion::run(*shell, &mut script)
                 .map(|()| String::from_utf8_lossy(&script).into_owned())
                 .map_err(|error| Diagnostic::error("cli/completion", "the completion script cannot be written").because(error.to_string()))
+        }
+        CommandSettings::Lsp => {
+            return command::lsp::run(&settings, &env).unwrap_or_else(|diagnostic| fail(&[diagnostic], Some((&settings, &env))));
         }
         _ => return in_runtime(settings, env),
     };
@@ -143,12 +161,20 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     if let CommandSettings::Ask(ask) = &settings.command {
         return command::ask::run(&settings, ask, &env, &cancel).await.map_err(|diagnostic| vec![diagnostic]);
     }
+    if let CommandSettings::Init(init) = &settings.command {
+        return command::init::run(&settings, init, &env, &cancel).await.map_err(|diagnostic| vec![diagnostic]);
+    }
+    let mut settings = settings;
+    command::ide::follow(&mut settings);
     let repos = Repos::new(&settings, &env, &cancel);
     if let CommandSettings::Diagnose { yaml_only: true, enable_templating, file, .. } = &settings.command {
         let printed = command::diagnose::configuration(&settings, &env, &repos, *enable_templating, file.as_deref());
         return if cancel.is_cancelled() { Ok(Exit::Done) } else { printed.map(|()| Exit::Done) };
     }
-    let session = match Session::open(settings, env, repos) {
+    if let CommandSettings::Inspect(subject) = &settings.command {
+        return Ok(command::inspect::run(&settings, subject, &env, &repos));
+    }
+    let mut session = match Session::open(settings, env, repos) {
         // The user stopped what was fetched: nothing has begun.
         _ if cancel.is_cancelled() => return Ok(Exit::Done),
         session => session?,
@@ -156,11 +182,12 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     let one = |diagnostic: Diagnostic| vec![diagnostic];
     let redactor = Redactor::new(crate::session::secrets(&session.plan, &session.env));
     let mut reporter = reporter(&session, &redactor).map_err(one)?;
-    let target = match target(&session, &cancel).await {
+    let mut target = match target(&session, &cancel).await {
         // As above.
         _ if cancel.is_cancelled() => return Ok(Exit::Done),
         target => target.map_err(one)?,
     };
+    platforms::settle(&mut session, &mut target);
     let elsewhere = elsewhere(&session, &target, &cancel).await.map_err(one)?;
     let pipeline = Pipeline { session, target, elsewhere, cancel, redactor, standing };
     let serving = Serving::if_asked(&pipeline, &mut reporter).map_err(one)?;
@@ -193,16 +220,27 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
         }
         CommandSettings::Verify(run) => command::tasks::verify(pipeline, run, reporter).await,
         CommandSettings::Exec { action, run } => command::tasks::exec(pipeline, action, run, reporter).await,
-        CommandSettings::Delete { dry_run } => command::delete::run(pipeline, *dry_run, reporter).await,
+        CommandSettings::Delete { builders: true, .. } => command::delete::builders(pipeline).await,
+        CommandSettings::Delete { dry_run, .. } => command::delete::run(pipeline, *dry_run, reporter).await,
         CommandSettings::Diagnose { file, enable_templating, explain, .. } => {
             let wanted =
                 command::diagnose::Wanted { file: file.as_deref(), templates: *enable_templating, explain: *explain, json: console.json };
             command::diagnose::run(pipeline, &wanted, reporter).await
         }
+        CommandSettings::Filter { images, .. } => command::filter::run(pipeline, images, reporter).await,
+        CommandSettings::Lint(format) => command::lint::run(pipeline, *format),
+        CommandSettings::Ide(ide) => command::ide::run(pipeline, ide).await,
         // These were done without a session.
-        CommandSettings::Ask(_) | CommandSettings::Schema(_) | CommandSettings::Version { .. } | CommandSettings::Completion(_) => {
-            Ok(Exit::Done)
-        }
+        CommandSettings::Ask(_)
+        | CommandSettings::Fix(_)
+        | CommandSettings::Init(_)
+        | CommandSettings::Lsp
+        | CommandSettings::Inspect(_)
+        | CommandSettings::FindConfigs(_)
+        | CommandSettings::Config(_)
+        | CommandSettings::Schema(_)
+        | CommandSettings::Version { .. }
+        | CommandSettings::Completion(_) => Ok(Exit::Done),
     }
 }
 
@@ -210,7 +248,12 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
 async fn target(session: &Session, cancel: &CancellationToken) -> Result<Target, Diagnostic> {
     let settings = &session.settings;
     let cx = session.cx(cancel);
-    if let CommandSettings::Render { offline: true, .. } | CommandSettings::Diagnose { explain: false, .. } = settings.command {
+    if let CommandSettings::Render { offline: true, .. }
+    | CommandSettings::Filter { .. }
+    | CommandSettings::Diagnose { explain: false, .. }
+    | CommandSettings::Lint(_)
+    | CommandSettings::Ide(_) = settings.command
+    {
         return Ok(offline_target(session));
     }
     if session.is_without_cluster() {
@@ -302,7 +345,8 @@ fn reporter(session: &Session, redactor: &Redactor) -> Result<Reporter, Diagnost
     let mut reporter = if console.json {
         Reporter::json(redactor.clone())
     } else {
-        let terminal = std::io::stdout().is_terminal();
+        // A dumb one shows lines and nothing else.
+        let terminal = std::io::stdout().is_terminal() && session.env.get("TERM") != Some("dumb");
         Reporter::console(console.on(&session.env, terminal, session.plan.deploy.logs.clone()), redactor.clone())
     };
     if let Some(file) = &api.log {
@@ -312,14 +356,14 @@ fn reporter(session: &Session, redactor: &Redactor) -> Result<Reporter, Diagnost
     Ok(reporter)
 }
 
-/// Says what is wrong, and returns that it failed.
+/// Says what is wrong, and returns how it failed.
 fn fail(diagnostics: &[Diagnostic], shown: Option<(&Settings, &Env)>) -> Exit {
     say(diagnostics, shown);
-    Exit::Failed
+    Exit::from(diagnostics)
 }
 
 /// Writes diagnostics to standard error, in colour where the user has it.
-fn say(diagnostics: &[Diagnostic], shown: Option<(&Settings, &Env)>) {
+pub(crate) fn say(diagnostics: &[Diagnostic], shown: Option<(&Settings, &Env)>) {
     let mut errors = std::io::stderr().lock();
     for diagnostic in diagnostics {
         let text = match shown {

@@ -7,10 +7,10 @@ use devloop_clients::ClientSettings;
 use devloop_clients::Clients;
 use devloop_clients::kube::KubeSettings;
 use devloop_clients::kube::current_context;
+use devloop_config::ContextSettings;
 use devloop_config::GlobalConfig;
 use devloop_config::Options;
 use devloop_model::Artifact;
-use devloop_model::Builder;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Env;
@@ -56,8 +56,21 @@ pub(crate) struct Session {
 /// # Errors
 /// When standard input cannot be read, or the kubeconfig is broken.
 pub(crate) fn config_options(settings: &Settings, env: &Env) -> Result<(devloop_config::ConfigSource, Options), Diagnostic> {
+    let (source, mut options) = options_without_context(settings, env)?;
+    let kube = KubeSettings { kubeconfig: settings.target.kubeconfig.clone(), context: settings.target.context.clone(), env: env.clone() };
+    options.kube_context = current_context(&kube).map_err(|error| error.diagnostic())?;
+    Ok((source, options))
+}
+
+/// The same where no Kubernetes context can activate a profile: no kubeconfig is read.
+///
+/// # Errors
+/// When standard input cannot be read.
+pub(crate) fn options_without_context(settings: &Settings, env: &Env) -> Result<(devloop_config::ConfigSource, Options), Diagnostic> {
     let source = match &settings.config.source {
-        ConfigSource::Found if matches!(settings.command, CommandSettings::Apply { .. }) => devloop_config::ConfigSource::SearchOrNone,
+        ConfigSource::Found if matches!(settings.command, CommandSettings::Apply { .. } | CommandSettings::Filter { .. }) => {
+            devloop_config::ConfigSource::SearchOrNone
+        }
         ConfigSource::Found => devloop_config::ConfigSource::Search,
         ConfigSource::Path(path) => devloop_config::ConfigSource::File(path.clone()),
         ConfigSource::Stdin => devloop_config::ConfigSource::Text { name: "<stdin>".to_owned(), text: stdin()? },
@@ -71,13 +84,16 @@ pub(crate) fn config_options(settings: &Settings, env: &Env) -> Result<(devloop_
     options.modules.clone_from(&settings.config.modules);
     options.tag.clone_from(&settings.build.tag);
     options.skip_tests = settings.build.skip_tests;
+    options.platforms.clone_from(&settings.build.platforms);
     options.kube_context_is_forced = settings.target.context.is_some();
-    let kube = KubeSettings { kubeconfig: settings.target.kubeconfig.clone(), context: settings.target.context.clone(), env: env.clone() };
-    options.kube_context = current_context(&kube).map_err(|error| error.diagnostic())?;
     Ok((source, options))
 }
 
-fn stdin() -> Result<String, Diagnostic> {
+/// Returns all of standard input.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn stdin() -> Result<String, Diagnostic> {
     let mut text = String::new();
     match std::io::stdin().read_to_string(&mut text) {
         Ok(_) => Ok(text),
@@ -94,10 +110,6 @@ impl Session {
         let (source, options) = config_options(&settings, &env).map_err(|diagnostic| vec![diagnostic])?;
         let mut plan = devloop_config::load(&source, &options, &repos).map_err(|error| error.diagnostics)?;
         keep_wanted(&mut plan.artifacts, &settings.build.only);
-        if settings.build.one_platform {
-            plan.build.platforms.truncate(1);
-            plan.artifacts.iter_mut().for_each(|artifact| artifact.platforms.truncate(1));
-        }
         if let Some(file) = &settings.deploy.resource_rules {
             resource_rules::read(file, &mut plan.resource_selector).map_err(|diagnostic| vec![diagnostic])?;
         }
@@ -106,16 +118,21 @@ impl Session {
         let machine = GlobalConfig::load(&env, settings.config.global.as_deref())?
             .for_context(context.as_deref().or(options.kube_context.as_deref()).unwrap_or_default());
         let kube = KubeSettings { kubeconfig: settings.target.kubeconfig.clone(), context, env: env.clone() };
-        let insecure_registries = [&settings.build.insecure_registries, &plan.build.insecure_registries, &machine.insecure_registries];
+        let insecure_registries = insecure_registries(&settings, &plan, &machine);
         let clients = Clients::new(ClientSettings {
             env: env.clone(),
-            insecure_registries: insecure_registries.into_iter().flatten().cloned().collect(),
+            insecure_registries,
             kube,
             minikube_profile: settings.target.minikube_profile.clone(),
             detect_minikube: settings.target.detect_minikube,
             without_cluster: is_without_cluster(&settings.command, &plan),
         });
         Ok(Self { settings, env, source, repos, options, plan, machine, clients, began: Timestamp::now() })
+    }
+
+    /// Returns the registries that are spoken to without TLS.
+    pub(crate) fn insecure_registries(&self) -> Vec<String> {
+        insecure_registries(&self.settings, &self.plan, &self.machine)
     }
 
     /// Returns the artifacts as the stages take them.
@@ -172,12 +189,14 @@ fn keep_wanted(artifacts: &mut Vec<Artifact>, wanted: &[String]) {
     artifacts.retain(|artifact| keep.contains(&artifact.image));
 }
 
+fn insecure_registries(settings: &Settings, plan: &Plan, machine: &ContextSettings) -> Vec<String> {
+    let all = [&settings.build.insecure_registries, &plan.build.insecure_registries, &machine.insecure_registries];
+    all.into_iter().flatten().cloned().collect()
+}
+
 /// Returns the values that must never be shown: what builds get as secrets.
 pub(crate) fn secrets(plan: &Plan, env: &Env) -> Vec<String> {
-    let of_build = plan.artifacts.iter().flat_map(|artifact| match &artifact.builder {
-        Builder::Docker(docker) => docker.secrets.as_slice(),
-        Builder::Ko(_) | Builder::Custom(_) => &[],
-    });
+    let of_build = plan.artifacts.iter().filter_map(|artifact| artifact.builder.dockerfile()).flat_map(|docker| &docker.secrets);
     of_build
         .filter_map(|secret| match &secret.source {
             SecretSource::Env(name) => env.get(name).map(str::to_owned),

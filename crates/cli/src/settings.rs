@@ -1,6 +1,9 @@
 //! What the command line and the environment decide: one value per question, defaults resolved.
 
 mod ask;
+mod init;
+mod inspect;
+mod machine;
 mod resolve;
 
 use std::path::PathBuf;
@@ -23,8 +26,15 @@ use devloop_ui::Verbosity;
 
 pub(crate) use self::ask::AskSettings;
 pub(crate) use self::ask::Question;
+pub(crate) use self::init::InitSettings;
 use crate::args::CompletionShell;
+use crate::args::ConfigAction;
 use crate::args::DigestFrom;
+use crate::args::Editor;
+use crate::args::FindConfigsCommand;
+use crate::args::FixCommand;
+use crate::args::InspectSubject;
+use crate::args::LintFormat;
 use crate::args::SchemaAction;
 
 /// Everything that the command line and the environment decide.
@@ -107,6 +117,8 @@ pub(crate) enum CommandSettings {
     Delete {
         /// Whether to print only what would be deleted.
         dry_run: bool,
+        /// Whether the builders of the namespace are deleted instead.
+        builders: bool,
     },
     /// Run the containers that test a deployment.
     Verify(TaskSettings),
@@ -128,6 +140,29 @@ pub(crate) enum CommandSettings {
         /// Whether to say what would be built and why.
         explain: bool,
     },
+    /// Upgrade the configuration.
+    Fix(FixCommand),
+    /// Answer what an editor asks of the configuration, or change it.
+    Inspect(InspectSubject),
+    /// Change manifests of standard input.
+    Filter {
+        /// Images built before.
+        images: Prebuilt,
+        /// How containers are debugged; none runs them as they are.
+        debug: Option<DebugSettings>,
+    },
+    /// Print what could be better.
+    Lint(LintFormat),
+    /// Print the configurations below a directory.
+    FindConfigs(FindConfigsCommand),
+    /// Change or print settings of this machine.
+    Config(ConfigAction),
+    /// Write launch configurations of an editor.
+    Ide(IdeSettings),
+    /// Write a configuration.
+    Init(Box<InitSettings>),
+    /// Serve an editor.
+    Lsp,
     /// Ask a running session.
     Ask(AskSettings),
     /// List or print schemas.
@@ -145,6 +180,7 @@ impl CommandSettings {
     /// Returns the word that names the command, as profiles' `activation.command` has it.
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            Self::Dev(dev) if dev.debug.is_some() => "debug",
             Self::Dev(_) => "dev",
             Self::Run { .. } => "run",
             Self::Build { .. } => "build",
@@ -156,6 +192,15 @@ impl CommandSettings {
             Self::Verify(_) => "verify",
             Self::Exec { .. } => "exec",
             Self::Diagnose { .. } => "diagnose",
+            Self::Fix(_) => "fix",
+            Self::Inspect(_) => "inspect",
+            Self::Filter { .. } => "filter",
+            Self::Lint(_) => "lint",
+            Self::FindConfigs(_) => "find-configs",
+            Self::Config(_) => "config",
+            Self::Ide(_) => "ide",
+            Self::Init(_) => "init",
+            Self::Lsp => "lsp",
             Self::Ask(ask) => ask.question.name(),
             Self::Schema(_) => "schema",
             Self::Version { .. } => "version",
@@ -163,10 +208,26 @@ impl CommandSettings {
         }
     }
 
-    /// Returns the command whose profiles and builds are meant: an explanation is of what `run` would do.
+    /// Returns whether containers are put under debuggers.
+    pub(crate) fn debugs(&self) -> bool {
+        self.debug().is_some()
+    }
+
+    /// Returns how containers are debugged; none runs them as they are.
+    pub(crate) fn debug(&self) -> Option<&DebugSettings> {
+        match self {
+            Self::Dev(dev) => dev.debug.as_ref(),
+            Self::Filter { debug, .. } => debug.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the command whose profiles and builds are meant: an explanation is of what `run` would do, and an
+    /// editor's configurations of what `debug` does.
     pub(crate) fn acts_as(&self) -> &'static str {
         match self {
             Self::Diagnose { explain: true, .. } => "run",
+            Self::Ide(_) => "debug",
             own => own.name(),
         }
     }
@@ -195,6 +256,8 @@ impl CommandSettings {
 /// How a session watches, and how it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DevSettings {
+    /// How containers are debugged; none runs them as they are.
+    pub debug: Option<DebugSettings>,
     /// Whether logs are followed.
     pub tail: bool,
     /// How changes are noticed.
@@ -213,6 +276,26 @@ pub(crate) struct DevSettings {
     pub prune: bool,
     /// Whether untagged images that those were built on go with them.
     pub prune_children: bool,
+}
+
+/// Which launch configurations are written, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdeSettings {
+    /// The editor that they are for.
+    pub editor: Editor,
+    /// The folder that it opens: an absolute path.
+    pub workspace: PathBuf,
+    /// Whether the files are printed instead.
+    pub dry_run: bool,
+}
+
+/// How containers are debugged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DebugSettings {
+    /// Which protocols are preferred.
+    pub protocols: Vec<String>,
+    /// Where the images are that bring debuggers; none means the global settings.
+    pub helpers: Option<String>,
 }
 
 /// Where skaffold.yaml comes from.
@@ -277,6 +360,10 @@ pub(crate) struct BuildSettings {
     pub cache_dir: PathBuf,
     /// Registries without TLS.
     pub insecure_registries: Vec<String>,
+    /// The image of builders in the cluster.
+    pub builder_image: Option<String>,
+    /// After how long without a build they end.
+    pub builder_idle: Duration,
     /// How many builds at once; `Some(0)` is all, none is what skaffold.yaml says.
     pub concurrency: Option<usize>,
     /// The tag of every image.

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use clap_complete::ArgValueCompleter;
+use devloop_model::GoDuration;
 
 use super::EventFormat;
-use super::value::GoDuration;
 use super::value::Switch;
 use crate::completion;
 

@@ -54,3 +54,16 @@ pub(crate) struct WatchArgs {
     #[arg(long, default_value = "false")]
     pub no_prune_children: Switch,
 }
+
+/// How containers are debugged.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Debugging")]
+pub(crate) struct DebugArgs {
+    /// Prefer these protocols where a debugger speaks several: `dap` or `pydevd` for Python
+    #[arg(long, value_name = "PROTOCOLS")]
+    pub protocols: Vec<List>,
+    /// Take the images that bring debuggers into containers from this registry and repository
+    /// [default: `debug-helpers-registry` of the settings, else Skaffold's]
+    #[arg(long, value_name = "REPOSITORY")]
+    pub debug_helpers_registry: Option<String>,
+}

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::ValueEnum;
 use clap_complete::ArgValueCompleter;
+use devloop_model::GoDuration;
 
-use super::value::GoDuration;
 use super::value::List;
 use super::value::Switch;
 use crate::completion;
@@ -163,6 +163,13 @@ pub(crate) struct BuildArgs {
     /// Speak to these registries without TLS
     #[arg(long, value_name = "HOSTS")]
     pub insecure_registry: Vec<List>,
+    /// The image of builders in the cluster, as `builder-image/build` pushes it
+    /// [default: `builder-image` of the settings, else devloop-builder in the default repository]
+    #[arg(long, value_name = "IMAGE")]
+    pub builder_image: Option<String>,
+    /// After how long without a build a builder in the cluster ends; 0s is never
+    #[arg(long, value_name = "DURATION", default_value = "30m")]
+    pub builder_idle: GoDuration,
     /// Build at most so many artifacts at once; 0 for all, -1 for what skaffold.yaml says
     #[arg(long, value_name = "COUNT", default_value_t = -1, allow_negative_numbers = true)]
     pub build_concurrency: i64,

@@ -46,9 +46,10 @@ struct Inert {
 
 /// Not of one command: they may stand before it.
 const EVERYWHERE: &[&str] = &[];
-const ALL: &[&str] = &["dev", "run", "build", "test", "deploy", "apply", "render", "delete", "diagnose", "verify", "exec"];
-const PIPELINE: &[&str] = &["dev", "run", "build", "test", "deploy", "render"];
-const DEPLOYS: &[&str] = &["dev", "run", "deploy", "apply"];
+const ALL: &[&str] =
+    &["dev", "debug", "run", "build", "test", "deploy", "apply", "render", "delete", "diagnose", "verify", "exec", "filter", "fix", "init"];
+const PIPELINE: &[&str] = &["dev", "debug", "run", "build", "test", "deploy", "render"];
+const DEPLOYS: &[&str] = &["dev", "debug", "run", "deploy", "apply"];
 const FALSE: &[&str] = &["false", "0", "f", "F", "FALSE", "False"];
 const NO_GRPC: Answer =
     Answer::Error("speak gRPC", "use `--rpc-http-port PORT`, which serves the same API over HTTP, or read the events from `--output json`");
@@ -60,31 +61,36 @@ const NO_CLEANUP: Answer = Answer::Warning("it is for dev sessions, which clean 
 const TABLE: &[Inert] = &[
     inert("user", Takes::Value, &[], ALL, Answer::Silence).short('u').hidden(),
     inert("assume-yes", Takes::Switch, &[], ALL, Answer::Silence).hidden(),
+    // One file is upgraded or written, whatever it requires.
+    inert("module", Takes::Value, &[], &["fix", "init"], Answer::Silence).short('m').hidden(),
+    inert("remote-cache-dir", Takes::Value, &[], &["fix", "init"], Answer::Silence).hidden(),
+    inert("sync-remote-cache", Takes::Value, &[], &["fix", "init"], Answer::Silence).hidden(),
     inert("interactive", Takes::Switch, &[], EVERYWHERE, Answer::Silence).hidden(),
     inert("update-check", Takes::Switch, &[], EVERYWHERE, Answer::Silence).hidden(),
-    inert("auto-create-config", Takes::Switch, &[], &["dev", "run"], Answer::Silence).hidden(),
+    inert("auto-create-config", Takes::Switch, &[], &["dev", "debug", "run"], Answer::Silence).hidden(),
     // Everything is waited for at once, and every custom resource that has conditions with it.
     inert("iterative-status-check", Takes::Switch, &[], DEPLOYS, Answer::Silence).hidden(),
     inert("status-check-selectors", Takes::Value, &[], DEPLOYS, Answer::Silence).hidden(),
-    inert("enable-gke-arm-node-toleration", Takes::Switch, &[], &["dev", "run", "deploy", "render"], Answer::Silence).hidden(),
+    inert("enable-gke-arm-node-toleration", Takes::Switch, &[], &["dev", "debug", "run", "deploy", "render"], Answer::Silence).hidden(),
     inert("build-concurrency", Takes::Value, &[], &["deploy"], Answer::Silence).hidden(),
-    inert("enable-platform-node-affinity", Takes::Switch, FALSE, &["dev", "run", "deploy", "render"], Answer::Warning("objects are given no node affinity")).hidden(),
+    inert("enable-platform-node-affinity", Takes::Switch, FALSE, &["dev", "debug", "run", "deploy", "render"], Answer::Warning("objects are given no node affinity")).hidden(),
     inert("cleanup", Takes::Switch, &["true", "1"], &["run"], NO_CLEANUP).hidden(),
     inert("no-prune", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),
     inert("no-prune-children", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),
-    inert("hydration-dir", Takes::Value, &[".kpt-pipeline"], &["dev", "run", "deploy", "apply", "render"], Answer::Warning("it is for kpt, which is not used")).hidden(),
+    inert("hydration-dir", Takes::Value, &[".kpt-pipeline"], &["dev", "debug", "run", "deploy", "apply", "render"], Answer::Warning("it is for kpt, which is not used")).hidden(),
     inert("enable-rpc", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
     inert("wait-for-connection", Takes::Switch, FALSE, PIPELINE, NO_GRPC).hidden(),
-    inert("rpc-port", Takes::Value, &[""], &["dev", "run", "build", "test", "deploy", "verify", "exec"], NO_GRPC).hidden(),
+    inert("rpc-port", Takes::Value, &[""], &["dev", "debug", "run", "build", "test", "deploy", "verify", "exec"], NO_GRPC).hidden(),
     inert("port-forward", Takes::Value, &["", "off"], &["verify", "exec"], Answer::Error("forward ports of tests and actions", "leave the flag out")).hidden(),
     inert("status-check", Takes::Switch, &[], &["verify"], Answer::Silence).hidden(),
     inert("event-log-file", Takes::Value, &[""], &["render"], Answer::Error("write its events into a file", "redirect `--output json`")).hidden(),
     inert("last-log-file", Takes::Value, &[""], PIPELINE, Answer::Error("keep a copy of its output", "use `tee`")).hidden(),
-    inert("auto", Takes::Switch, FALSE, &["dev", "run"], Answer::Error("make up a configuration", "write a skaffold.yaml")).hidden(),
+    inert("auto", Takes::Switch, FALSE, &["dev", "debug", "run"], Answer::Error("make up a configuration", "write a skaffold.yaml")).hidden(),
     inert("render-only", Takes::Switch, FALSE, &["run"], Answer::Error("render under `run`", "use `devloop render`")).hidden(),
     inert("render-output", Takes::Value, &[""], &["run"], Answer::Error("render under `run`", "use `devloop render --output FILE`")).hidden(),
-    inert("cloud-run-project", Takes::Value, &[""], &["dev", "run", "deploy", "apply", "delete"], NO_CLOUD_RUN).hidden(),
-    inert("cloud-run-location", Takes::Value, &[""], &["dev", "run", "deploy", "apply", "delete"], NO_CLOUD_RUN).hidden(),
+    inert("cloud-run-project", Takes::Value, &[""], &["dev", "debug", "run", "deploy", "apply", "delete"], NO_CLOUD_RUN).hidden(),
+    inert("cloud-run-location", Takes::Value, &[""], &["dev", "debug", "run", "deploy", "apply", "delete"], NO_CLOUD_RUN).hidden(),
+    inert("post-renderer", Takes::Value, &[""], &["filter"], Answer::Error("run a post-renderer of its own", "pipe its output into `devloop filter`")).hidden(),
     inert("set", Takes::Value, &[""], &["render", "delete"], NO_SETTERS).hidden(),
     inert("set-value-file", Takes::Value, &[""], &["render", "delete"], NO_SETTERS).hidden(),
 ];

@@ -48,8 +48,19 @@ fn command_lines() -> Vec<Vec<OsString>> {
         "render",
         "delete",
         "diagnose",
+        "init",
+        "filter",
+        "find-configs",
+        "config set a b",
+        "config list",
+        "inspect modules list",
+        "inspect build-env add local",
+        "inspect build-env modify googleCloudBuild",
+        "inspect build-env add cluster",
         "version",
         "completion bash",
+        "fix",
+        "lsp",
         "schema list",
         "schema get v",
     ]
@@ -65,9 +76,10 @@ fn samples(flag: &Arg) -> [String; 3] {
         return pick(&possible.iter().map(String::as_str).collect::<Vec<_>>());
     }
     match flag.get_id().as_str() {
+        "concurrency" | "run_as_user" | "disk_size_gb" => pick(&["1", "2", "3"]),
         "watch_poll_interval" => pick(&["10", "20", "30"]),
         "build_concurrency" | "rpc_http_port" | "session" | "tail" if !is_switch(flag) => pick(&["1", "2", "3"]),
-        "wait_for_deletions_max" | "wait_for_deletions_delay" | "since" | "hook_timeout" => pick(&["1s", "2s", "3s"]),
+        "wait_for_deletions_max" | "wait_for_deletions_delay" | "since" | "hook_timeout" | "builder_idle" => pick(&["1s", "2s", "3s"]),
         "port_forward" => pick(&["user", "services", "pods"]),
         _ if *flag.get_num_args().unwrap_or_default().start_bound_value() == 0 => pick(&["true", "false"]),
         _ => pick(&["first", "second", "third"]),
@@ -281,10 +293,12 @@ fn help_is_in_groups() {
     Usage: devloop delete [OPTIONS]
 
     Options:
-      -o, --output <FORMAT>   Print progress as `text`, or events as `json`, one per line [default:
-                              text] [possible values: text, json]
-          --dry-run[=<BOOL>]  Print what would be deleted [default: false]
-      -h, --help              Print help (see more with '--help')
+      -o, --output <FORMAT>    Print progress as `text`, or events as `json`, one per line [default:
+                               text] [possible values: text, json]
+          --builders[=<BOOL>]  Delete the builders in the cluster, with their caches, and nothing else
+                               [default: false]
+          --dry-run[=<BOOL>]   Print what would be deleted [default: false]
+      -h, --help               Print help (see more with '--help')
 
     Configuration:
       -f, --filename <FILE>

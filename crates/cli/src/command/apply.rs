@@ -32,7 +32,11 @@ pub(crate) async fn run(pipeline: &Pipeline, manifests: &[String], reporter: &Mu
     Ok(pipeline.run_with(goal, ImageSource::None, reporter, change).await.0.into())
 }
 
-fn rendered(manifests: &[String]) -> Result<RenderSpec, Diagnostic> {
+/// Returns what is read where files, URLs or `-` are named, and nothing else.
+///
+/// # Errors
+/// When a name cannot be one.
+pub(super) fn rendered(manifests: &[String]) -> Result<RenderSpec, Diagnostic> {
     let entry = |name: &String| {
         let path = if name == "-" { "/dev/stdin" } else { name };
         // A path is no template, whatever it looks like.

@@ -38,6 +38,16 @@ pub(crate) async fn run(settings: &Settings, ask: &AskSettings, env: &Env, cance
     cancel.run_until_cancelled(answered).await.unwrap_or(Ok(Exit::Done))
 }
 
+/// Returns what the session of the working directory knows.
+///
+/// # Errors
+/// When none runs, or it does not answer.
+pub(crate) async fn snapshot(env: &Env, settings: &Settings) -> Result<Snapshot, Diagnostic> {
+    let directory = std::env::current_dir().unwrap_or_default();
+    let session = Sessions::of(env, &settings.paths).find(None, &directory)?;
+    understood(get(&client(&session)?, "/v1/snapshot", &[]).await?)
+}
+
 /// Where answers go, as they come.
 type Print<'p> = &'p mut (dyn FnMut(&str) -> Result<(), Diagnostic> + Send);
 

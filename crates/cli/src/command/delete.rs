@@ -1,5 +1,6 @@
 //! `devloop delete`: delete what was deployed, and nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -7,6 +8,7 @@ use devloop_engine::Ended;
 use devloop_engine::Goal;
 use devloop_engine::ImageSource;
 use devloop_model::Diagnostic;
+use devloop_model::Namespace;
 use devloop_model::Stage;
 use devloop_ui::Reporter;
 
@@ -26,4 +28,22 @@ pub(crate) async fn run(pipeline: &Pipeline, dry_run: bool, reporter: &Mutex<Rep
         reporter.lock().unwrap_or_else(PoisonError::into_inner).suspended(|| output::to_stdout(&text))?;
     }
     Ok(ended.into())
+}
+
+/// Deletes the builders of the namespaces that the configuration builds in, and prints their names.
+///
+/// # Errors
+/// When they cannot be listed or deleted, or standard output cannot be written.
+pub(crate) async fn builders(pipeline: &Pipeline) -> Result<Exit, Diagnostic> {
+    let session = &pipeline.session;
+    let cx = session.cx(&pipeline.cancel);
+    let configured = session.plan.artifacts.iter().filter_map(|artifact| artifact.cluster()?.namespace.clone());
+    let namespaces: BTreeSet<Namespace> = configured.chain([pipeline.target.namespace.clone()]).collect();
+    for namespace in &namespaces {
+        let removed = devloop_build::remove_builders(namespace, &session.clients, &cx).await.map_err(|error| error.diagnostic())?;
+        for name in removed {
+            output::to_stdout(&format!("builder {name} of namespace {namespace} deleted\n"))?;
+        }
+    }
+    Ok(Exit::Done)
 }

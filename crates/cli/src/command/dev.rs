@@ -36,6 +36,7 @@ use crate::environment;
 use crate::exit::Exit;
 use crate::pipeline::Pipeline;
 use crate::pipeline::Standing;
+use crate::platforms;
 use crate::serving::Serving;
 use crate::session::Session;
 use crate::settings::DevSettings;
@@ -188,7 +189,7 @@ fn reload(pipeline: &Pipeline) -> Reload {
     let without_cluster = pipeline.session.plan.needs_no_cluster();
     Arc::new(move || {
         let env = environment::read().map_err(|diagnostic| vec![diagnostic])?;
-        let session = Session::open(settings.clone(), env, repos.clone())?;
+        let mut session = Session::open(settings.clone(), env, repos.clone())?;
         redactor.learn(crate::session::secrets(&session.plan, &session.env));
         let asked = session.settings.target.context.as_ref().or(session.plan.deploy.kube_context.as_ref());
         if asked.is_some() && asked != target.context.as_ref() {
@@ -202,7 +203,8 @@ fn reload(pipeline: &Pipeline) -> Reload {
             return Err(vec![needs_cluster()]);
         }
         let (cancel, standing) = (CancellationToken::new(), Standing::default());
-        let (target, elsewhere) = (target.clone(), elsewhere.clone());
+        let (mut target, elsewhere) = (target.clone(), elsewhere.clone());
+        platforms::settle(&mut session, &mut target);
         let pipeline = Pipeline { session, target, elsewhere, cancel, redactor: redactor.clone(), standing };
         Ok(Reloaded { specs: pipeline.specs(ImageSource::Build), facts: pipeline.loaded() })
     })

@@ -16,6 +16,7 @@ use devloop_model::EventKind;
 use devloop_model::EventSink;
 use devloop_model::Outcome;
 use devloop_model::Reason;
+use devloop_model::Severity;
 use devloop_model::Stage;
 use devloop_model::StepId;
 use devloop_model::Timestamp;
@@ -118,6 +119,14 @@ async fn understood(pipeline: &Pipeline, templates: bool, cx: &Cx) -> Result<Str
         let (files, bytes, duration) = (listed.files, listed.bytes, began.elapsed());
         cx.emit(EventKind::InputsListed { artifact: artifact.image.clone(), files, bytes, duration });
         say(&mut text, &format!("\n{} artifact: {}", builder(artifact), artifact.image));
+        match devloop_build::examine_builder(artifact, &options, &session.clients, cx).await {
+            None => {}
+            Some(Ok(found)) => say(&mut text, &format!(" - Builder: {found}")),
+            Some(Err(fault)) => {
+                say(&mut text, &format!(" - Builder: none: {}", fault.what));
+                cx.warn(Diagnostic { severity: Severity::Warning, ..fault });
+            }
+        }
         say(&mut text, &format!(" - Size of the inputs: {bytes} bytes"));
         say(&mut text, &format!(" - Inputs: {files} files"));
         say(&mut text, &format!(" - Time to list them: {duration:?}"));
@@ -157,7 +166,11 @@ async fn explained(pipeline: &Pipeline, cx: &Cx) -> Result<String, Diagnostic> {
 fn builder(artifact: &Artifact) -> &'static str {
     match artifact.builder {
         Builder::Docker(_) => "Docker",
+        Builder::Kaniko(_) => "Kaniko",
         Builder::Ko(_) => "Ko",
+        Builder::Jib(_) => "Jib",
+        Builder::Bazel(_) => "Bazel",
+        Builder::Buildpacks(_) => "Buildpacks",
         Builder::Custom(_) => "Custom",
     }
 }

@@ -20,7 +20,7 @@ fn info() -> Value {
     let version = concat!("v", env!("CARGO_PKG_VERSION"));
     serde_json::json!({
         "Version": version,
-        "ConfigVersion": devloop_config::schema_versions().pop(),
+        "ConfigVersion": devloop_config::NEWEST_OF_SKAFFOLD,
         "GitVersion": version,
         "GitCommit": option_env!("DEVLOOP_GIT_COMMIT").unwrap_or_default(),
         "BuildDate": option_env!("DEVLOOP_BUILD_DATE").unwrap_or_default(),

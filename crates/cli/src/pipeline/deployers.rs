@@ -129,6 +129,7 @@ impl Pipeline {
             deploy: helm.clone(),
             settings: self.helm_settings(self.target_of(index)),
             labels: self.session.settings.deploy.labels.iter().cloned().collect(),
+            debugs: self.session.settings.command.debugs(),
             inventory: identity(&self.session.plan.modules, index),
             force: self.session.settings.deploy.force,
             prune: true,
@@ -150,23 +151,20 @@ impl Pipeline {
 
 /// Returns where a configuration stands on this machine: its file, and which of those in it.
 fn place(modules: &[Module], index: usize) -> String {
-    let module = &modules[index];
-    let file = std::path::absolute(&module.file).unwrap_or_else(|_| module.file.clone());
-    match modules[..index].iter().filter(|before| before.file == module.file).count() {
-        0 => file.display().to_string(),
-        before => format!("{}#{}", file.display(), before + 1),
-    }
+    place_among(modules, index, |_| true)
 }
 
 /// Returns what names a configuration at each of its runs: its name, else where its file is, and which of those without a name it
 /// is there: two that shared an inventory would prune one another.
 fn identity(modules: &[Module], index: usize) -> String {
+    modules[index].name.clone().unwrap_or_else(|| place_among(modules, index, |module| module.name.is_none()))
+}
+
+/// Returns the file of a configuration, with its number among those in it that count.
+fn place_among(modules: &[Module], index: usize, counts: fn(&Module) -> bool) -> String {
     let module = &modules[index];
-    if let Some(name) = &module.name {
-        return name.clone();
-    }
     let file = std::path::absolute(&module.file).unwrap_or_else(|_| module.file.clone());
-    match modules[..index].iter().filter(|before| before.name.is_none() && before.file == module.file).count() {
+    match modules[..index].iter().filter(|before| counts(before) && before.file == module.file).count() {
         0 => file.display().to_string(),
         before => format!("{}#{}", file.display(), before + 1),
     }

@@ -25,8 +25,11 @@ use super::CommandSettings;
 use super::ConfigSettings;
 use super::ConfigSource;
 use super::ConsoleChoice;
+use super::DebugSettings;
 use super::DeploySettings;
 use super::DevSettings;
+use super::IdeSettings;
+use super::InitSettings;
 use super::Paths;
 use super::Prebuilt;
 use super::Settings;
@@ -40,6 +43,7 @@ use crate::args::Command;
 use crate::args::ConfigArgs;
 use crate::args::ConsoleArgs;
 use crate::args::DeployArgs;
+use crate::args::DevCommand;
 use crate::args::EventFormat;
 use crate::args::GlobalArgs;
 use crate::args::Level;
@@ -73,18 +77,28 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Takes over what the flags of a watching command say, and returns how it watches.
+    fn take_dev(&mut self, dev: DevCommand, debug: Option<DebugSettings>) -> Result<DevSettings, ArgsError> {
+        self.take_shared(&dev.config, &dev.target, SyncPolicy::Always);
+        self.take_build(&dev.build, true)?;
+        self.take_manifests(&dev.manifests)?;
+        self.take_deploy(&dev.deploy, if debug.is_some() { "debug" } else { "dev" })?;
+        self.console.take(&dev.console)?;
+        self.console.json = dev.output == EventFormat::Json;
+        self.api = ApiChoice::from_args(dev.api);
+        Ok(DevSettings { debug, ..DevSettings::from_args(&dev.watch, dev.deploy.tail.0) })
+    }
+
     /// Takes over what the command's flags say, and returns the command.
     fn take(&mut self, command: Command) -> Result<CommandSettings, ArgsError> {
         Ok(match command {
-            Command::Dev(dev) => {
-                self.take_shared(&dev.config, &dev.target, SyncPolicy::Always);
-                self.take_build(&dev.build, true)?;
-                self.take_manifests(&dev.manifests)?;
-                self.take_deploy(&dev.deploy, "dev")?;
-                self.console.take(&dev.console)?;
-                self.console.json = dev.output == EventFormat::Json;
-                self.api = ApiChoice::from_args(dev.api);
-                CommandSettings::Dev(DevSettings::from_args(&dev.watch, dev.deploy.tail.0))
+            Command::Dev(dev) => CommandSettings::Dev(self.take_dev(*dev, None)?),
+            Command::Debug(debug) => {
+                let asked = DebugSettings {
+                    protocols: List::flatten(&debug.debug.protocols),
+                    helpers: debug.debug.debug_helpers_registry.filter(|registry| !registry.is_empty()),
+                };
+                CommandSettings::Dev(self.take_dev(debug.dev, Some(asked))?)
             }
             Command::Run(run) => {
                 self.take_shared(&run.config, &run.target, SyncPolicy::Always);
@@ -148,7 +162,7 @@ impl Settings {
             Command::Delete(delete) => {
                 self.take_shared(&delete.config, &delete.target, SyncPolicy::Always);
                 self.console.json = delete.output == EventFormat::Json;
-                CommandSettings::Delete { dry_run: delete.dry_run.0 }
+                CommandSettings::Delete { dry_run: delete.dry_run.0, builders: delete.builders.0 }
             }
             Command::Verify(verify) => CommandSettings::Verify(self.take_tasks(verify.run)?),
             Command::Exec(exec) => CommandSettings::Exec { action: exec.action, run: self.take_tasks(exec.run)? },
@@ -163,6 +177,34 @@ impl Settings {
                     enable_templating: diagnose.enable_templating.0,
                     explain: diagnose.explain.0,
                 }
+            }
+            Command::Inspect(inspect) => self.take_inspect(*inspect),
+            Command::Filter(filter) => self.take_filter(*filter)?,
+            Command::Lint(lint) => {
+                self.take_config(&lint.config, SyncPolicy::Missing);
+                self.console.progress = Progress::Nowhere;
+                CommandSettings::Lint(lint.format)
+            }
+            Command::FindConfigs(find) => CommandSettings::FindConfigs(find),
+            Command::Config(config) => CommandSettings::Config(config.action),
+            Command::Ide(ide) => {
+                self.take_shared(&ide.config, &ide.target, SyncPolicy::Missing);
+                self.console.progress = Progress::Nowhere;
+                let workspace = std::path::absolute(&ide.workspace).unwrap_or(ide.workspace);
+                let workspace = workspace.components().collect();
+                CommandSettings::Ide(IdeSettings { editor: ide.editor, workspace, dry_run: ide.dry_run.0 })
+            }
+            Command::Fix(fix) => CommandSettings::Fix(fix),
+            Command::Init(init) => {
+                self.config.source = config_source(init.filename.as_deref());
+                CommandSettings::Init(Box::new(InitSettings::from_args(*init)))
+            }
+            Command::Lsp(lsp) => {
+                self.config.profiles = List::flatten(&lsp.profile);
+                self.config.sync_remote_cache = SyncPolicy::Never;
+                self.target.context = lsp.kube_context;
+                self.target.kubeconfig = lsp.kubeconfig;
+                CommandSettings::Lsp
             }
             Command::Status(status) => CommandSettings::Ask(AskSettings::status(&status)),
             Command::Why(why) => CommandSettings::Ask(AskSettings::why(why)),
@@ -184,30 +226,26 @@ impl Settings {
         })
     }
 
-    fn take_shared(&mut self, config: &ConfigArgs, target: &TargetArgs, usual_sync: SyncPolicy) {
+    pub(super) fn remote_cache(&self, given: Option<&Path>) -> PathBuf {
+        given.filter(|path| !path.as_os_str().is_empty()).map_or_else(|| self.paths.cache.join("repos"), Path::to_owned)
+    }
+
+    pub(super) fn take_config(&mut self, config: &ConfigArgs, usual_sync: SyncPolicy) {
         self.config = ConfigSettings {
-            source: match config.filename.as_deref() {
-                None => ConfigSource::Found,
-                Some("-") => ConfigSource::Stdin,
-                Some(path) => ConfigSource::Path(path.into()),
-            },
+            source: config_source(config.filename.as_deref()),
             modules: List::flatten(&config.module),
             profiles: List::flatten(&config.profile),
             profile_auto_activation: config.profile_auto_activation.0,
             propagate_profiles: config.propagate_profiles.0,
-            remote_cache: match &config.remote_cache_dir {
-                Some(path) if !path.as_os_str().is_empty() => path.clone(),
-                _ => self.paths.cache.join("repos"),
-            },
-            sync_remote_cache: match config.sync_remote_cache {
-                Some(SyncRemote::Always) => SyncPolicy::Always,
-                Some(SyncRemote::Missing) => SyncPolicy::Missing,
-                Some(SyncRemote::Never) => SyncPolicy::Never,
-                None => usual_sync,
-            },
+            remote_cache: self.remote_cache(config.remote_cache_dir.as_deref()),
+            sync_remote_cache: config.sync_remote_cache.map_or(usual_sync, sync_policy),
             hook_timeout: config.hook_timeout.0,
             global: config.config.clone(),
         };
+    }
+
+    fn take_shared(&mut self, config: &ConfigArgs, target: &TargetArgs, usual_sync: SyncPolicy) {
+        self.take_config(config, usual_sync);
         self.target = TargetSettings {
             // An empty namespace or context is what a script passes for "none": it must not reach the cluster.
             namespace: target.namespace.clone().filter(|text| !text.is_empty()),
@@ -231,6 +269,8 @@ impl Settings {
                 None => self.paths.cache.clone(),
             },
             insecure_registries: List::flatten(&build.insecure_registry),
+            builder_image: build.builder_image.clone().filter(|image| !image.is_empty()),
+            builder_idle: build.builder_idle.0,
             concurrency: usize::try_from(build.build_concurrency).ok(),
             tag: build.tag.clone().filter(|text| !text.is_empty()),
             skip_tests: build.skip_tests.0,
@@ -242,7 +282,7 @@ impl Settings {
         Ok(())
     }
 
-    fn take_manifests(&mut self, manifests: &ManifestArgs) -> Result<(), ArgsError> {
+    pub(super) fn take_manifests(&mut self, manifests: &ManifestArgs) -> Result<(), ArgsError> {
         self.deploy.labels = List::flatten(&manifests.label).iter().map(|text| label(text)).collect::<Result<_, _>>()?;
         self.deploy.resource_rules.clone_from(&manifests.resource_selector_rules_file);
         Ok(())
@@ -265,6 +305,15 @@ impl Settings {
             },
         };
         Ok(())
+    }
+}
+
+/// Returns what `--filename` names.
+pub(super) fn config_source(filename: Option<&str>) -> ConfigSource {
+    match filename {
+        None => ConfigSource::Found,
+        Some("-") => ConfigSource::Stdin,
+        Some(path) => ConfigSource::Path(path.into()),
     }
 }
 
@@ -298,6 +347,14 @@ fn is_domain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(part)
 }
 
+pub(super) fn sync_policy(when: SyncRemote) -> SyncPolicy {
+    match when {
+        SyncRemote::Always => SyncPolicy::Always,
+        SyncRemote::Missing => SyncPolicy::Missing,
+        SyncRemote::Never => SyncPolicy::Never,
+    }
+}
+
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut text = path.as_os_str().to_owned();
     text.push(suffix);
@@ -313,7 +370,7 @@ impl ApiChoice {
 
 impl ConfigSettings {
     /// Returns the settings of commands that read no configuration.
-    fn none(paths: &Paths) -> Self {
+    pub(super) fn none(paths: &Paths) -> Self {
         Self {
             source: ConfigSource::Found,
             modules: Vec::new(),
@@ -332,6 +389,7 @@ impl DevSettings {
     fn from_args(watch: &WatchArgs, tail: bool) -> Self {
         let automatic = [(AutoStage::Build, watch.auto_build), (AutoStage::Sync, watch.auto_sync), (AutoStage::Deploy, watch.auto_deploy)];
         Self {
+            debug: None,
             tail,
             mode: match watch.trigger {
                 TriggerMode::Notify => WatchMode::Notify,
