@@ -7,13 +7,19 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"time"
 )
 
 const message = "Hello from devloop"
 
-// check prints what a service answers, and fails unless that is all right.
+// check prints what a service answers, and fails unless that is all right. A ready pod may be a moment ahead of the
+// node's rules for its Service, so that what does not answer is asked again.
 func check(url string) {
 	response, err := http.Get(url)
+	for deadline := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
+		response, err = http.Get(url)
+	}
 	if err != nil {
 		log.Fatal(err)
 	}

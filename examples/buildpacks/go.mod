@@ -1,0 +1,3 @@
+module example.com/hello-buildpacks
+
+go 1.24

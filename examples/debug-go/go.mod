@@ -1,0 +1,3 @@
+module example.com/debug-go
+
+go 1.24

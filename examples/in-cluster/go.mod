@@ -1,0 +1,3 @@
+module example.com/feed-agg
+
+go 1.26
