@@ -12,11 +12,11 @@ debug_binary() { echo "$(cargo metadata --format-version 1 --no-deps | jq -r .ta
 set_up() {
     say "Debian packages and the cluster's components (about 6 minutes the first time)"
     "$devcluster" install
-    say "helm and kustomize (about 5 minutes the first time)"
+    say "helm, kustomize and the plug-ins of docker (about 8 minutes the first time)"
     "$integration/tools/install"
     say "Cluster, registry and container daemon"
     "$devcluster" up
     eval "$("$devcluster" env)"
-    say "Base images"
+    say "Base images and the debuggers' (about 3 minutes the first time)"
     "$integration/images"
 }

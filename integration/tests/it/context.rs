@@ -68,6 +68,13 @@ pub(crate) fn cluster_environment() -> Vec<(String, String)> {
     variables
 }
 
+/// Returns a program of `integration/tools/install`.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let variables = cluster_environment();
+    let path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str()).unwrap();
+    path.split(':').map(|dir| Path::new(dir).join(name)).find(|file| file.exists()).expect("integration/tools/install builds it")
+}
+
 impl TestContext {
     /// Returns a context with an empty folder and a fresh namespace, which is deleted with it.
     pub(crate) fn new() -> Self {

@@ -61,7 +61,12 @@ impl Project {
             files: files.iter().map(PathBuf::from).collect(),
             dockerfile: self.path().join("Dockerfile"),
             tag: ImageRef::tagged(self.name.clone(), "v1".parse().unwrap()),
-            platform: None,
+            platforms: Vec::new(),
+            remote_context: None,
+            export: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            cache_to: Vec::new(),
+            reproducible: false,
             build_args: BTreeMap::new(),
             target: None,
             network: None,
@@ -106,7 +111,7 @@ async fn buildkit_builds_with_everything_that_a_dockerfile_asks_for() {
     request.build_args.insert("GREETING".to_owned(), "hello".to_owned());
     request.target = Some("dev".to_owned());
     request.add_hosts = vec!["special:10.1.2.3".to_owned()];
-    request.platform = Some("linux/amd64".parse().unwrap());
+    request.platforms = vec!["linux/amd64".parse().unwrap()];
     request.secrets = vec![BuildSecret { id: "npm".to_owned(), source: SecretSource::Env("TOKEN".to_owned()) }];
     let (cx, events) = project.cx();
     let id = docker.build(request.clone(), &cx).await.unwrap_or_else(|error| panic!("{}", error.diagnostic()));

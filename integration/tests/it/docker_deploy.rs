@@ -1,5 +1,7 @@
 //! Containers of the real daemon, with no cluster at all.
 
+mod sync;
+
 use std::io::Read as _;
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -83,7 +85,7 @@ impl Drop for Project {
     }
 }
 
-fn docker(context: &TestContext, arguments: &[&str]) -> String {
+pub(crate) fn docker(context: &TestContext, arguments: &[&str]) -> String {
     let environment = context.command(&[]);
     let mut command = Command::new("docker");
     command.args(arguments).env_clear().envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -96,7 +98,7 @@ fn label(context: &TestContext) -> String {
     format!("label=devloop.dev/inventory={}", context.path().join("skaffold.yaml").display())
 }
 
-fn containers(context: &TestContext) -> Vec<(String, String)> {
+pub(crate) fn containers(context: &TestContext) -> Vec<(String, String)> {
     let found = docker(context, &["ps", "-a", "--no-trunc", "--filter", &label(context), "--format", "{{.ID}} {{.Names}}"]);
     let mut found: Vec<(String, String)> =
         found.lines().filter_map(|line| line.split_once(' ')).map(|(id, name)| (id.to_owned(), name.to_owned())).collect();
@@ -109,7 +111,7 @@ fn networks(context: &TestContext) -> String {
 }
 
 /// Removes what a failed test left.
-fn clean(context: &TestContext) {
+pub(crate) fn clean(context: &TestContext) {
     for (id, _) in containers(context) {
         docker(context, &["rm", "-f", &id]);
     }
@@ -119,7 +121,7 @@ fn clean(context: &TestContext) {
 }
 
 /// Returns what a web server on this machine answers, if it does so at once.
-fn answer(port: u16) -> Option<String> {
+pub(crate) fn answer(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;

@@ -1,5 +1,6 @@
 //! Ports of real pods on this machine, over everything that pods go through.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +52,8 @@ impl Session {
         let (cluster, cx, events) = connected(Stage::Attach).await;
         let cancel = cx.cancel.clone();
         let (deploys, live) = watch::channel(Arc::new(live));
-        let spec = ForwardSpec { modes, entries, namespace: Namespace(context.namespace().to_owned()), vars: Vars::default() };
+        let namespace = Namespace(context.namespace().to_owned());
+        let spec = ForwardSpec { modes, debuggers: BTreeMap::new(), entries, namespace, vars: Vars::default(), asks: true };
         let work = tokio::spawn(async move { forward_ports(&spec, live, &cluster, &cx).await });
         Self { deploys, events, work, cancel }
     }
@@ -280,8 +282,16 @@ async fn another_configuration_changes_only_the_ports_that_it_changes() {
     let release = applied(&context, &(workload("Deployment", "web", "", SERVE) + SERVICE));
     let (kept, moved) = (free_port(), free_port());
     let of = |entries| AttachSpec {
+        debugs: false,
         logs: None,
-        forwards: ForwardSpec { modes: user(), entries, namespace: Namespace(context.namespace().to_owned()), vars: Vars::default() },
+        forwards: ForwardSpec {
+            modes: user(),
+            debuggers: BTreeMap::new(),
+            entries,
+            namespace: Namespace(context.namespace().to_owned()),
+            vars: Vars::default(),
+            asks: true,
+        },
     };
     let stays = || entry("service", "web", ForwardPort::Number(8090), Some(kept));
     let specs = watch::Sender::new(of(vec![stays(), entry("deployment", "web", ForwardPort::Number(8080), Some(moved))]));

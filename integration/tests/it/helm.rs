@@ -10,18 +10,10 @@ mod trouble;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::path::PathBuf;
 
 use crate::context::TestContext;
-use crate::context::cluster_environment;
-
-/// Returns a program of `integration/tools/install`.
-fn tool(name: &str) -> PathBuf {
-    let variables = cluster_environment();
-    let path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str()).unwrap();
-    path.split(':').map(|dir| Path::new(dir).join(name)).find(|file| file.exists()).expect("integration/tools/install builds it")
-}
+use crate::context::tool;
 
 /// Returns a context in which helm is of this version, 3 or 4, and every call of it is written down.
 fn with_helm(major: u32) -> TestContext {

@@ -98,7 +98,7 @@ fn a_hook_that_fails_or_hangs_fails_its_stage() {
     insta::assert_snapshot!(errors, @r"
     error[hooks/failed]: a post-deploy hook failed on this machine: `sleep 1000`
       `sleep` was stopped after 0.1 s
-    help: `--hook-timeout` gives hooks more time
+    help: `--hook-timeout` gives hooks more time, unless they have a `timeout` of their own
     ");
 }
 

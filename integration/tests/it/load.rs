@@ -10,6 +10,7 @@ use devloop_build::BuildOptions;
 use devloop_clients::ClientSettings;
 use devloop_clients::Clients;
 use devloop_model::Artifact;
+use devloop_model::BuildPlace;
 use devloop_model::BuildSettings;
 use devloop_model::Builder;
 use devloop_model::Cx;
@@ -85,6 +86,7 @@ fn options(into: LoadInto, folder: &std::path::Path) -> BuildOptions {
         cache_artifacts: false,
         skips_tests: false,
         fresh: std::collections::BTreeSet::new(),
+        builder: devloop_build::BuilderOptions::default(),
         cache_dir: folder.join(".cache"),
         hooks: devloop_model::HookSettings::default(),
         working_dir: folder.to_owned(),
@@ -104,7 +106,7 @@ fn artifact(folder: &std::path::Path, image: &str, local: LocalBuild) -> Arc<Art
         runtime: None,
         sync: None,
         hooks: devloop_model::Hooks::default(),
-        local,
+        place: BuildPlace::Local(local),
         at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
     })
 }

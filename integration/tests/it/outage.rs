@@ -1,5 +1,6 @@
 //! Logs and forwards while the API server is away: a proxy before it stands in for its end, so that others keep theirs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,11 +121,13 @@ async fn an_api_server_that_comes_back_finds_everything_as_it_was() {
     let cluster = Cluster::connect(&settings, &cx).await.unwrap();
     let forwards = ForwardSpec {
         modes: ForwardModes { pods: true, ..ForwardModes::default() },
+        debuggers: BTreeMap::new(),
         entries: Vec::new(),
         namespace: Namespace(context.namespace().to_owned()),
         vars: Vars::default(),
+        asks: true,
     };
-    let spec = AttachSpec { logs: Some(LogSpec::default()), forwards };
+    let spec = AttachSpec { logs: Some(LogSpec::default()), forwards, debugs: false };
     let (_deploys, live) = watch::channel(Arc::new(Live { release, ..Live::default() }));
     let cancel = cx.cancel.clone();
     let specs = watch::Sender::new(spec);

@@ -174,11 +174,16 @@ fn what_builds_nothing_writes_no_tag() {
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn apply_deploys_what_render_printed_and_prunes_nothing() {
-    let context = TestContext::new()
+    let context = TestContext::new();
+    // Another test pushes an image of this name too.
+    let repository = format!("localhost:5000/{}", context.namespace());
+    let context = context
+        .with("SKAFFOLD_DEFAULT_REPO", &repository)
         .with_file("skaffold.yaml", &document("shop", &pipeline("web", ".")))
         .with_file("Dockerfile", SLEEPER)
         .with_file("web.yaml", &deployment("web"))
         .with_file("other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n");
+    context.devloop(&["build", "--tag", "latest"]).success();
     context.devloop(&["render", "--output", "out.yaml"]).success();
     let first = context.devloop(&["apply", "out.yaml"]).success();
     assert!(first.contains("deployment.apps/web created") && first.contains("Deployments stabilized"), "{first}");

@@ -14,6 +14,7 @@ use devloop_clients::kube::KubeSettings;
 use devloop_clients::registry::Registry;
 use devloop_clients::registry::RegistrySettings;
 use devloop_model::Artifact;
+use devloop_model::BuildPlace;
 use devloop_model::BuiltImage;
 use devloop_model::ContainerHook;
 use devloop_model::Cx;
@@ -26,7 +27,6 @@ use devloop_model::HookSettings;
 use devloop_model::Hooks;
 use devloop_model::Identity;
 use devloop_model::ImageRef;
-use devloop_model::LocalBuild;
 use devloop_model::Location;
 use devloop_model::Stage;
 use devloop_model::SyncMode;
@@ -108,7 +108,7 @@ impl Session {
             requires: Vec::new(),
             platforms: Vec::new(),
             runtime: None,
-            local: LocalBuild::default(),
+            place: BuildPlace::default(),
             hooks: Hooks::default(),
             sync: Some(SyncSpec { mode: SyncMode::Manual(Vec::new()), hooks: Hooks { before: Vec::new(), after: deployed.after } }),
             at: Location { file: "skaffold.yaml".into(), line: 1, column: 1, text: String::new(), width: 1, label: None },
@@ -180,7 +180,7 @@ impl Session {
             items: paths.iter().map(item).collect(),
             hooks: HookSettings::default(),
         };
-        let sync = self.syncer.sync(&job, &self.cluster, &self.cx);
+        let sync = self.syncer.sync(&job, self.cluster.context(), &self.cx);
         let synced = tokio::time::timeout(Duration::from_mins(3), sync).await.expect("it ends by itself");
         synced.map(|synced| synced.containers).map_err(|error| error.diagnostic())
     }

@@ -81,6 +81,45 @@ fn dev_syncs_pages_and_forwards_a_port() {
 
 #[test]
 #[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn dev_syncs_what_maven_makes_and_builds_what_it_cannot() {
+    let context = TestContext::new().with_example("jib");
+    let mut session = Session::start(&context, &[]);
+    session.succeeds();
+    let pods = || context.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"]);
+    let before = pods();
+    let greeting = context.path().join("src/main/resources/greeting.txt");
+    for text in ["synced\n", "synced again\n"] {
+        fs::write(&greeting, text).unwrap();
+        let pass = session.succeeds();
+        assert_eq!((pass.ran(Stage::Sync).len(), pass.ran(Stage::Build).len()), (1, 0), "{pass:?}");
+        assert_eq!(context.answer("hello-jib"), text);
+    }
+    assert_eq!(pods(), before, "a sync restarts nothing");
+
+    // What does not compile is told twice: why it was not synced, and why its build fails.
+    let main = context.path().join("src/main/java/hello/Main.java");
+    let java = fs::read_to_string(&main).unwrap();
+    fs::write(&main, java.replace("body.length", "body.lenght")).unwrap();
+    let fault = session.fails();
+    assert!(fault.contains("Main.java:[") && fault.contains("cannot find symbol"), "{fault}");
+    let warned = session.seen.iter().any(|event| match &event.fact {
+        EventKind::Warned { diagnostic } => diagnostic.what.contains("Maven could not compile"),
+        _ => false,
+    });
+    assert!(warned, "{:?}", session.seen);
+    fs::write(&main, java).unwrap();
+    session.succeeds();
+
+    // A build file is built.
+    let pom = fs::read_to_string(context.path().join("pom.xml")).unwrap();
+    fs::write(context.path().join("pom.xml"), pom.replace("<version>1</version>", "<version>2</version>")).unwrap();
+    let pass = session.succeeds();
+    assert_eq!((pass.ran(Stage::Sync).len(), pass.ran(Stage::Build).len()), (0, 1), "{pass:?}");
+    session.leaves("INT");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
 fn dev_is_told_who_holds_its_configuration() {
     let context = TestContext::new().with_example("sync");
     let mut session = Session::start(&context, &[]);
