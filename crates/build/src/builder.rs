@@ -16,6 +16,7 @@ mod pod_status;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 use std::time::Instant;
 
 use devloop_clients::Clients;
@@ -24,6 +25,7 @@ use devloop_model::BazelBuild;
 use devloop_model::Builder;
 use devloop_model::BuildpacksBuild;
 use devloop_model::BuiltImage;
+use devloop_model::ClusterBuild;
 use devloop_model::CustomBuild;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
@@ -36,6 +38,7 @@ use devloop_model::ImageRef;
 use devloop_model::JibBuild;
 use devloop_model::KanikoBuild;
 use devloop_model::KoBuild;
+use devloop_model::Namespace;
 
 pub(crate) use self::arguments::build_args;
 pub(crate) use self::arguments::image_vars;
@@ -135,12 +138,14 @@ impl Work<'_> {
             pushes: self.options.pushes(self.artifact),
         };
         if let Some(cluster) = self.artifact.cluster() {
-            let place = buildkit::Place { cluster, platforms: self.options.asked_platforms_of(self.artifact), options: self.options };
+            let platforms = self.options.asked_platforms_of(self.artifact);
+            let mut place = buildkit::Place { cluster, platforms, options: self.options, is_insecure: false };
             let mut request = docker::request_in_cluster(&spec, job)?;
             let mut names = vec![prepared.reference.to_string()];
             if let Builder::Kaniko(kaniko) = &self.artifact.builder {
                 let plain = kaniko::plain(kaniko, &prepared.reference, &self.cx.env)?;
                 request.labels = plain.labels;
+                place.is_insecure = plain.is_insecure;
                 request.cache_from.extend(plain.cache.iter().map(|repository| format!("type=registry,ref={repository}:buildkit")));
                 request.cache_to.extend(plain.cache.map(|it| format!("type=registry,ref={it}:buildkit,mode=max,ignore-error=true")));
                 names.extend(plain.destinations);
@@ -246,13 +251,35 @@ impl Work<'_> {
             required: &self.job.required,
             pushes,
             skips_tests: self.options.skips_tests,
-            daemon: &[],
+            place: &[],
         };
+        if let Some(build) = self.artifact.cluster() {
+            return self.custom_in_cluster(spec, build, job).await;
+        }
         if pushes {
             return Ok(Identity::Digest(custom::push(spec, job, self.clients.registry(), self.cx).await?));
         }
         let docker = self.clients.docker(self.cx).await?;
         let daemon = docker.command_env();
-        Ok(Identity::Id(custom::load(spec, CustomJob { daemon: &daemon, ..job }, docker, self.cx).await?))
+        Ok(Identity::Id(custom::load(spec, CustomJob { place: &daemon, ..job }, docker, self.cx).await?))
+    }
+
+    async fn custom_in_cluster(&self, spec: &CustomBuild, build: &ClusterBuild, job: CustomJob<'_>) -> Result<Identity, BuildError> {
+        let namespace = match &build.namespace {
+            Some(namespace) => namespace.clone(),
+            None => Namespace(self.clients.cluster(self.cx).await?.default_namespace().to_owned()),
+        };
+        let context = self.options.target.context.as_deref();
+        let push = async |secrets| {
+            let place = custom::in_cluster(build, context, &namespace, secrets);
+            let job = CustomJob { place: &place, ..job };
+            let pushing = custom::push(spec, job, self.clients.registry(), self.cx);
+            match build.timeout {
+                Duration::ZERO => pushing.await,
+                limit => tokio::time::timeout(limit, pushing).await.map_err(|_| buildkit::too_long(job.reference, limit))?,
+            }
+        };
+        let digest = Box::pin(kaniko::with_secrets(build, &namespace, self.clients, self.cx, push)).await;
+        Ok(Identity::Digest(digest.map_err(|error| error.in_artifact(self.artifact))?))
     }
 }

@@ -117,7 +117,7 @@ impl BuildOptions {
     /// Returns whether the image of `artifact` goes to a registry: the flag, else the artifact's
     /// own setting, else what the cluster needs.
     pub fn pushes(&self, artifact: &Artifact) -> bool {
-        if artifact.cluster().is_some() && !matches!(artifact.builder, Builder::Ko(_) | Builder::Custom(_)) {
+        if artifact.cluster().is_some() && !matches!(artifact.builder, Builder::Ko(_)) {
             // A pod of the cluster has no daemon to leave an image in.
             return true;
         }

@@ -44,6 +44,7 @@ pub(crate) use self::flags::GlobalArgs;
 pub(crate) use self::flags::Level;
 pub(crate) use self::flags::ManifestArgs;
 pub(crate) use self::flags::OnlyArgs;
+pub(crate) use self::flags::PlacementArgs;
 pub(crate) use self::flags::PrebuiltArgs;
 pub(crate) use self::flags::SyncRemote;
 pub(crate) use self::flags::TargetArgs;
@@ -146,6 +147,8 @@ pub(crate) struct DevCommand {
     #[command(flatten)]
     pub manifests: ManifestArgs,
     #[command(flatten)]
+    pub placement: PlacementArgs,
+    #[command(flatten)]
     pub deploy: DeployArgs,
     #[command(flatten)]
     pub api: ApiArgs,
@@ -179,6 +182,8 @@ pub(crate) struct RunCommand {
     pub build: BuildArgs,
     #[command(flatten)]
     pub manifests: ManifestArgs,
+    #[command(flatten)]
+    pub placement: PlacementArgs,
     #[command(flatten)]
     pub deploy: DeployArgs,
     #[command(flatten)]
@@ -313,6 +318,8 @@ pub(crate) struct RenderCommand {
     pub build: BuildArgs,
     #[command(flatten)]
     pub manifests: ManifestArgs,
+    #[command(flatten)]
+    pub placement: PlacementArgs,
 }
 
 /// `devloop delete`.

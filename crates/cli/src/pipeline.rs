@@ -46,6 +46,7 @@ use devloop_ui::Reporter;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::platforms;
 use crate::programs;
 use crate::session::Session;
 use crate::settings::CommandSettings;
@@ -154,7 +155,7 @@ impl Pipeline {
         let mut build = plan.build.clone();
         build.concurrency = settings.build.concurrency.or(build.concurrency);
         BuildOptions {
-            target: self.target.clone(),
+            target: Target { node_platforms: platforms::of_nodes(&self.session, &self.target), ..self.target.clone() },
             settings: build,
             // Those of the artifacts are settled.
             platforms: Vec::new(),
@@ -201,6 +202,7 @@ impl Pipeline {
         RenderJob {
             modules: plan.modules.iter().map(|module| module.render.clone()).collect(),
             debug: self.debug_spec(debugged),
+            placement: platforms::placement(&self.session, &self.target),
             labels: settings.deploy.labels.iter().cloned().collect(),
             namespace: self.target.namespace_is_forced.then(|| self.target.namespace.clone()),
             resource_selector: plan.resource_selector.clone(),

@@ -2,15 +2,18 @@
 //!
 //! Source: Skaffold's `pkg/skaffold/platform/resolver.go`.
 
+use devloop_model::Artifact;
 use devloop_model::Diagnostic;
 use devloop_model::Platform;
 use devloop_model::Target;
+use devloop_render::Placement;
 
 use crate::session::Session;
+use crate::settings::DeploySettings;
 
 /// Settles the platforms of all artifacts: of those that they name, those that nodes run, where any do, and one where only one is wanted.
-/// What `target` says of the nodes counts for artifacts that name none.
-pub(crate) fn settle(session: &mut Session, target: &mut Target) {
+/// Artifacts that name none are built for [`of_nodes`].
+pub(crate) fn settle(session: &mut Session, target: &Target) {
     let build = &session.settings.build;
     let mut unmet: Vec<Diagnostic> = Vec::new();
     for artifact in &mut session.plan.artifacts {
@@ -24,10 +27,26 @@ pub(crate) fn settle(session: &mut Session, target: &mut Target) {
         }
         artifact.platforms = if build.one_platform { one_of(platforms) } else { platforms };
     }
-    if build.one_platform {
-        target.node_platforms = one_of(std::mem::take(&mut target.node_platforms));
-    }
     session.plan.warnings.extend(unmet);
+}
+
+/// Returns what artifacts are built for that name no platform; none is the builder's own.
+pub(crate) fn of_nodes(session: &Session, target: &Target) -> Vec<Platform> {
+    let nodes = target.node_platforms.clone();
+    if session.settings.build.one_platform { one_of(nodes) } else { nodes }
+}
+
+/// Returns which nodes the images of settled artifacts run on.
+pub(crate) fn placement(session: &Session, target: &Target) -> Placement {
+    let DeploySettings { node_affinity, arm_toleration, .. } = session.settings.deploy;
+    let of_nodes = of_nodes(session, target);
+    let built_for = |artifact: &Artifact| if artifact.platforms.is_empty() { of_nodes.clone() } else { artifact.platforms.clone() };
+    Placement {
+        images: session.plan.artifacts.iter().map(|artifact| (artifact.image.clone(), built_for(artifact))).collect(),
+        nodes: target.node_platforms.clone(),
+        affinity: node_affinity,
+        tolerates_arm: arm_toleration && target.context.as_ref().is_some_and(|context| context.starts_with("gke_")),
+    }
 }
 
 /// Returns this machine's platform, if it is among several, else the first.

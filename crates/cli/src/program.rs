@@ -182,12 +182,12 @@ async fn pipeline(settings: Settings, env: Env) -> Result<Exit, Vec<Diagnostic>>
     let one = |diagnostic: Diagnostic| vec![diagnostic];
     let redactor = Redactor::new(crate::session::secrets(&session.plan, &session.env));
     let mut reporter = reporter(&session, &redactor).map_err(one)?;
-    let mut target = match target(&session, &cancel).await {
+    let target = match target(&session, &cancel).await {
         // As above.
         _ if cancel.is_cancelled() => return Ok(Exit::Done),
         target => target.map_err(one)?,
     };
-    platforms::settle(&mut session, &mut target);
+    platforms::settle(&mut session, &target);
     let elsewhere = elsewhere(&session, &target, &cancel).await.map_err(one)?;
     let pipeline = Pipeline { session, target, elsewhere, cancel, redactor, standing };
     let serving = Serving::if_asked(&pipeline, &mut reporter).map_err(one)?;
@@ -205,7 +205,7 @@ async fn run_command(pipeline: &Pipeline, reporter: &Mutex<Reporter>) -> Result<
     let Settings { command, console, .. } = &pipeline.session.settings;
     match command {
         CommandSettings::Dev(dev) => command::dev::run(pipeline, dev, reporter).await,
-        CommandSettings::Run { digest_source, .. } => Ok(command::run::run(pipeline, *digest_source, reporter).await),
+        CommandSettings::Run { digest_source, .. } => command::run::run(pipeline, *digest_source, reporter).await,
         CommandSettings::Build { quiet, template, file_output, dry_run } => {
             let wanted = command::build::Wanted { quiet: *quiet, dry_run: *dry_run, template, file: file_output.as_deref() };
             command::build::run(pipeline, &wanted, reporter).await
@@ -328,13 +328,13 @@ fn target_input(session: &Session) -> TargetInput {
 
 fn offline_target(session: &Session) -> Target {
     let Session { settings, machine, .. } = session;
-    let default_repo = settings.target.default_repo.clone().or_else(|| machine.default_repo.clone());
+    let default_repo = settings.target.default_repo.as_ref().or(machine.default_repo.as_ref()).map(|repo| repo.trim_end_matches('/'));
     Target {
         context: None,
         namespace: Namespace(settings.target.namespace.clone().unwrap_or_else(|| "default".to_owned())),
         namespace_is_forced: settings.target.namespace.is_some(),
         delivery: Delivery::Push,
-        default_repo: default_repo.filter(|repo| !repo.is_empty()),
+        default_repo: default_repo.filter(|repo| !repo.is_empty()).map(str::to_owned),
         multi_level_repo: machine.multi_level_repo.unwrap_or_default(),
         node_platforms: Vec::new(),
     }

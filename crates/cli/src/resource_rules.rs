@@ -24,11 +24,13 @@ struct Rule {
     image: Vec<String>,
     #[serde(default)]
     labels: Vec<String>,
+    #[serde(default)]
+    pod_spec: Vec<String>,
 }
 
 impl From<Rule> for ResourceRule {
     fn from(rule: Rule) -> Self {
-        Self { group_kind: rule.group_kind, image: rule.image, labels: rule.labels }
+        Self { group_kind: rule.group_kind, image: rule.image, labels: rule.labels, pod_spec: rule.pod_spec }
     }
 }
 
@@ -62,7 +64,7 @@ mod tests {
         read(&file, &mut selector).unwrap();
         assert_eq!(
             selector.deny,
-            [ResourceRule { group_kind: "Deployment.apps".to_owned(), image: vec![".*".to_owned()], labels: Vec::new() }]
+            [ResourceRule { group_kind: "Deployment.apps".to_owned(), image: vec![".*".to_owned()], ..ResourceRule::default() }]
         );
         std::fs::write(&file, r#"{"deny": [{"groupkind": "x"}]}"#).unwrap();
         assert!(read(&file, &mut selector).unwrap_err().why[0].contains("groupkind"));

@@ -387,6 +387,10 @@ pub(crate) struct DeploySettings {
     pub labels: Vec<(String, String)>,
     /// JSON file of kinds that are not transformed.
     pub resource_rules: Option<PathBuf>,
+    /// Whether pods are kept on nodes that their images are built for.
+    pub node_affinity: bool,
+    /// Whether pods tolerate the taint of GKE's ARM nodes.
+    pub arm_toleration: bool,
     /// Whether to wait until ready; none means what skaffold.yaml says.
     pub status_check: Option<bool>,
     /// Whether failing pods are waited for.

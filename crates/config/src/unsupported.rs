@@ -130,6 +130,28 @@ impl Report<'_> {
         }
     }
 
+    /// What `helm template` does not do: its manifests are applied by kubectl.
+    fn helm_that_only_renders(&mut self) {
+        let releases = self.module.config.manifests.helm.iter().flat_map(|helm| helm.releases.iter().enumerate());
+        for (index, release) in releases {
+            let fields = [
+                ("createNamespace", release.create_namespace == Some(true)),
+                ("wait", release.wait),
+                ("recreatePods", release.recreate_pods),
+                ("upgradeOnChange", release.upgrade_on_change.is_some()),
+                ("packaged", release.packaged.is_some()),
+                ("dependsOn", !release.depends_on.is_empty()),
+            ];
+            for (field, _) in fields.iter().filter(|(_, is_set)| *is_set) {
+                let what = format!(
+                    "`{field}` of release `{}` has no effect: its manifests are applied by kubectl; set `deploy.helm` to let helm deploy it",
+                    release.name
+                );
+                self.warning(&format!("/manifests/helm/releases/{index}/{field}"), what);
+            }
+        }
+    }
+
     fn warnings(&mut self, command: &str, stages: Stages) {
         let config = &self.module.config;
         for (index, artifact) in config.build.artifacts.iter().enumerate().filter(|_| stages.builds) {
@@ -144,6 +166,18 @@ impl Report<'_> {
         {
             self.warning(&format!("/build/artifacts/{index}/sync"), format!("`sync` has no effect under `{command}`"));
         }
+        for (index, artifact) in config.build.artifacts.iter().enumerate().filter(|_| matches!(command, "dev" | "debug")) {
+            // That of buildpacks is a default, and nobody's wish.
+            let tells = artifact.jib.is_some() || artifact.buildpacks.is_some();
+            if !tells && artifact.sync.as_ref().is_some_and(|sync| sync.auto == Some(true)) {
+                let what =
+                    format!("`sync.auto` of `{}` has no effect: only Jib tells where its files are; a save is built", artifact.image);
+                self.warning(&format!("/build/artifacts/{index}/sync/auto"), what);
+            }
+        }
+        if stages.deploys && config.deploy.helm.is_none() {
+            self.helm_that_only_renders();
+        }
         if command == "debug" && config.deploy.docker.is_some() {
             self.warning(
                 "/deploy/docker",
@@ -152,15 +186,6 @@ impl Report<'_> {
         }
         if stages.renders && !config.manifests.output.is_empty() {
             self.warning("/manifests/output", "this version of devloop does not write manifests to `manifests.output`".to_owned());
-        }
-        for list in ["allow", "deny"] {
-            let rules = if list == "allow" { &config.resource_selector.allow } else { &config.resource_selector.deny };
-            if stages.renders
-                && let Some(index) = rules.iter().position(|rule| !rule.pod_spec.is_empty())
-            {
-                let pointer = format!("/resourceSelector/{list}/{index}/podSpec");
-                self.warning(&pointer, "`podSpec` has no effect: this version of devloop does not set node affinities".to_owned());
-            }
         }
     }
 }

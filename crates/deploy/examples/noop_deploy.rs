@@ -71,6 +71,7 @@ fn job(namespace: &str) -> DeployJob {
         inventory: "noop".to_owned(),
         force: false,
         prune: true,
+        may_be_empty: false,
         passing: false,
         wait_for_deletions: WaitForDeletions::default(),
     }

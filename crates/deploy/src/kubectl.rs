@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use devloop_clients::kube::Cluster;
 use devloop_model::Cx;
+use devloop_model::Diagnostic;
 use devloop_model::ManifestSet;
 use devloop_model::ObjectKey;
 use devloop_model::Release;
@@ -79,14 +80,28 @@ pub async fn deploy(job: &DeployJob, manifests: &ManifestSet, cluster: &Cluster,
             done.extend(apply::rank(&plan, &inventory, &objects, cluster, cx).await?);
         }
     }
-    let kept =
-        if job.prune { prune::prune(&inventory, &before, &wanted, cluster, cx).await? } else { stale(&before, &wanted).cloned().collect() };
+    let is_lost = wanted.is_empty() && job.may_be_empty;
+    if is_lost && job.prune && !before.is_empty() {
+        cx.warn(nothing_found(&before));
+    }
+    let kept = if job.prune && !is_lost {
+        prune::prune(&inventory, &before, &wanted, cluster, cx).await?
+    } else {
+        stale(&before, &wanted).cloned().collect()
+    };
     for one in &mut done {
         one.entry.passing = job.passing && passes(&one.entry, before.get(&one.entry.key));
     }
     let entries = done.iter().map(|one| &one.entry).chain(&kept).map(|entry| (entry.key.clone(), entry.clone()));
     inventory.save(settled(entries.collect(), &before), cluster, cx).await?;
     Ok(Release { objects: done.into_iter().map(|one| one.released).collect(), ..Release::default() })
+}
+
+fn nothing_found(before: &BTreeMap<ObjectKey, Entry>) -> Diagnostic {
+    let many = if before.len() == 1 { "an object".to_owned() } else { format!("{} objects", before.len()) };
+    Diagnostic::warning("deploy/nothing-found", format!("no manifest is found, and {many} of an earlier deploy stay as they are"))
+        .because("no `manifests` are named, so that none may just not be there yet")
+        .help("name them, or remove what is deployed with `devloop delete`")
 }
 
 /// Returns whether an object goes when a watching session ends: one that was there for longer does not.

@@ -54,6 +54,8 @@ pub struct DeployJob {
     pub force: bool,
     /// Whether objects that left the manifests are deleted.
     pub prune: bool,
+    /// Whether manifests are looked for where there may be none: that none is found then deletes nothing.
+    pub may_be_empty: bool,
     /// Whether what this deploy creates goes when the session ends; a delete then leaves alone what was there for longer.
     pub passing: bool,
     /// What happens to objects that are being deleted.

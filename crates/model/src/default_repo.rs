@@ -102,6 +102,7 @@ mod tests {
             ("example.com/cmd/app", "myrepo", true, "myrepo/example.com/cmd/app"),
             ("ko://example.com/cmd/App", "gcr.io/default", false, "gcr.io/default/example.com/cmd/app"),
             ("ko://example.com/cmd/app", "myrepo", false, "myrepo/example_com_cmd_app"),
+            ("ko://example.com/cmd/app", "myrepo", true, "myrepo/example.com/cmd/app"),
             ("ko://example.com/cmd/app", "", false, "example.com/cmd/app"),
             ("img", "gcr.io/default", false, "gcr.io/default/img"),
             // A project ID has at least six characters: below that Google's registry is none.
@@ -128,6 +129,9 @@ mod tests {
                     butyouneverknowdoyouimeanpeopledosomecrazystuffoutthere/goodluckpushingthistoanyregistrymyfriend";
         let result = rewritten(long, "aws_account_id.dkr.ecr.region.amazonaws.com", false);
         assert_eq!(result.len(), 255);
+        assert_eq!(rewritten(long, "aws_account_id.dkr.ecr.region.amazonaws.com", true).len(), 255);
+        let image = format!("gcr.io/default/{}", "a".repeat(250));
+        assert_eq!(rewritten(&image, "gcr.io/default/repository", false).len(), 276, "not under the prefix that both have");
         assert!(result.ends_with("_goodluckpushingthistoanyregistrymyfrien"), "{result}");
     }
 

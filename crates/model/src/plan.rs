@@ -622,6 +622,8 @@ pub struct ResourceRule {
     pub image: Vec<String>,
     /// JSON paths of label fields; `.*` is all.
     pub labels: Vec<String>,
+    /// JSON paths of pod specs, where pods are kept on some nodes; `.*` is the usual one.
+    pub pod_spec: Vec<String>,
 }
 
 /// Where this session builds for and deploys to: resolved once, before any stage.

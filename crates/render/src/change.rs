@@ -9,8 +9,8 @@ use devloop_model::Manifest;
 use devloop_model::ResourceSelector;
 
 use crate::DebugSpec;
+use crate::Placement;
 use crate::RenderError;
-
 use crate::RenderJob;
 use crate::source;
 use crate::transform;
@@ -23,10 +23,11 @@ pub fn objects_of(text: &str, name: &str) -> Result<Vec<Manifest>, RenderError> 
     Ok(source::objects(text, Path::new(name))?.manifests)
 }
 
-/// The images, debuggers and labels of a session, for manifests.
+/// The images, nodes, debuggers and labels of a session, for manifests.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     images: Vec<BuiltImage>,
+    placement: Placement,
     debug: Option<DebugSpec>,
     labels: BTreeMap<String, String>,
     resource_selector: ResourceSelector,
@@ -37,16 +38,18 @@ impl Changes {
     pub fn of(job: &RenderJob) -> Self {
         Self {
             images: job.images.clone(),
+            placement: job.placement.clone(),
             debug: job.debug.clone(),
             labels: job.labels.clone(),
             resource_selector: job.resource_selector.clone(),
         }
     }
 
-    /// Puts images in where a manifest names their artifact, debuggers and labels; returns what is to be said of it.
+    /// Puts images in where a manifest names their artifact, the nodes that they are for, debuggers and labels; returns what is to be said of it.
     pub fn make(&self, manifests: &mut [Manifest]) -> Vec<Diagnostic> {
         let fields = transform::Fields::new(&self.resource_selector);
         transform::Images::new(&self.images).replace(manifests, &fields);
+        transform::place(manifests, &self.images, &self.placement, &fields);
         let warnings = self.debug.as_ref().map(|debug| transform::set_debuggers(manifests, debug)).unwrap_or_default();
         transform::set_labels(manifests, &self.labels, &fields);
         warnings

@@ -33,9 +33,11 @@ pub use error::RenderError;
 pub use hooks::run_hooks_before;
 pub use source::Contents;
 pub use source::Sources;
+pub use source::are_there;
 pub use source::sources;
 pub use transform::DebugImage;
 pub use transform::DebugSpec;
+pub use transform::Placement;
 pub use yaml::to_yaml;
 
 /// What is to be rendered, and with what.
@@ -49,6 +51,8 @@ pub struct RenderJob {
     pub bases: BTreeSet<ImageName>,
     /// How containers are debugged; none leaves them alone.
     pub debug: Option<DebugSpec>,
+    /// Which nodes the images run on.
+    pub placement: Placement,
     /// Labels for every object and pod template (`--label`).
     pub labels: BTreeMap<String, String>,
     /// The namespace that the user forces on namespaced objects; none leaves them alone.
@@ -89,6 +93,7 @@ pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Resul
         let mut live = source::remote(module, remote.filter(|_| !job.offline), job.kubeconfig.as_deref(), cx).await?;
         images.replace_live(&mut live, &fields);
         manifests.append(&mut live);
+        transform::place(&mut manifests, &job.images, &job.placement, &fields);
         if let Some(debug) = &job.debug {
             for warning in transform::set_debuggers(&mut manifests, debug) {
                 cx.warn(warning);

@@ -162,9 +162,14 @@ async fn every_kind_is_treated_as_the_table_says() {
             group_kind: "Widget.example.com".into(),
             image: vec!["$.spec.parts[*].imageName".into()],
             labels: vec![".metadata.labels".into()],
+            ..ResourceRule::default()
         }];
-        job.resource_selector.deny =
-            vec![ResourceRule { group_kind: "ReplicaSet.apps".into(), image: vec![".*".into()], labels: vec![".*".into()] }];
+        job.resource_selector.deny = vec![ResourceRule {
+            group_kind: "ReplicaSet.apps".into(),
+            image: vec![".*".into()],
+            labels: vec![".*".into()],
+            ..ResourceRule::default()
+        }];
     })
     .await
     .unwrap();

@@ -64,6 +64,7 @@ impl Deployer {
             inventory: "shop".to_owned(),
             force: false,
             prune: true,
+            may_be_empty: false,
             passing: false,
             wait_for_deletions: WaitForDeletions::default(),
         };

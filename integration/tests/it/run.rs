@@ -231,3 +231,44 @@ fn events_say_which_fields_of_an_object_changed() {
     );
     assert_eq!((&changed("b")["change"], &changed("b")["fields"]), (&"unchanged".into(), &serde_json::json!([])));
 }
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn manifests_that_are_gone_delete_nothing_and_can_be_deleted() {
+    let settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n";
+    let context = TestContext::new()
+        .with_file("skaffold.yaml", "apiVersion: skaffold/v4beta13\nkind: Config\n")
+        .with_file("k8s/settings.yaml", settings);
+    let found = || context.kubectl(&["get", "configmap", "settings", "--ignore-not-found", "-o", "name"]);
+    context.devloop(&["run"]).success();
+    std::fs::rename(context.path().join("k8s"), context.path().join("gone")).unwrap();
+    let said = context.devloop(&["run"]).success();
+    assert!(!said.contains("pruned"), "{said}");
+    assert_eq!(found(), "configmap/settings\n");
+
+    // What is named has to be there, before anything is built.
+    let named =
+        "apiVersion: skaffold/v4beta13\nkind: Config\nbuild: {artifacts: [{image: web}]}\nmanifests: {rawYaml: [k8s/*.yaml, more.yaml]}\n";
+    let context = context.with_file("skaffold.yaml", named).with_file("Dockerfile", SLEEPER);
+    let (said, errors) = context.devloop(&["run"]).failure();
+    assert!(!said.contains("Building") && errors.contains("skaffold.yaml:4:23"), "{said}{errors}");
+    context.devloop(&["delete"]).success();
+    assert_eq!(context.kubectl(&["get", "configmap", "settings", "--ignore-not-found", "-o", "name"]), "");
+}
+
+#[test]
+#[cfg_attr(not(cluster), ignore = "needs the test cluster: run integration/test")]
+fn a_default_namespace_is_a_template_and_gives_way_to_the_command_line() {
+    let config = "apiVersion: skaffold/v4beta13\nkind: Config\nmanifests: {rawYaml: [settings.yaml]}\ndeploy: {kubectl: {defaultNamespace: '{{.OWN}}'}}\n";
+    let settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n";
+    let other = TestContext::new();
+    let context = TestContext::new().with_file("skaffold.yaml", config).with_file("settings.yaml", settings).with("OWN", other.namespace());
+    let found = |context: &TestContext| context.kubectl(&["get", "configmap", "settings", "--ignore-not-found", "-o", "name"]);
+    let runs = |arguments: &[&str]| assert!(context.command(arguments).env_remove("SKAFFOLD_NAMESPACE").status().unwrap().success());
+    runs(&["run"]);
+    assert_eq!((found(&other).as_str(), found(&context).as_str()), ("configmap/settings\n", ""));
+    runs(&["delete"]);
+    assert_eq!(found(&other), "");
+    runs(&["run", "-n", context.namespace()]);
+    assert_eq!((found(&other).as_str(), found(&context).as_str()), ("", "configmap/settings\n"));
+}

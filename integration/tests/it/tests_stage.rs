@@ -29,6 +29,8 @@ fn project(tests: &str) -> TestContext {
         .with_file("skaffold.yaml", &skaffold)
         .with_file("Dockerfile", "FROM localhost:5000/busybox\nCOPY *.txt /\n")
         .with_file("a.txt", "a")
+        // Its image is of this test alone, and so are its containers.
+        .with_file("name.txt", &name)
 }
 
 #[test]

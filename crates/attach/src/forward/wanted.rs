@@ -82,9 +82,9 @@ impl Wanted {
     /// the release has such an object in.
     pub(super) fn of_entry(entry: &PortForward, spec: &ForwardSpec, live: &Live) -> Result<Self, TemplateError> {
         let kind = entry.kind.to_lowercase();
-        let name = entry.name.render(&spec.vars, MissingKey::NoValue)?;
+        let name = entry.name.render(&spec.vars, MissingKey::Error)?;
         let namespace = match &entry.namespace {
-            Some(namespace) => Namespace(namespace.render(&spec.vars, MissingKey::NoValue)?),
+            Some(namespace) => Namespace(namespace.render(&spec.vars, MissingKey::Error)?),
             None => released_in(&kind, &name, live).unwrap_or(&spec.namespace).clone(),
         };
         let port = match &entry.port {

@@ -36,6 +36,8 @@ pub(crate) struct Place<'a> {
     pub(crate) platforms: &'a [Platform],
     /// What holds for every build.
     pub(crate) options: &'a BuildOptions,
+    /// Whether the artifact says that its registry is spoken to without TLS.
+    pub(crate) is_insecure: bool,
 }
 
 /// Returns the digest of the image that was built and pushed under `names`.
@@ -49,7 +51,7 @@ pub(crate) async fn build(
     clients: &Clients,
     cx: &Cx,
 ) -> Result<Digest, BuildError> {
-    let insecure = place.options.builder.is_insecure(&request.tag);
+    let insecure = place.is_insecure || place.options.builder.is_insecure(&request.tag);
     let output = Output::Push { names, insecure };
     let own = Address::from_env(&cx.env)?;
     let mut attempt = 1;
@@ -76,7 +78,7 @@ pub(crate) async fn build(
     Ok(built.ok_or_else(no_digest)?)
 }
 
-fn too_long(image: &ImageRef, limit: Duration) -> Diagnostic {
+pub(super) fn too_long(image: &ImageRef, limit: Duration) -> Diagnostic {
     let what = format!("the build of `{image}` was not done after {} s", limit.as_secs());
     Diagnostic::error("build/timeout", what).help("give it longer: `build.cluster.timeout`")
 }
@@ -103,7 +105,7 @@ pub async fn examine(artifact: &Artifact, options: &BuildOptions, clients: &Clie
         Ok(Some(address)) => return Some(Ok(format!("BuildKit at {address}, as BUILDKIT_HOST says"))),
         Ok(None) => {}
     }
-    let place = Place { cluster, platforms: options.asked_platforms_of(artifact), options };
+    let place = Place { cluster, platforms: options.asked_platforms_of(artifact), options, is_insecure: false };
     let examined = connect::examine(place, clients, cx).await.map_err(|error| error.diagnostic());
     Some(examined.map(|found| format!("BuildKit in a pod of the cluster, which needs no privilege: {found}")))
 }

@@ -6,6 +6,7 @@ use devloop_clients::process::ProcessError;
 use devloop_clients::registry::Registry;
 use devloop_model::Artifact;
 use devloop_model::BuiltImage;
+use devloop_model::ClusterBuild;
 use devloop_model::CustomBuild;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
@@ -13,6 +14,7 @@ use devloop_model::Digest;
 use devloop_model::ImageId;
 use devloop_model::ImageRef;
 use devloop_model::MissingKey;
+use devloop_model::Namespace;
 use devloop_model::Platform;
 use devloop_model::Vars;
 
@@ -33,8 +35,28 @@ pub(crate) struct CustomJob<'a> {
     pub(crate) pushes: bool,
     /// Whether tests are skipped.
     pub(crate) skips_tests: bool,
-    /// Variables with which the command reaches the daemon that the image has to be in.
-    pub(crate) daemon: &'a [(&'static str, String)],
+    /// Variables with which the command reaches where it builds: the daemon that the image has to be in, or the cluster.
+    pub(crate) place: &'a [(&'static str, String)],
+}
+
+/// Returns the variables of a command that builds in the cluster. Source: skaffold `pkg/skaffold/build/cluster/cluster.go`.
+///
+/// `secrets` are those of `build.cluster`: of a Google service account key, and of a docker configuration.
+pub(crate) fn in_cluster(
+    build: &ClusterBuild,
+    context: Option<&str>,
+    namespace: &Namespace,
+    secrets: [Option<String>; 2],
+) -> Vec<(&'static str, String)> {
+    let [pull, docker_config] = secrets;
+    let all = [
+        ("KUBE_CONTEXT", context.map(str::to_owned)),
+        ("NAMESPACE", Some(namespace.to_string())),
+        ("PULL_SECRET_NAME", pull),
+        ("DOCKER_CONFIG_SECRET_NAME", docker_config),
+        ("TIMEOUT", Some(format!("{}s", build.timeout.as_secs()))),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// Runs the command and returns the digest under which it pushed the image.
@@ -99,7 +121,7 @@ fn variables(job: CustomJob<'_>, cx: &Cx) -> Vec<(String, String)> {
         ("IMAGE_REPO", job.reference.name.to_string()),
         ("IMAGE_TAG", job.reference.tag.as_ref().map(ToString::to_string).unwrap_or_default()),
     ];
-    let own = own.into_iter().chain(job.daemon.iter().cloned()).map(|(name, value)| (name.to_owned(), value));
+    let own = own.into_iter().chain(job.place.iter().cloned()).map(|(name, value)| (name.to_owned(), value));
     let required = job.required.iter().map(|(alias, image)| (alias.clone(), image.deployed()));
     own.chain(required).filter(|(name, _)| cx.env.get(name).is_none()).collect()
 }

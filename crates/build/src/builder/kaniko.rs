@@ -39,6 +39,7 @@ use self::inside::Inside;
 use self::lease::Lease;
 use self::pod::Pod;
 use self::run::Run;
+use self::secrets::Secrets;
 use self::secrets::Shelf;
 use super::image_vars;
 use crate::BuildError;
@@ -88,6 +89,8 @@ pub(crate) struct Plain {
     pub(crate) destinations: Vec<String>,
     /// The repository of cached steps.
     pub(crate) cache: Option<String>,
+    /// Whether the registry of the image is spoken to without TLS.
+    pub(crate) is_insecure: bool,
 }
 
 /// Returns those fields, rendered.
@@ -105,6 +108,16 @@ pub(crate) fn plain(spec: &KanikoBuild, reference: &ImageRef, env: &Env) -> Resu
         labels: spec.labels.iter().map(label).collect::<Result<_, BuildError>>()?,
         destinations: destinations.collect::<Result<_, _>>()?,
         cache: spec.cache.as_ref().and_then(|cache| cache.repo.clone()),
+        is_insecure: is_insecure(spec, reference),
+    })
+}
+
+fn is_insecure(spec: &KanikoBuild, reference: &ImageRef) -> bool {
+    let host = reference.name.domain();
+    spec.flags.iter().any(|(name, value)| match name.as_str() {
+        "insecure" => true,
+        "insecure-registry" => value.as_deref() == host,
+        _ => false,
     })
 }
 
@@ -145,33 +158,70 @@ pub(crate) async fn build(spec: &KanikoBuild, job: KanikoJob<'_>, clients: &Clie
         level: spec.compression_level,
     };
     let arguments = arguments(spec, &job, &sent, &inside, cx)?;
+    let built = with_shelf(job.build, &namespace, cluster, cx, async |shelf| {
+        let name = format!("kaniko-{}", shelf.suffix);
+        let built = Building { spec, job: &job, shelf, inside: &inside, name: &name, arguments: &arguments }.run(sent, cx).await;
+        tokio::time::timeout(CLEAN_UP, run::remove(&name, &namespace, cluster, &cx.for_clean_up())).await.ok();
+        built
+    });
+    match built.await? {
+        Some(digest) => Ok(digest),
+        // Another kaniko may leave no digest.
+        None => in_registry(job.reference, clients, cx).await,
+    }
+}
+
+/// Returns what `work` gives, with the names of the secrets that a command of the user's may mount in pods of its own; those that are made
+/// for it go afterwards. They are of a Google service account key, and of a docker configuration.
+///
+/// # Errors
+/// When a secret cannot be had, or `work` fails.
+pub(crate) async fn with_secrets<T>(
+    build: &ClusterBuild,
+    namespace: &Namespace,
+    clients: &Clients,
+    cx: &Cx,
+    work: impl AsyncFnOnce([Option<String>; 2]) -> Result<T, BuildError>,
+) -> Result<T, BuildError> {
+    if build.pull_secret.is_none() && build.docker_config.is_none() {
+        return work([None, None]).await;
+    }
+    let cluster = clients.cluster(cx).await?;
+    let work = async |shelf: &Shelf<'_>| {
+        let Secrets { pull, docker_config } = shelf.provide(build, cx).await?;
+        work([pull, docker_config].map(|secret| secret.map(|secret| secret.name))).await
+    };
+    with_shelf(build, namespace, cluster, cx, work).await
+}
+
+/// Returns what `work` gives; the secrets that it makes on its shelf go afterwards, or when the next build finds that we crashed.
+async fn with_shelf<T>(
+    build: &ClusterBuild,
+    namespace: &Namespace,
+    cluster: &Cluster,
+    cx: &Cx,
+    work: impl AsyncFnOnce(&Shelf<'_>) -> Result<T, BuildError>,
+) -> Result<T, BuildError> {
     let own = uuid::Uuid::new_v4().simple().to_string();
     let suffix = &own[..10];
-    let mut lease = Lease::take(&format!("devloop-build-{suffix}"), &namespace, cluster, cx).await?;
+    let mut lease = Lease::take(&format!("devloop-build-{suffix}"), namespace, cluster, cx).await?;
     let owner = lease.as_ref().map(|lease| lease.owner.clone());
-    let shelf = Shelf { cluster, namespace: &namespace, owner: owner.as_ref(), suffix };
-    let name = format!("kaniko-{suffix}");
-    let build = Building { spec, job: &job, shelf: &shelf, inside: &inside, name: &name, arguments: &arguments };
-    let built = tokio::select! {
-        built = build.run(sent, cx) => built,
+    let shelf = Shelf { cluster, namespace, owner: owner.as_ref(), suffix };
+    let done = tokio::select! {
+        done = work(&shelf) => done,
         never = kept(lease.as_mut(), cx) => match never {},
     };
     let cleaning = async {
         let cx = &cx.for_clean_up();
-        run::remove(&name, &namespace, cluster, cx).await;
-        shelf.clear(job.build, cx).await;
+        shelf.clear(build, cx).await;
         if let Some(lease) = lease {
             lease.end(cx).await;
         }
     };
     if tokio::time::timeout(CLEAN_UP, cleaning).await.is_err() {
-        tracing::debug!(pod = name, "not cleaned up in time");
+        tracing::debug!(lease = suffix, "not cleaned up in time");
     }
-    match built? {
-        Some(digest) => Ok(digest),
-        // Another kaniko may leave no digest.
-        None => in_registry(job.reference, clients, cx).await,
-    }
+    done
 }
 
 async fn kept(lease: Option<&mut Lease<'_>>, cx: &Cx) -> Infallible {

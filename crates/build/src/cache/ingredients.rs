@@ -82,6 +82,9 @@ impl Ingredients {
                 own.set("custom.buildCommand", spec.command.source());
             }
         }
+        for required in &artifact.requires {
+            own.set(&format!("alias of {}", required.image), &required.alias);
+        }
         if let (Some((_, configured)), Some(text)) = (dockerfile_of(artifact), dockerfile) {
             let arguments = builder::build_args(configured, text, reference, &[], &options.mode, &cx.env)?;
             own.arguments.extend(arguments.iter().map(|(name, value)| (name.clone(), digest(value))));

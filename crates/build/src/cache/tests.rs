@@ -62,6 +62,14 @@ fn keys_change_with_what_goes_in_and_with_nothing_else() {
     let mut required = ingredients(&docker(), "", "run");
     required.require("base", key);
     assert_ne!(required.key(&files), key);
+    let alias = |alias: &str| Artifact {
+        requires: vec![devloop_model::Requirement { image: "base".parse().unwrap(), alias: alias.to_owned() }],
+        ..docker()
+    };
+    assert_ne!(ingredients(&alias("BASE"), "", "run").key(&files), ingredients(&alias("PARENT"), "", "run").key(&files));
+    let both = |platforms: [&str; 2]| Artifact { platforms: platforms.map(|text| text.parse().unwrap()).into(), ..docker() };
+    let (one, other) = (both(["linux/arm64", "linux/amd64"]), both(["linux/amd64", "linux/arm64"]));
+    assert_eq!(ingredients(&one, "", "run").key(&files), ingredients(&other, "", "run").key(&files), "their order does not matter");
 }
 
 #[test]

@@ -58,12 +58,14 @@ fn taggers_without_files() {
         ),
         (Tagger::EnvTemplate(template("{{.NONE}}")), "error: the template `{{.NONE}}` names a variable that is not set"),
         (Tagger::EnvTemplate(template("")), "latest"),
+        (Tagger::EnvTemplate(template(r#"{{default "bar" .FOO}}"#)), "bar"),
         (date(None, None), "2026-03-04_05-06-07.089_CET"),
         (date(None, Some("UTC")), "2026-03-04_04-06-07.089_UTC"),
         (date(Some("20060102"), Some("America/New_York")), "20260303"),
         (date(None, Some("Mars/Base")), "error: `Mars/Base` is not a known time zone"),
         (custom("{{.FOO}}_{{.SHA}}"), "1.2_latest"),
         (custom("{{.DATE}}-{{.FOO}}"), "2026-03-04_05-06-07.089_CET-1.2"),
+        (custom("{{.FOO | upper}}"), "error: template `{{.FOO | upper}}`: undefined function: upper"),
         (custom("{{.NOPE}}"), "error: there is no tagger called `NOPE`; known are GIT, DATE, SHA, INPUT_DIGEST and those in `components`"),
         (custom("{{.NEST}}"), "error: the component `NEST` is a customTemplate itself"),
     ] {
@@ -117,6 +119,15 @@ fn every_variant_of_a_commit() {
     assert!(tag(GitVariant::CommitSha, &long, false).ends_with("-dirty"));
     git(root, &["checkout", "-q", "--detach"]);
     assert_eq!(tag(GitVariant::Branches, "", true), git(root, &["rev-list", "-1", "HEAD", "--abbrev-commit"]));
+    // Without a commit there is a branch alone.
+    let fresh = tempfile::tempdir().unwrap();
+    git(fresh.path(), &["init", "-q", "-b", "master"]);
+    let uncommitted = testing::docker("web", fresh.path());
+    for (variant, _) in &expected {
+        let tag = tagged(&uncommitted, Tagger::GitCommit { variant: *variant, prefix: String::new(), ignore_changes: true });
+        assert_eq!(tag == "master", *variant == GitVariant::Branches, "{variant:?}: {tag}");
+        assert_eq!(tag.starts_with("error: "), *variant != GitVariant::Branches, "{variant:?}: {tag}");
+    }
     let outside = tempfile::tempdir().unwrap();
     let alone = testing::docker("web", outside.path());
     let text = tagged(&alone, Tagger::GitCommit { variant: GitVariant::Tags, prefix: String::new(), ignore_changes: false });
@@ -159,6 +170,30 @@ fn gathered(index: &HashIndex, context: &Path, paths: &[&str]) -> Gathered {
     };
     let inputs = Inputs { context: context.to_owned(), files: paths.iter().map(file).collect(), ..Inputs::default() };
     Gathered { inputs, ..Gathered::default() }
+}
+
+/// Skaffold's digests of small trees (`pkg/skaffold/tag/input_digest.go`), made once by its steps.
+#[test]
+fn input_digests_are_these() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    fs::write(root.join("main.go"), "package main\n").unwrap();
+    std::os::unix::fs::symlink("main.go", root.join("link")).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let index = HashIndex::open(cache.path());
+    let web = testing::custom("web", root);
+    let digest = |paths: &[&str]| {
+        let gathered = [gathered(&index, root, paths)];
+        Digests { artifacts: &[Arc::new(web.clone())], gathered: &gathered, working_dir: root, index: &index }.of(0).unwrap()
+    };
+    assert_eq!(digest(&[]), "38e0b9de817f645c4bec37c0d4a3e58baecccb040f5718dc069a72c7385a0bed");
+    assert_eq!(digest(&["main.go"]), "67d210eea6c500921967ae27361cea2f95ee336296d6a183f99f7d216b3b4f81");
+    // Of a link, its path counts alone.
+    let before = digest(&["link", "main.go"]);
+    fs::remove_file(root.join("link")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", root.join("link")).unwrap();
+    assert_eq!(digest(&["link", "main.go"]), before);
+    assert_eq!(before, shell(root, &[("/dev/null", "link"), ("main.go", "main.go")]));
 }
 
 /// The digests were made with md5sum and sha256sum, by the steps of Skaffold's tagger.

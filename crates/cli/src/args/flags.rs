@@ -214,6 +214,18 @@ pub(crate) struct ManifestArgs {
     pub resource_selector_rules_file: Option<PathBuf>,
 }
 
+/// Which nodes pods run on, where nodes differ.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Manifests")]
+pub(crate) struct PlacementArgs {
+    /// Keep pods on nodes that their images are built for, with --check-cluster-node-platforms [default: true for dev, debug and run]
+    #[arg(long)]
+    pub enable_platform_node_affinity: Option<Switch>,
+    /// Let pods whose images are built for ARM run on the ARM nodes of GKE [default: true for dev, debug and run]
+    #[arg(long)]
+    pub enable_gke_arm_node_toleration: Option<Switch>,
+}
+
 /// How objects are deployed.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Deploy")]

@@ -55,6 +55,7 @@ const NO_GRPC: Answer =
     Answer::Error("speak gRPC", "use `--rpc-http-port PORT`, which serves the same API over HTTP, or read the events from `--output json`");
 const NO_CLOUD_RUN: Answer = Answer::Error("deploy to Cloud Run", "leave the flag out, or deploy with Skaffold");
 const NO_SETTERS: Answer = Answer::Error("set parameters of manifests", "leave the flag out, and write the values into the manifests");
+const NO_PLACEMENT: Answer = Answer::Warning("what the images were built for is not known here: let `devloop render` write it");
 const NO_CLEANUP: Answer = Answer::Warning("it is for dev sessions, which clean up at their end");
 
 #[rustfmt::skip]
@@ -71,9 +72,9 @@ const TABLE: &[Inert] = &[
     // Everything is waited for at once, and every custom resource that has conditions with it.
     inert("iterative-status-check", Takes::Switch, &[], DEPLOYS, Answer::Silence).hidden(),
     inert("status-check-selectors", Takes::Value, &[], DEPLOYS, Answer::Silence).hidden(),
-    inert("enable-gke-arm-node-toleration", Takes::Switch, &[], &["dev", "debug", "run", "deploy", "render"], Answer::Silence).hidden(),
     inert("build-concurrency", Takes::Value, &[], &["deploy"], Answer::Silence).hidden(),
-    inert("enable-platform-node-affinity", Takes::Switch, FALSE, &["dev", "debug", "run", "deploy", "render"], Answer::Warning("objects are given no node affinity")).hidden(),
+    inert("enable-platform-node-affinity", Takes::Switch, FALSE, &["deploy"], NO_PLACEMENT).hidden(),
+    inert("enable-gke-arm-node-toleration", Takes::Switch, FALSE, &["deploy"], NO_PLACEMENT).hidden(),
     inert("cleanup", Takes::Switch, &["true", "1"], &["run"], NO_CLEANUP).hidden(),
     inert("no-prune", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),
     inert("no-prune-children", Takes::Switch, FALSE, &["run"], NO_CLEANUP).hidden(),

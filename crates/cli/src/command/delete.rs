@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use devloop_engine::Ended;
 use devloop_engine::Goal;
 use devloop_engine::ImageSource;
+use devloop_engine::Specs;
 use devloop_model::Diagnostic;
 use devloop_model::Namespace;
 use devloop_model::Stage;
@@ -22,7 +23,12 @@ use crate::pipeline::Pipeline;
 /// When standard output cannot be written.
 pub(crate) async fn run(pipeline: &Pipeline, dry_run: bool, reporter: &Mutex<Reporter>) -> Result<Exit, Diagnostic> {
     let goal = Goal::first(Stage::Render).then(Stage::Delete);
-    let (ended, stages) = pipeline.run_with(goal, ImageSource::None, reporter, |specs| specs.delete_dry_run = dry_run).await;
+    let change = |specs: &mut Specs| {
+        specs.delete_dry_run = dry_run;
+        // What was deployed is remembered: files that are gone keep nothing in the cluster.
+        specs.render.modules.iter_mut().flat_map(|module| &mut module.raw_yaml).for_each(|entry| entry.may_match_nothing = true);
+    };
+    let (ended, stages) = pipeline.run_with(goal, ImageSource::None, reporter, change).await;
     if ended == Ended::Done && dry_run && !pipeline.session.settings.console.json {
         let text: String = stages.deletion().deleted.iter().map(|key| key.for_kubectl() + "\n").collect();
         reporter.lock().unwrap_or_else(PoisonError::into_inner).suspended(|| output::to_stdout(&text))?;

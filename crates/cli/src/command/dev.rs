@@ -203,8 +203,8 @@ fn reload(pipeline: &Pipeline) -> Reload {
             return Err(vec![needs_cluster()]);
         }
         let (cancel, standing) = (CancellationToken::new(), Standing::default());
-        let (mut target, elsewhere) = (target.clone(), elsewhere.clone());
-        platforms::settle(&mut session, &mut target);
+        let (target, elsewhere) = (target.clone(), elsewhere.clone());
+        platforms::settle(&mut session, &target);
         let pipeline = Pipeline { session, target, elsewhere, cancel, redactor: redactor.clone(), standing };
         Ok(Reloaded { specs: pipeline.specs(ImageSource::Build), facts: pipeline.loaded() })
     })

@@ -119,6 +119,12 @@ impl Pipeline {
             inventory: identity(&self.session.plan.modules, index),
             force: self.session.settings.deploy.force,
             prune: true,
+            may_be_empty: self
+                .session
+                .plan
+                .modules
+                .get(index)
+                .is_some_and(|module| module.render.raw_yaml.iter().any(|entry| entry.may_match_nothing)),
             passing: self.passes(),
             wait_for_deletions: self.wait_for_deletions(),
         }

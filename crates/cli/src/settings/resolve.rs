@@ -49,6 +49,7 @@ use crate::args::GlobalArgs;
 use crate::args::Level;
 use crate::args::List;
 use crate::args::ManifestArgs;
+use crate::args::PlacementArgs;
 use crate::args::PrebuiltArgs;
 use crate::args::SyncRemote;
 use crate::args::TargetArgs;
@@ -82,6 +83,7 @@ impl Settings {
         self.take_shared(&dev.config, &dev.target, SyncPolicy::Always);
         self.take_build(&dev.build, true)?;
         self.take_manifests(&dev.manifests)?;
+        self.take_placement(&dev.placement, true);
         self.take_deploy(&dev.deploy, if debug.is_some() { "debug" } else { "dev" })?;
         self.console.take(&dev.console)?;
         self.console.json = dev.output == EventFormat::Json;
@@ -104,6 +106,7 @@ impl Settings {
                 self.take_shared(&run.config, &run.target, SyncPolicy::Always);
                 self.take_build(&run.build, true)?;
                 self.take_manifests(&run.manifests)?;
+                self.take_placement(&run.placement, true);
                 self.take_deploy(&run.deploy, "run")?;
                 self.console.take(&run.console)?;
                 self.console.json = run.output == EventFormat::Json;
@@ -154,6 +157,7 @@ impl Settings {
                 self.take_shared(&render.config, &render.target, SyncPolicy::Always);
                 self.take_build(&render.build, false)?;
                 self.take_manifests(&render.manifests)?;
+                self.take_placement(&render.placement, false);
                 self.console.progress = if render.loud.0 { Progress::Stderr } else { Progress::Nowhere };
                 let images = Prebuilt::from_args(render.images, render.build.tag)?;
                 let file = self.console.take_output(render.output);
@@ -288,12 +292,20 @@ impl Settings {
         Ok(())
     }
 
+    /// `by_default`: whether pods are placed where no flag says so.
+    fn take_placement(&mut self, placement: &PlacementArgs, by_default: bool) {
+        self.deploy.node_affinity = placement.enable_platform_node_affinity.map_or(by_default, |affinity| affinity.0);
+        self.deploy.arm_toleration = placement.enable_gke_arm_node_toleration.map_or(by_default, |toleration| toleration.0);
+    }
+
     fn take_deploy(&mut self, deploy: &DeployArgs, command: &str) -> Result<(), ArgsError> {
         let words = List::flatten(&deploy.port_forward);
         let wrong = |error: UnknownMode| ArgsError::Value { flag: "port-forward", value: words.join(","), why: error.to_string() };
         self.deploy = DeploySettings {
             labels: std::mem::take(&mut self.deploy.labels),
             resource_rules: self.deploy.resource_rules.take(),
+            node_affinity: self.deploy.node_affinity,
+            arm_toleration: self.deploy.arm_toleration,
             status_check: deploy.status_check.map(|check| check.0),
             tolerate_failures: deploy.tolerate_failures_until_deadline.0,
             fail_fast: deploy.fast_fail_status_check.0,

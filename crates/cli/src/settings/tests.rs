@@ -28,6 +28,7 @@ fn a_plain_run_is_skaffolds_default() {
     assert!(settings.build.cache && settings.build.node_platforms && !settings.build.one_platform);
     assert_eq!((settings.build.concurrency, settings.build.push), (None, None));
     assert_eq!(settings.deploy.status_check, None);
+    assert!(settings.deploy.node_affinity && settings.deploy.arm_toleration);
     assert_eq!(settings.deploy.wait_for_deletions, Some(Duration::from_mins(1)));
     assert_eq!(settings.console.progress, Progress::Stdout);
     assert!(!settings.console.json);
@@ -188,6 +189,14 @@ fn colours_follow_the_terminal_and_the_environment() {
         assert_eq!(console.colours != Colours::Off, on, "{line} {variables:?} {terminal}");
     }
     assert_eq!(settings("devloop run --color 92").console.on(&env(&[]), true, LogSettings::default()).colours, Colours::On { main: 92 });
+}
+
+#[test]
+fn pods_are_placed_where_something_is_deployed_or_it_is_asked_for() {
+    let affinity = |line: &str| settings(line).deploy.node_affinity;
+    assert!(affinity("devloop dev") && affinity("devloop debug") && !affinity("devloop render"));
+    assert!(affinity("devloop render --enable-platform-node-affinity") && !affinity("devloop run --enable-platform-node-affinity=false"));
+    assert!(!settings("devloop run --enable-gke-arm-node-toleration=false").deploy.arm_toleration);
 }
 
 #[test]

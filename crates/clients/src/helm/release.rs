@@ -140,7 +140,7 @@ impl Expanding<'_> {
     }
 
     fn text(&self, what: &str, file: &HelmFile) -> Result<String, HelmError> {
-        let text = self.strict(what, &file.path)?;
+        let text = self.render(what, &file.path, MissingKey::NoValue)?;
         let home = self.vars.get("HOME").filter(|home| !home.is_empty());
         Ok(match (text.strip_prefix("~/"), home) {
             (Some(rest), Some(home)) => format!("{home}/{rest}"),

@@ -140,6 +140,7 @@ pub(super) fn resource_selector(modules: &[Loaded]) -> ResourceSelector {
                 group_kind: filter.group_kind.clone(),
                 image: filter.image.clone(),
                 labels: filter.labels.clone(),
+                pod_spec: filter.pod_spec.clone(),
             })
             .collect()
     };

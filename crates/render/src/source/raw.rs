@@ -51,6 +51,17 @@ pub(crate) async fn raw(module: &RenderSpec, vars: &Vars, cx: &Cx) -> Result<Vec
     Ok(manifests)
 }
 
+/// Succeeds where every path and pattern of `module` leads to a file.
+pub(super) fn is_there(module: &RenderSpec, vars: &Vars) -> Result<(), RenderError> {
+    for entry in &module.raw_yaml {
+        let address = address(entry, vars)?;
+        if !address.contains("://") {
+            files(&module.dir, &address, entry)?;
+        }
+    }
+    Ok(())
+}
+
 fn at(entry: &RawManifests) -> Option<Box<devloop_model::Location>> {
     entry.at.clone().map(Box::new)
 }

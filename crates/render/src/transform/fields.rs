@@ -10,6 +10,8 @@ use regex::Regex;
 use serde_json::Map;
 use serde_json::Value;
 
+use super::template::template;
+
 /// Kinds whose every `image` and `metadata.labels` count, as `Kind.group`.
 const WHOLE: [&str; 21] = [
     "Pod",
@@ -55,6 +57,7 @@ const FIXED_LABELS: [(&str, &str); 2] =
 pub(crate) struct KindFields {
     images: Paths,
     labels: Paths,
+    pods: Paths,
     fixed_labels: Option<&'static str>,
 }
 
@@ -124,6 +127,7 @@ fn kind_fields(rule: &ResourceRule) -> KindFields {
     KindFields {
         images: Paths::new(rule.image.iter().map(String::as_str)),
         labels: Paths::new(rule.labels.iter().map(String::as_str)),
+        pods: Paths::new(rule.pod_spec.iter().map(String::as_str)),
         fixed_labels: None,
     }
 }
@@ -137,7 +141,7 @@ fn built_in(kind: &str, group: &str, name: &str) -> Option<KindFields> {
         _ => return None,
     };
     let fixed_labels = FIXED_LABELS.iter().find(|(fixed, _)| *fixed == name).map(|(_, path)| *path);
-    Some(KindFields { images, labels: Paths::Any, fixed_labels })
+    Some(KindFields { images, labels: Paths::Any, pods: Paths::Any, fixed_labels })
 }
 
 /// Google's Config Connector has a group per service: `sql.cnrm.cloud.google.com`.
@@ -161,6 +165,20 @@ impl KindFields {
                 _ => true,
             }
         });
+    }
+
+    /// Calls `visit` with every pod spec of `object`.
+    pub(crate) fn pod_specs(&self, object: &mut Value, visit: &mut impl FnMut(&mut Map<String, Value>)) {
+        match &self.pods {
+            Paths::Any => template(object).and_then(|template| template.get_mut("spec")?.as_object_mut()).into_iter().for_each(visit),
+            Paths::These(paths) => walk(object, &mut String::new(), &mut |path, _, value| match value {
+                Value::Object(spec) if paths.iter().any(|p| p == path) => {
+                    visit(spec);
+                    false
+                }
+                _ => true,
+            }),
+        }
     }
 
     /// Calls `visit` with every mapping of labels of `object`; one that is not there is made.

@@ -100,3 +100,21 @@ fn plain(image: &str) -> String {
     let (name, tag) = rest.split_at(rest[last..].find(':').map_or(rest.len(), |at| last + at));
     format!("{}{tag}{digest}", name.to_lowercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn names_are_in_lower_case_and_tags_as_they_are() {
+        for (image, expected) in [
+            ("gcr.io/k8s-skaffold/Example:Tag", "gcr.io/k8s-skaffold/example:Tag"),
+            ("ko://example.com/cmd/App", "example.com/cmd/app"),
+            ("Example:Tag@sha256:AB", "example:Tag@sha256:AB"),
+            ("localhost:5000/Web", "localhost:5000/web"),
+            ("!!invalid!!", "!!invalid!!"),
+        ] {
+            assert_eq!(plain(image), expected);
+        }
+    }
+}

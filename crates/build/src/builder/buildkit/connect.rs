@@ -17,6 +17,7 @@ use devloop_clients::kube::Selection;
 use devloop_clients::kube::WatchEvent;
 use devloop_clients::kube::built_in_kind;
 use devloop_clients::kube::target::LocalRegistry;
+use devloop_model::ClusterBuild;
 use devloop_model::Cx;
 use devloop_model::Diagnostic;
 use devloop_model::Namespace;
@@ -96,7 +97,14 @@ pub(super) async fn builder(place: Place<'_>, clients: &Clients, cx: &Cx) -> Res
     let asked = Asked::of(place, cluster, clients, cx).await?;
     let spec = asked.spec(place);
     let key = format!("{}/{}", asked.namespace, spec.name());
-    clients.builder(&key, || open(spec, cluster, cx)).await
+    let open = || async {
+        let buildkit = open(spec, cluster, cx).await?;
+        for warning in unused_secrets(place.cluster) {
+            cx.warn(warning);
+        }
+        Ok(buildkit)
+    };
+    clients.builder(&key, open).await
 }
 
 /// Returns what can be said of the builder of this place without starting one.
@@ -172,6 +180,20 @@ async fn ends(pod: &str, namespace: &Namespace, cluster: &Cluster, cx: &Cx) -> R
         }
     };
     tokio::time::timeout(END_LIMIT, ended).await.unwrap_or(Ok(false))
+}
+
+/// Returns a warning for each secret of the configuration that a builder does not look at: sessions bring their own credentials.
+fn unused_secrets(cluster: &ClusterBuild) -> Vec<Diagnostic> {
+    let fields = [("pullSecretName", cluster.pull_secret.is_some()), ("dockerConfig", cluster.docker_config.is_some())];
+    let fields = fields.into_iter().filter(|(_, is_set)| *is_set);
+    let warning = |(field, _)| {
+        Diagnostic::warning("build/no-effect", format!("`build.cluster.{field}` has no effect on a builder pod"))
+            .because("a builder signs in to registries with the docker configuration of this machine, and keeps no secret in the cluster")
+            .help(
+                "sign in here with `docker login`, or let a kaniko pod build, which mounts the secret: set `kaniko.image` of the artifact",
+            )
+    };
+    fields.map(warning).collect()
 }
 
 fn cannot_run(why: &str) -> Diagnostic {

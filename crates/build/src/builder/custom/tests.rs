@@ -68,7 +68,7 @@ async fn run_in(dir: &Path, command: &str, env: &[(&str, &str)]) -> (Result<(), 
         required: &[("BASE".to_owned(), required)],
         pushes: true,
         skips_tests: false,
-        daemon: &[("DOCKER_HOST", "unix:///d.sock".to_owned())],
+        place: &[("DOCKER_HOST", "unix:///d.sock".to_owned())],
     };
     let (cx, events) = cx(env);
     let result = run(&spec(command), job, &cx).await;
@@ -94,6 +94,15 @@ async fn a_command_is_told_what_to_make() {
     MINE=m
     here
     ");
+}
+
+#[test]
+fn a_command_that_builds_in_the_cluster_is_told_how() {
+    let build = ClusterBuild { timeout: std::time::Duration::from_mins(20), ..ClusterBuild::default() };
+    let namespace = Namespace("builds".to_owned());
+    let variables = in_cluster(&build, Some("kind-dev"), &namespace, [None, Some("docker-cfg".to_owned())]);
+    let lines: Vec<String> = variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(lines, ["KUBE_CONTEXT=kind-dev", "NAMESPACE=builds", "DOCKER_CONFIG_SECRET_NAME=docker-cfg", "TIMEOUT=1200s"]);
 }
 
 #[tokio::test]

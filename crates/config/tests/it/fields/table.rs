@@ -8,6 +8,10 @@ What devloop makes of each field of the schema. An **error** is told at its line
 change the result; a **warning** where it would not. Fields of a profile are those of the same name outside. Made by the test
 `no_field_is_silently_ignored` of `crates/config`, which sets each field and looks at what becomes of the plan.
 
+A field **works** where what it is about is done: those of a builder, a renderer or a deployer where that one is used. Where another one
+does the work and the field would matter, that is a warning: `sync.auto` but for Jib and buildpacks, what only an install by helm does where
+`helm template` renders, the secrets of `build.cluster` in a builder pod, which has the credentials of this machine.
+
 | in | fields | |
 |---|---|---|
 ";

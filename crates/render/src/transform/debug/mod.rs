@@ -23,8 +23,9 @@ use devloop_model::ImageConfig;
 use devloop_model::ImageName;
 use devloop_model::Manifest;
 use devloop_model::Runtime;
-use serde_json::Value;
 use serde_json::json;
+
+use super::template::template;
 
 /// How containers are debugged.
 #[derive(Debug, Clone, Default)]
@@ -64,20 +65,6 @@ pub(crate) fn set_debuggers(manifests: &mut [Manifest], spec: &DebugSpec) -> Vec
         }
     }
     warnings
-}
-
-/// Returns what a workload makes pods of: an object with `metadata` and `spec`.
-fn template(object: &mut Value) -> Option<&mut Value> {
-    let group = object["apiVersion"].as_str()?.split_once('/').map_or("", |(group, _)| group);
-    let path = match (group, object["kind"].as_str()?) {
-        ("", "Pod") => "",
-        ("", "ReplicationController") | ("apps", "Deployment" | "DaemonSet" | "ReplicaSet" | "StatefulSet") | ("batch", "Job") => {
-            "/spec/template"
-        }
-        ("batch", "CronJob") => "/spec/jobTemplate/spec/template",
-        _ => return None,
-    };
-    object.pointer_mut(path)
 }
 
 #[cfg(test)]
