@@ -47,7 +47,6 @@ pub use options::now;
 pub use outline::CopiedFiles;
 pub use outline::copied_files;
 pub use outline::outline;
-pub use platforms::host_architecture;
 pub use prepare::BuildJob;
 pub use prepare::Prepared;
 pub use prepare::PreparedState;

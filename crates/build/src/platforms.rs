@@ -11,20 +11,9 @@ use devloop_model::Platform;
 
 use crate::BuildOptions;
 
-/// Returns this machine's architecture in Go's words, which all of Docker uses.
-pub fn host_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        "powerpc64" => "ppc64le",
-        other => other,
-    }
-}
-
 /// Returns what Go builds for: `GOOS` and `GOARCH`, else Linux on this machine's architecture.
 pub(crate) fn of_go(env: &Env) -> Platform {
-    let text = format!("{}/{}", env.get("GOOS").unwrap_or("linux"), env.get("GOARCH").unwrap_or(host_architecture()));
+    let text = format!("{}/{}", env.get("GOOS").unwrap_or("linux"), env.get("GOARCH").unwrap_or(Platform::host_architecture()));
     Platform::parse(&text).unwrap_or_else(|_| Platform::parse("linux/amd64").expect("a platform"))
 }
 
@@ -45,7 +34,7 @@ pub(crate) fn built_for(artifact: &Artifact, options: &BuildOptions, daemon: Opt
     if !named.is_empty() {
         return named.to_vec();
     }
-    let host = || Platform::parse(&format!("linux/{}", host_architecture())).expect("an architecture is one lower-case word");
+    let host = || Platform::parse(&format!("linux/{}", Platform::host_architecture())).expect("an architecture is one lower-case word");
     vec![match artifact.builder {
         // In the cluster, the nodes decide: they were asked, or are taken to be as this machine.
         Builder::Docker(_) => daemon.cloned().unwrap_or_else(host),
@@ -66,7 +55,7 @@ mod tests {
         let parse = |text: &str| Platform::parse(text).unwrap();
         let own = BuildOptions::without_cluster("/nowhere".into(), "/".into(), "build");
         let mut nodes = own.clone();
-        let host = format!("linux/{}", host_architecture());
+        let host = format!("linux/{}", Platform::host_architecture());
         nodes.target.node_platforms = vec![parse(&host)];
         for artifact in [testing::docker("web", Path::new("/work")), testing::custom("web", Path::new("/work"))] {
             let built = |options| built_for(&artifact, options, None, &Env::default());
@@ -83,6 +72,6 @@ mod tests {
     fn go_is_told_by_its_variables() {
         let env = Env::new([("GOARCH".to_owned(), "arm64".to_owned())].into());
         assert_eq!(of_go(&env).as_str(), "linux/arm64");
-        assert_eq!(of_go(&Env::default()).as_str(), format!("linux/{}", host_architecture()));
+        assert_eq!(of_go(&Env::default()).as_str(), format!("linux/{}", Platform::host_architecture()));
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn placement(session: &Session, target: &Target) -> Placement {
 
 /// Returns this machine's platform, if it is among several, else the first.
 fn one_of(mut platforms: Vec<Platform>) -> Vec<Platform> {
-    let own = platforms.iter().position(|platform| (platform.os(), platform.arch()) == ("linux", devloop_build::host_architecture()));
+    let own = platforms.iter().position(|platform| (platform.os(), platform.arch()) == ("linux", Platform::host_architecture()));
     platforms.drain(..own.unwrap_or_default());
     platforms.truncate(1);
     platforms
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn one_of_several_is_that_of_this_machine() {
-        let host = format!("linux/{}", devloop_build::host_architecture());
+        let host = format!("linux/{}", Platform::host_architecture());
         assert_eq!(one_of(platforms(&["linux/riscv64", &host, "linux/s390x"])), platforms(&[&host]));
         assert_eq!(one_of(platforms(&["linux/riscv64", "linux/s390x"])), platforms(&["linux/riscv64"]));
         assert_eq!(one_of(Vec::new()), []);

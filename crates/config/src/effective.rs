@@ -130,6 +130,8 @@ impl Writer<'_> {
                 }
                 Ok(if is_path { self.absolute(&text) } else { text }.into())
             }
+            // Of a mapping of anything, such as `setValues`.
+            Value::Text(text) if is_template && schema["type"].is_null() => Ok(self.expanded(node, text)?.into()),
             _ if takes(schema, "boolean") => Ok(node.as_bool().map_or(Json::Null, Json::Bool)),
             _ => Ok(node.to_json()),
         }

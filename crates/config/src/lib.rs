@@ -81,7 +81,8 @@ pub struct ConfigError {
 }
 
 impl From<Vec<Diagnostic>> for ConfigError {
-    fn from(diagnostics: Vec<Diagnostic>) -> Self {
+    fn from(mut diagnostics: Vec<Diagnostic>) -> Self {
+        load::once_each(&mut diagnostics);
         Self { diagnostics }
     }
 }

@@ -162,6 +162,10 @@ pub(crate) fn read_root(root: &ConfigSource, cwd: &Path) -> Result<Arc<Source>, 
 /// When it cannot be read.
 pub(crate) fn read(file: &Path, cwd: &Path) -> Result<Arc<Source>, Diagnostic> {
     let path = cwd.join(file);
+    if let Some(url) = file.to_str().filter(|name| name.starts_with("http://") || name.starts_with("https://")) {
+        return Err(Diagnostic::error("config/url", format!("configurations are not downloaded: {url}"))
+            .help("pipe it in: `curl -fsSL URL | devloop COMMAND -f -`"));
+    }
     let fault = |code, what: &str| Diagnostic::error(code, format!("{what} {}", file.display()));
     if path.is_dir() {
         return Err(Diagnostic::error("config/is-directory", format!("{} is a directory, not a configuration file", file.display()))
@@ -243,6 +247,15 @@ pub(crate) fn upgraded(document: &mut Node, from: Version, to: Version) -> Vec<D
     faults
 }
 
+/// Leaves one of those that say the same of the same place: what an alias stands for is looked at once for each alias.
+pub(crate) fn once_each(diagnostics: &mut Vec<Diagnostic>) {
+    let mut seen = std::collections::HashSet::new();
+    diagnostics.retain(|diagnostic| {
+        let place = diagnostic.at.as_ref().map(|at| (at.file.clone(), at.line, at.column));
+        seen.insert((diagnostic.code.clone(), diagnostic.what.clone(), place))
+    });
+}
+
 /// Returns the warnings, or everything if there is an error among them.
 pub(crate) fn split(diagnostics: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
     let has_error = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
@@ -295,15 +308,15 @@ pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchR
         noticed.1.extend(warnings);
         Ok(documents)
     };
-    let (found, told) =
-        modules::collect((source.file.clone(), root_documents), &options.for_modules(), &read_file, &ahead).map_err(|mut faults| {
-            faults.extend(ahead.faults());
-            faults
-        })?;
-    let is_alone = found.len() == 1;
-    let mut faults = Vec::new();
+    let collected = modules::collect((source.file.clone(), root_documents), &options.for_modules(), &read_file, &ahead);
+    let is_alone = collected.modules.len() == 1;
+    let is_whole = collected.errors.is_empty();
+    let mut faults = collected.errors;
+    if !is_whole {
+        faults.extend(ahead.faults());
+    }
     let mut loaded = Vec::new();
-    for mut module in found {
+    for mut module in collected.modules {
         if !module.active_profiles.is_empty() {
             let version = upgrade::version(&module.document).unwrap_or(Version::LATEST);
             faults.extend(shape::faults(&module.document, version, Completeness::Whole));
@@ -316,15 +329,34 @@ pub(crate) fn modules(root: &ConfigSource, options: &Options, fetch: &dyn FetchR
             Err(fault) => faults.push(fault),
         }
     }
-    let shape_warnings = split(faults)?;
     let (mut files, mut warnings) = noticed.take();
     if matches!(root, ConfigSource::Text { .. }) {
         files.remove(0);
     }
-    warnings.extend(told);
-    warnings.extend(shape_warnings);
-    warnings.dedup();
+    warnings.extend(collected.warnings);
+    if !is_whole {
+        if loaded.len() <= MANY {
+            faults.extend(of_some(&loaded, options));
+        }
+        faults.append(&mut warnings);
+        return Err(faults);
+    }
+    warnings.extend(split(faults)?);
+    once_each(&mut warnings);
     Ok(Configuration { modules: loaded, files, warnings })
+}
+
+/// Of more modules than this, what is wrong with them is told once they are all there.
+const MANY: usize = 200;
+
+/// Returns what is wrong with modules that are not all: what others may mend is left out.
+fn of_some(modules: &[Loaded], options: &Options) -> Vec<Diagnostic> {
+    let mut faults = check::faults(modules);
+    faults.extend(plan::plan(modules, options).err().into_iter().flatten());
+    let of_others = ["config/unknown-artifact", "config/unknown-image"];
+    faults.retain(|fault| fault.severity == Severity::Error && !of_others.contains(&fault.code.as_ref()));
+    faults.sort_by_key(|fault| fault.at.as_ref().map(|at| (at.file.clone(), at.line, at.column)));
+    faults
 }
 
 /// Returns the plan of a configuration: what `options.command` is to do.
@@ -346,7 +378,7 @@ pub fn load(root: &ConfigSource, options: &Options, fetch: &dyn FetchRepo) -> Re
         diagnostics.extend(faults.iter().cloned());
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.at.as_ref().map(|at| (at.file.clone(), at.line, at.column)));
-    diagnostics.dedup();
+    once_each(&mut diagnostics);
     let noticed = split(diagnostics)?;
     let plan = plan?;
     Ok(Plan { files, warnings: warnings.into_iter().chain(noticed).collect(), ..plan })

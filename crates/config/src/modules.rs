@@ -10,6 +10,7 @@ use std::rc::Rc;
 use devloop_model::Diagnostic;
 
 use crate::Node;
+use crate::Span;
 use crate::profile;
 use crate::profile::ProfileOptions;
 use crate::profile::items;
@@ -103,15 +104,9 @@ pub type ReadFile<'a> = &'a dyn Fn(&Path) -> Result<Vec<Node>, Vec<Diagnostic>>;
 ///
 /// `root` is the root file and its documents, in the latest version of the schema. Facts: `pkg/skaffold/parser/config.go` of Skaffold.
 ///
-/// # Errors
-/// Everything found wrong: a file that is not there or does not parse, two modules of one name, an unknown module or profile, a module
-/// required with different profiles, a source that this version cannot fetch.
-pub(crate) fn collect(
-    root: (PathBuf, Vec<Node>),
-    options: &ModuleOptions,
-    read: ReadFile<'_>,
-    fetch: &dyn FetchRepo,
-) -> Result<(Vec<ModuleDocument>, Vec<Diagnostic>), Vec<Diagnostic>> {
+/// Wrong may be: a file that is not there or does not parse, two modules of one name, an unknown module or profile, a module required with
+/// different profiles, a source that this version cannot fetch. The other modules are there all the same.
+pub(crate) fn collect(root: (PathBuf, Vec<Node>), options: &ModuleOptions, read: ReadFile<'_>, fetch: &dyn FetchRepo) -> Collected {
     let mut collector = Collector {
         options,
         read,
@@ -135,12 +130,23 @@ pub(crate) fn collect(
         selection: Vec::new(),
         profiles: options.profiles.named.clone(),
         is_required: false,
+        asked_at: None,
         is_dependency: false,
         tree: None,
         depth: 0,
     };
     collector.visit_file(&visit);
     collector.finish()
+}
+
+/// What was collected.
+pub(crate) struct Collected {
+    /// The modules, each after those that it requires.
+    pub(crate) modules: Vec<ModuleDocument>,
+    /// What was noticed.
+    pub(crate) warnings: Vec<Diagnostic>,
+    /// What is wrong.
+    pub(crate) errors: Vec<Diagnostic>,
 }
 
 /// One walk into a file.
@@ -156,6 +162,8 @@ struct Visit {
     profiles: Vec<String>,
     /// Whether a module that is wanted requires this one.
     is_required: bool,
+    /// What asks for it; none for the root file.
+    asked_at: Option<Span>,
     is_dependency: bool,
     /// The work tree of the repository that it is in.
     tree: Option<PathBuf>,
@@ -200,7 +208,6 @@ impl Collector<'_> {
         let wanted = &self.options.modules;
         let is_required = visit.is_required || wanted.is_empty() || name.as_ref().is_some_and(|name| wanted.contains(name));
         let profiles = ProfileOptions { named: visit.profiles.clone(), ..self.options.profiles.clone() };
-        let place = document.get("metadata").and_then(|metadata| metadata.get("name")).unwrap_or(document).span.clone();
         if !self.seen.insert((visit.key.clone(), index, is_required, visit.profiles.clone())) {
             return;
         }
@@ -214,6 +221,7 @@ impl Collector<'_> {
             if before != active {
                 let what = format!("{} is required twice, with different profiles", described(name.as_ref(), index));
                 let why = format!("once with {}, once with {}", listed(&before), listed(&active));
+                let place = visit.asked_at.as_ref().unwrap_or(&document.span);
                 let error = place.error("config/profile-conflict", what).because(why);
                 self.report(vec![error.help("let every `requires` of it activate the same profiles")]);
             }
@@ -273,6 +281,7 @@ impl Collector<'_> {
             file,
             profiles,
             is_required,
+            asked_at: Some(requirement.span().clone()),
             depth: from.depth + 1,
         };
         self.check_selection(&visit, requirement);
@@ -301,11 +310,17 @@ impl Collector<'_> {
         }
         let found = file_at(&self.options.cwd, &file);
         if found.is_none() {
-            let what = format!("there is no file {}, which this module requires", file.display());
-            let error = requirement.span().error("config/no-file", what);
-            self.report(vec![
-                error.help("`path` starts at the directory of the file it stands in, and names a file or a directory with a skaffold.yaml"),
-            ]);
+            let error = match &requirement.place {
+                Place::Git { source, path } => no_file_in(source, path, requirement.path_span()),
+                _ => {
+                    let what = format!("there is no file {}, which this module requires", file.display());
+                    let error = requirement.span().error("config/no-file", what);
+                    error.help(
+                        "`path` starts at the directory of the file it stands in, and names a file or a directory with a skaffold.yaml",
+                    )
+                }
+            };
+            self.report(vec![error]);
         }
         Some((found?, tree))
     }
@@ -393,7 +408,7 @@ impl Collector<'_> {
         }
     }
 
-    fn finish(mut self) -> Result<(Vec<ModuleDocument>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    fn finish(mut self) -> Collected {
         // What could not be read may define the names that are missing.
         if self.errors.is_empty() {
             let names = profile::unknown_names(&self.options.profiles.named, &self.known_profiles);
@@ -410,8 +425,15 @@ impl Collector<'_> {
             };
             self.errors.push(Diagnostic::error("config/no-module", what));
         }
-        if self.errors.is_empty() { Ok((self.modules, self.warnings)) } else { Err(self.errors) }
+        Collected { modules: self.modules, warnings: self.warnings, errors: self.errors }
     }
+}
+
+fn no_file_in(source: &GitSource, path: &str, at: &Span) -> Diagnostic {
+    let reference = source.reference.as_ref().map(|reference| format!(" at `{reference}`")).unwrap_or_default();
+    let what = format!("the repository{reference} has no file `{path}`, which this module requires");
+    at.error("config/no-file", what)
+        .help("`path` starts at the root of the repository, and names a file or a directory with a skaffold.yaml")
 }
 
 fn name_of(document: &Node) -> Option<String> {

@@ -43,7 +43,11 @@ fn bounded(path: &Pointer, value: Node, growth: &mut usize) -> Result<Node, Diag
     Ok(value)
 }
 
-fn apply_one(document: &mut Node, patch: &Node, growth: &mut usize) -> Result<(), Diagnostic> {
+/// Works one patch into the document; `growth` counts the values that patches added.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) fn apply_one(document: &mut Node, patch: &Node, growth: &mut usize) -> Result<(), Diagnostic> {
     let operation = patch.get("op").filter(|op| !op.is_null());
     let path = Pointer::read(patch, "path")?;
     let name = operation.and_then(Node::as_text).unwrap_or_else(|| "replace".into());

@@ -1,8 +1,12 @@
 //! Fields that are right, but that this version does not act on: never silence.
 
 use devloop_model::Diagnostic;
+use devloop_model::Severity;
 
 use crate::loaded::Loaded;
+
+/// The command that runs none, and tells what the others would.
+const TELLS_ALL: &str = "diagnose";
 
 /// Which stages a command runs: what concerns another stage is no matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +20,9 @@ impl Stages {
     fn of(command: &str) -> Self {
         let is = |commands: &[&str]| commands.contains(&command);
         Self {
-            builds: is(&["build", "run", "dev", "debug"]),
-            renders: is(&["render", "deploy", "run", "dev", "debug", "delete"]),
-            deploys: is(&["deploy", "run", "dev", "debug", "delete"]),
+            builds: is(&["build", "run", "dev", "debug", TELLS_ALL]),
+            renders: is(&["render", "deploy", "run", "dev", "debug", "delete", TELLS_ALL]),
+            deploys: is(&["deploy", "run", "dev", "debug", "delete", TELLS_ALL]),
         }
     }
 }
@@ -27,7 +31,9 @@ impl Stages {
 pub(crate) fn diagnostics(module: &Loaded, command: &str) -> Vec<Diagnostic> {
     let stages = Stages::of(command);
     let mut report = Report { module, diagnostics: Vec::new() };
-    report.build();
+    if stages.builds {
+        report.build();
+    }
     if stages.renders {
         report.render();
     }
@@ -35,12 +41,15 @@ pub(crate) fn diagnostics(module: &Loaded, command: &str) -> Vec<Diagnostic> {
         report.deploy();
     }
     report.warnings(command, stages);
+    if command == TELLS_ALL {
+        report.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.severity = Severity::Warning);
+    }
     report.diagnostics
 }
 
 /// Returns a warning for each artifact that cannot be synced, because others are built from it: a change of it is a change of them.
 pub(crate) fn synced_bases(modules: &[Loaded], command: &str) -> Vec<Diagnostic> {
-    if !matches!(command, "dev" | "debug") {
+    if !matches!(command, "dev" | "debug" | TELLS_ALL) {
         return Vec::new();
     }
     let artifacts = || modules.iter().flat_map(|module| &module.config.build.artifacts);
@@ -81,7 +90,6 @@ impl Report<'_> {
         self.diagnostics.push(no_effect(self.module, pointer, what));
     }
 
-    /// Artifacts are refused whatever the command: no other stage can tell their images without a builder.
     fn build(&mut self) {
         let build = &self.module.config.build;
         if build.google_cloud_build.is_some() {
@@ -154,19 +162,13 @@ impl Report<'_> {
 
     fn warnings(&mut self, command: &str, stages: Stages) {
         let config = &self.module.config;
-        for (index, artifact) in config.build.artifacts.iter().enumerate().filter(|_| stages.builds) {
-            if artifact.buildpacks.as_ref().is_some_and(|buildpacks| !buildpacks.build_args.is_empty()) {
-                let what = "`buildArgs` has no effect: only Google Cloud Build takes them; use `env`".to_owned();
-                self.warning(&format!("/build/artifacts/{index}/buildpacks/buildArgs"), what);
-            }
-        }
         if stages.builds
-            && !matches!(command, "dev" | "debug")
+            && !matches!(command, "dev" | "debug" | TELLS_ALL)
             && let Some(index) = config.build.artifacts.iter().position(|artifact| artifact.sync.is_some() && artifact.buildpacks.is_none())
         {
             self.warning(&format!("/build/artifacts/{index}/sync"), format!("`sync` has no effect under `{command}`"));
         }
-        for (index, artifact) in config.build.artifacts.iter().enumerate().filter(|_| matches!(command, "dev" | "debug")) {
+        for (index, artifact) in config.build.artifacts.iter().enumerate().filter(|_| matches!(command, "dev" | "debug" | TELLS_ALL)) {
             // That of buildpacks is a default, and nobody's wish.
             let tells = artifact.jib.is_some() || artifact.buildpacks.is_some();
             if !tells && artifact.sync.as_ref().is_some_and(|sync| sync.auto == Some(true)) {

@@ -2,6 +2,7 @@
 //!
 //! What changed from one version to the next: Skaffold's `docs-v2/content/en/schemas` and `pkg/skaffold/schema/v*/upgrade.go`.
 
+mod difference;
 mod image_strategy;
 mod kaniko_flags;
 mod patches;
@@ -57,7 +58,7 @@ impl Step {
         let mut profiles = document.get("profiles").cloned();
         if let Some(Value::List(profiles)) = profiles.as_mut().map(|profiles| &mut profiles.value) {
             for profile in profiles {
-                patches::upgrade(profile, self, document);
+                patches::upgrade(profile, self, document, told);
                 self.apply(profile, told);
             }
         }
@@ -148,7 +149,7 @@ fn unreadable(text: &str, node: &Node, document: &Node) -> Diagnostic {
     let readable = format!("this version of devloop reads {} to {}, and {}", Version::OLDEST, Version::SKAFFOLD.short(), Version::LATEST);
     let is_above =
         |prefix, last: u32| text.strip_prefix(prefix).and_then(|number| number.parse().ok()).is_some_and(|number: u32| number > last);
-    if is_above("skaffold/v4beta", 14) || is_above("devloop/v", 1) {
+    if is_above("skaffold/v4beta", 14) || is_above("skaffold/v", 4) || is_above("devloop/v", 1) {
         let what = format!("`{text}` is newer than this version of devloop");
         let error = Diagnostic::error("config/newer-api-version", what).at(node.span.location(readable));
         let known = if text.starts_with("devloop") { Version::LATEST } else { Version::SKAFFOLD };

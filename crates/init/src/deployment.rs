@@ -77,6 +77,13 @@ impl Deployment {
         if let Some(default) = kustomization::default(&project.overlays, wanted) {
             let others = project.overlays.iter().filter(|other| *other != default).cloned().collect();
             let mut deployment = found(Source::Kustomize { default: default.clone(), others });
+            // What is deployed has the names that the kustomization gives.
+            for image in &mut deployment.images {
+                let (name, rest) = image.split_at(image.find('@').unwrap_or_else(|| tag_at(image)));
+                if let Some(new) = project.renamed.get(name) {
+                    *image = format!("{new}{rest}");
+                }
+            }
             if project.overlays.len() > 1 && wanted.is_none() {
                 let what = format!("several kustomizations were found, and `{default}` is used where no profile says another");
                 let help = "name it by `--default-kustomization`";
@@ -120,6 +127,12 @@ impl Deployment {
             self.warnings.push(Diagnostic::warning("init/left-out", what).help("add them to the configuration, or name manifests by `-k`"));
         }
     }
+}
+
+/// Returns where the tag of an image starts; its length if it has none.
+fn tag_at(image: &str) -> usize {
+    let last = image.rfind('/').map_or(0, |at| at + 1);
+    image[last..].find(':').map_or(image.len(), |at| last + at)
 }
 
 fn all_images(project: &Project) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Kustomizations, and which of them are deployed by themselves.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use devloop_config::Node;
@@ -40,6 +41,23 @@ pub(crate) fn overlays<'f>(files: impl Iterator<Item = &'f File> + Clone) -> Vec
     found
 }
 
+/// Returns the names that kustomizations give to images (`images[].newName`), by those that manifests have; where they differ, it is not clear
+/// which is meant.
+pub(crate) fn renamed<'f>(files: impl Iterator<Item = &'f File>) -> BTreeMap<String, String> {
+    let mut renamed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files.filter(|file| is_one(file)) {
+        let text = file.text.as_deref().unwrap_or_default();
+        let documents = parse_documents(&Source::new(&file.path, text)).unwrap_or_default();
+        for image in documents.iter().filter_map(|document| document.get("images")?.as_list()).flatten() {
+            let field = |name: &str| image.get(name).and_then(Node::as_text).map(std::borrow::Cow::into_owned);
+            if let (Some(name), Some(new)) = (field("name"), field("newName")) {
+                renamed.entry(name).or_default().insert(new);
+            }
+        }
+    }
+    renamed.into_iter().filter_map(|(name, mut new)| Some((name, new.pop_first().filter(|_| new.is_empty())?))).collect()
+}
+
 /// Returns the overlay that is used without a profile: `wanted`, else `dev`, else the first that is not `prod` (Skaffold's
 /// `pkg/skaffold/initializer/render/kustomize.go`).
 pub(crate) fn default<'o>(overlays: &'o [String], wanted: Option<&str>) -> Option<&'o String> {
@@ -60,6 +78,19 @@ mod tests {
     fn found(files: &[(&str, &str)]) -> Vec<String> {
         let files: Vec<File> = files.iter().map(|(path, text)| File { path: (*path).into(), text: Some((*text).into()) }).collect();
         overlays(files.iter())
+    }
+
+    #[test]
+    fn a_new_name_counts_that_is_the_same_everywhere() {
+        let file = |path: &str, text: &str| File { path: path.into(), text: Some(text.into()) };
+        let files = [
+            file(
+                "base/kustomization.yaml",
+                "images: [{name: app, newName: gcr.io/p/app}, {name: web, newTag: v1}, {name: api, newName: r/a}]",
+            ),
+            file("dev/kustomization.yaml", "images: [{name: app, newName: gcr.io/p/app, newTag: v2}, {name: api, newName: r/b}]"),
+        ];
+        assert_eq!(renamed(files.iter()), BTreeMap::from([("app".to_owned(), "gcr.io/p/app".to_owned())]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Facts: Skaffold's `pkg/skaffold/initializer/analyze`, `pkg/skaffold/build/buildpacks/init.go` and `pkg/skaffold/build/ko/init`.
 
+use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use devloop_model::Diagnostic;
@@ -39,6 +40,8 @@ pub struct Project {
     pub(crate) has_charts: bool,
     pub(crate) manifests: Vec<Manifest>,
     pub(crate) overlays: Vec<String>,
+    /// The names that kustomizations give to images of manifests.
+    pub(crate) renamed: BTreeMap<String, String>,
     /// Every file, for what must not be overwritten.
     pub(crate) files: HashSet<String>,
 }
@@ -51,6 +54,7 @@ impl Project {
             name: tree.name(),
             has_charts: tree.files.iter().any(|file| file.name() == "Chart.yaml"),
             overlays: kustomization::overlays(tree.files.iter().filter(|file| kustomization::is_one(file))),
+            renamed: kustomization::renamed(tree.files.iter()),
             files: tree.files.iter().map(|file| file.path.clone()).collect(),
             charts,
             warnings,

@@ -38,10 +38,13 @@ impl Tree {
     /// When a directory cannot be read, unless such ones are skipped.
     pub fn read(root: &Path, skip_unreachable: bool) -> Result<Self, Diagnostic> {
         let (files, failed) = (Mutex::new(Vec::new()), Mutex::new(None));
+        let is_in_repository = fs::canonicalize(root).is_ok_and(|root| root.ancestors().any(|directory| directory.join(".git").exists()));
         let walk = WalkBuilder::new(root)
             .ignore(false)
             .git_global(false)
-            .require_git(false)
+            // Of a repository, its own files say what is ignored; elsewhere, those of this folder.
+            .require_git(is_in_repository)
+            .parents(is_in_repository)
             .filter_entry(|entry| entry.depth() == 0 || !entry.file_name().to_str().is_some_and(|name| FOREIGN.contains(&name)))
             .build_parallel();
         walk.run(|| {

@@ -244,18 +244,70 @@ impl ImageRef {
     }
 }
 
+/// Operating systems that stand for themselves.
+const SYSTEMS: [&str; 4] = ["linux", "windows", "darwin", "freebsd"];
+/// Architectures that stand for themselves.
+const ARCHITECTURES: [&str; 10] = ["386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x", "wasm"];
+
+fn not_a_platform(text: &str) -> ImageNameError {
+    invalid(text, "platform", "a platform is `os/architecture`, for example `linux/amd64`")
+}
+
+/// Returns an architecture in Go's words, and the variant that its name says (containerd's `normalizeArch`).
+fn architecture(name: &str) -> (&str, Option<&'static str>) {
+    match name {
+        "i386" => ("386", None),
+        "x86_64" | "x86-64" => ("amd64", None),
+        "aarch64" => ("arm64", None),
+        "armhf" => ("arm", Some("v7")),
+        "armel" => ("arm", Some("v6")),
+        other => (other, None),
+    }
+}
+
+fn with_variant(os: &str, arch: &str, variant: Option<&str>) -> String {
+    let (arch, said) = architecture(arch);
+    match (arch, variant.or(said)) {
+        // What every one of them is.
+        ("arm64", Some("8" | "v8")) | ("amd64", Some("v1")) | (_, None) => format!("{os}/{arch}"),
+        ("arm", Some(number @ ("5" | "6" | "7" | "8"))) => format!("{os}/arm/v{number}"),
+        (_, Some(variant)) => format!("{os}/{arch}/{variant}"),
+    }
+}
+
 impl Platform {
-    /// Returns the platform if `text` is `os/arch` or `os/arch/variant`.
+    /// Returns the platform if `text` is `os/arch` or `os/arch/variant`, in any of the spellings of architectures; an operating system alone
+    /// is that of this machine's architecture, an architecture alone that of Linux (containerd's `platforms.Parse`).
     ///
     /// # Errors
     /// When it is not.
     pub fn parse(text: &str) -> Result<Self, ImageNameError> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let word = |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b));
-        if (2..=3).contains(&parts.len()) && parts.iter().all(word) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(invalid(text, "platform", "a platform is `os/architecture`, for example `linux/amd64`"))
+        let lower = text.to_ascii_lowercase();
+        let parts: Vec<&str> = lower.split('/').collect();
+        let is_word = |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b));
+        if text == "all" {
+            return Err(invalid(text, "platform", "name each of them, for example `linux/amd64,linux/arm64`"));
+        }
+        if !parts.iter().all(is_word) {
+            return Err(not_a_platform(text));
+        }
+        Ok(Self(match *parts {
+            [os] if SYSTEMS.contains(&os) => format!("{os}/{}", Self::host_architecture()),
+            [arch] if ARCHITECTURES.contains(&architecture(arch).0) => with_variant("linux", arch, None),
+            [os, arch] => with_variant(os, arch, None),
+            [os, arch, variant] => with_variant(os, arch, Some(variant)),
+            _ => return Err(not_a_platform(text)),
+        }))
+    }
+
+    /// Returns this machine's architecture in Go's words, which all of Docker uses.
+    pub fn host_architecture() -> &'static str {
+        match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "x86" => "386",
+            "powerpc64" => "ppc64le",
+            other => other,
         }
     }
 
@@ -328,6 +380,30 @@ impl FromStr for ImageRef {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn platforms_are_what_containerd_reads() {
+        let host = format!("linux/{}", Platform::host_architecture());
+        for (text, platform) in [
+            ("linux/amd64", "linux/amd64"),
+            ("LINUX/AMD64", "linux/amd64"),
+            ("linux", &*host),
+            ("arm64", "linux/arm64"),
+            ("aarch64", "linux/arm64"),
+            ("linux/x86_64", "linux/amd64"),
+            ("linux/arm64/v8", "linux/arm64"),
+            ("linux/arm/7", "linux/arm/v7"),
+            ("armhf", "linux/arm/v7"),
+            ("windows/amd64", "windows/amd64"),
+            ("linux/amd64/v3", "linux/amd64/v3"),
+            ("linux/new", "linux/new"),
+        ] {
+            assert_eq!(Platform::parse(text).map(|platform| platform.to_string()), Ok(platform.to_owned()), "{text}");
+        }
+        for text in ["", "all", "bogus", "linux/", "/amd64", "linux amd64", "linux/amd64/v1/x"] {
+            assert!(Platform::parse(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn references_parse_into_their_parts() {

@@ -33,7 +33,7 @@ use crate::context::root;
 
 /// Builds at once.
 const AT_ONCE: usize = 4;
-const DEADLINE: Duration = Duration::from_mins(3);
+const DEADLINE: Duration = Duration::from_mins(5);
 /// The base image that `push_bases` may have changed.
 const LAYERS: &str = "localhost:5000/table/base/layers";
 /// The image that builder pods run, and kaniko pods.

@@ -169,7 +169,7 @@ fn what_could_be_better_is_told() {
         &project.read("app/skaffold.yaml").replace("DIR", &project.path().display().to_string()).replace("v4beta14", "v4beta13"),
     );
     insta::assert_snapshot!(project.said("lint"), @"
-    skaffold.yaml:1:13: ID000001: YamlFieldLintRule: this is not the newest version of the schema: write `apiVersion: skaffold/v4beta14`, or let `devloop fix` do so
+    skaffold.yaml:1:13: ID000001: YamlFieldLintRule: this is not the newest version of the schema, skaffold/v4beta14: let `devloop fix --overwrite` bring the file there
     apiVersion: skaffold/v4beta13
                 ^
     skaffold.yaml:12:1: ID000002: YamlFieldLintRule: ports of this configuration are forwarded to whatever local port is free. To have the same ones in every session, add:

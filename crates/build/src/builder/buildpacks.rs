@@ -177,6 +177,7 @@ impl BuildpacksJob<'_> {
         words.extend(spec.trust_builder.then(|| "--trust-builder".to_owned()));
         words.extend(spec.clear_cache.then(|| "--clear-cache".to_owned()));
         words.push("--no-color".to_owned());
+        words.extend(spec.build_args.iter().cloned());
         words
     }
 

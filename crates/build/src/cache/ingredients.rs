@@ -171,6 +171,7 @@ impl Ingredients {
         self.set("buildpacks.buildpacks", &spec.buildpacks.join("\n"));
         self.set("buildpacks.projectDescriptor", &spec.project_descriptor);
         self.set("buildpacks.volumes", &spec.volumes.join("\n"));
+        self.set("buildpacks.buildArgs", &spec.build_args.join("\n"));
         let env = builder::buildpacks::counted(artifact, spec, &options.mode, cx);
         self.arguments.extend(env.into_iter().map(|(name, value)| (name, digest(&value))));
     }

@@ -87,61 +87,100 @@ pub(crate) async fn run(pipeline: &Pipeline, wanted: &Wanted<'_>, reporter: &Mut
     while let Ok(fact) = facts.try_recv() {
         record(fact);
     }
-    let (outcome, exit) = match &result {
-        Ok(_) => (Outcome::Succeeded, Exit::Done),
-        Err(_) if pipeline.cancel.is_cancelled() => (Outcome::Cancelled, Exit::Done),
-        Err(diagnostic) => (Outcome::Failed { diagnostic: diagnostic.clone() }, Exit::Failed),
+    let (text, fault) = match result {
+        Ok(Findings { text, fault }) => (Some(text), fault),
+        Err(fault) => (None, Some(fault)),
+    };
+    let (outcome, exit) = match fault {
+        None => (Outcome::Succeeded, Exit::Done),
+        Some(_) if pipeline.cancel.is_cancelled() => (Outcome::Cancelled, Exit::Done),
+        Some(diagnostic) => (Outcome::Failed { diagnostic }, Exit::Failed),
     };
     record(EventKind::SessionEnded { outcome, duration: began.elapsed() });
-    match result {
-        Ok(text) if wanted.file.is_some() || !wanted.json => print(wanted.file, &text)?,
+    match text {
+        Some(text) if wanted.file.is_some() || !wanted.json => print(wanted.file, &text)?,
         _ => {}
     }
     Ok(exit)
 }
 
-async fn look(pipeline: &Pipeline, wanted: &Wanted<'_>, cx: &Cx) -> Result<String, Diagnostic> {
-    if wanted.explain { explained(pipeline, cx).await } else { understood(pipeline, wanted.templates, cx).await }
+/// What is printed, and what is wrong with what it is about: of several faults the last, after the others were told.
+struct Findings {
+    text: String,
+    fault: Option<Diagnostic>,
+}
+
+impl Findings {
+    fn fault(&mut self, fault: Diagnostic, cx: &Cx) {
+        if let Some(earlier) = self.fault.replace(fault) {
+            cx.warn(earlier);
+        }
+    }
+}
+
+async fn look(pipeline: &Pipeline, wanted: &Wanted<'_>, cx: &Cx) -> Result<Findings, Diagnostic> {
+    if wanted.explain {
+        return explained(pipeline, cx).await.map(|text| Findings { text, fault: None });
+    }
+    understood(pipeline, wanted.templates, cx).await
 }
 
 /// Returns versions, each artifact and each test with its inputs, and the effective configuration.
-async fn understood(pipeline: &Pipeline, templates: bool, cx: &Cx) -> Result<String, Diagnostic> {
+async fn understood(pipeline: &Pipeline, templates: bool, cx: &Cx) -> Result<Findings, Diagnostic> {
     let session = &pipeline.session;
     let (artifacts, options) = (session.artifacts(), pipeline.build_options());
     let mut text = format!("devloop version: v{}\n", env!("CARGO_PKG_VERSION"));
+    say(&mut text, &format!("Configuration version: {}", devloop_config::NEWEST_OF_SKAFFOLD));
     if !session.plan.profiles.is_empty() {
         say(&mut text, &format!("Active profiles: {}", session.plan.profiles.join(", ")));
     }
     say(&mut text, &format!("Number of artifacts: {}", artifacts.len()));
+    let mut found = Findings { text, fault: None };
     for artifact in &artifacts {
         let began = Instant::now();
-        let listed = devloop_build::list_inputs(artifact, &options, &session.clients, cx).await.map_err(|error| error.diagnostic())?;
+        let listed = devloop_build::list_inputs(artifact, &options, &session.clients, cx).await.map_err(|error| error.diagnostic());
+        say(&mut found.text, &format!("\n{} artifact: {}", builder(artifact), artifact.image));
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(fault) if cx.cancel.is_cancelled() => return Err(fault),
+            Err(fault) => {
+                say(&mut found.text, &format!(" - Inputs: cannot be listed: {}", fault.what));
+                found.fault(fault, cx);
+                continue;
+            }
+        };
         let (files, bytes, duration) = (listed.files, listed.bytes, began.elapsed());
         cx.emit(EventKind::InputsListed { artifact: artifact.image.clone(), files, bytes, duration });
-        say(&mut text, &format!("\n{} artifact: {}", builder(artifact), artifact.image));
+        let text = &mut found.text;
         match devloop_build::examine_builder(artifact, &options, &session.clients, cx).await {
             None => {}
-            Some(Ok(found)) => say(&mut text, &format!(" - Builder: {found}")),
+            Some(Ok(builder)) => say(text, &format!(" - Builder: {builder}")),
             Some(Err(fault)) => {
-                say(&mut text, &format!(" - Builder: none: {}", fault.what));
+                say(text, &format!(" - Builder: none: {}", fault.what));
                 cx.warn(Diagnostic { severity: Severity::Warning, ..fault });
             }
         }
-        say(&mut text, &format!(" - Size of the inputs: {bytes} bytes"));
-        say(&mut text, &format!(" - Inputs: {files} files"));
-        say(&mut text, &format!(" - Time to list them: {duration:?}"));
+        say(text, &format!(" - Size of the inputs: {bytes} bytes"));
+        say(text, &format!(" - Inputs: {files} files"));
+        say(text, &format!(" - Time to list them: {duration:?}"));
     }
     for test in &session.plan.tests {
-        let inputs = devloop_build::test_inputs(test, &options, cx).await.map_err(|error| error.diagnostic())?;
-        say(&mut text, &format!("\nTest of {}: {}", test.image, test.name()));
-        say(&mut text, &format!(" - Inputs: {} files", inputs.files.len()));
+        say(&mut found.text, &format!("\nTest of {}: {}", test.image, test.name()));
+        match devloop_build::test_inputs(test, &options, cx).await {
+            Ok(inputs) => say(&mut found.text, &format!(" - Inputs: {} files", inputs.files.len())),
+            Err(error) => found.fault(error.diagnostic(), cx),
+        }
     }
-    say(&mut text, "\nConfiguration");
+    let modules = session.plan.modules.iter().map(|module| &module.render);
+    if let Err(error) = devloop_render::are_there(modules, &Vars::from_env(&session.env)) {
+        found.fault(error.diagnostic(), cx);
+    }
+    say(&mut found.text, "\nConfiguration");
     let vars = templates.then(|| Vars::from_env(&session.env));
     let effective = devloop_config::effective_yaml(&session.source, &session.options, &session.repos, vars.as_ref());
     // What was a plan before still is one, unless the file changed under us.
-    text.push_str(&effective.map_err(|mut error| error.diagnostics.swap_remove(0))?);
-    Ok(text)
+    found.text.push_str(&effective.map_err(|mut error| error.diagnostics.swap_remove(0))?);
+    Ok(found)
 }
 
 /// Returns for each artifact whether it would be built, and because of what.

@@ -9,6 +9,7 @@ use std::path::Path;
 use devloop_init::Builder;
 use devloop_init::Converted;
 use devloop_init::Deployment;
+use devloop_init::Kind;
 use devloop_init::Matching;
 use devloop_init::Outcome;
 use devloop_init::Project;
@@ -66,7 +67,12 @@ pub(crate) async fn run(settings: &Settings, init: &InitSettings, env: &Env, can
     let decided = questions::unless_left(cancel, move || decide(&mut matching, &asked, &questions).map(|()| matching)).await;
     // The user left in the middle of a question.
     let Some(decided) = decided else { return Ok(Exit::Done) };
-    let outcome = Outcome::of(&project, deployment, &decided?)?;
+    let decided = decided?;
+    shown.say(&missing(&decided));
+    if init.force && !init.options.generate_manifests {
+        shown.say(&unused(&decided));
+    }
+    let outcome = Outcome::of(&project, deployment, &decided)?;
     if let Target::Stdout = target {
         return output::to_stdout(&outcome.config).map(|()| Exit::Done);
     }
@@ -82,6 +88,27 @@ pub(crate) async fn run(settings: &Settings, init: &InitSettings, env: &Env, can
     output::to_stdout(&files::write(&outcome, &target)?)?;
     shown.say(&files::faults(&target, env));
     Ok(Exit::Done)
+}
+
+/// Returns a warning for each Dockerfile of `--artifact` that is not there.
+fn missing(matching: &Matching) -> Vec<Diagnostic> {
+    let builders = matching.artifacts.iter().filter_map(|artifact| artifact.builder.as_ref());
+    let missing = builders.filter(|builder| builder.kind == Kind::Docker && !Path::new(&builder.path).is_file());
+    let warning = |builder: &Builder| {
+        Diagnostic::warning("init/no-such-file", format!("there is no file `{}`, which an artifact is built from", builder.path))
+            .help("correct the path, or write the file before you build")
+    };
+    missing.map(warning).collect()
+}
+
+/// Returns a warning for each Dockerfile that nothing was made of, without a question.
+fn unused(matching: &Matching) -> Vec<Diagnostic> {
+    let unused = matching.unused().into_iter().filter(|builder| builder.kind == Kind::Docker);
+    let warning = |builder: Builder| {
+        Diagnostic::warning("init/unused", format!("`{}` builds no image that is deployed", builder.path))
+            .help("name its image by `--artifact`, or let manifests be made for it with `--generate-manifests`")
+    };
+    unused.map(warning).collect()
 }
 
 /// Where what goes on is said.

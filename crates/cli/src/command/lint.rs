@@ -51,7 +51,7 @@ const WARNING: u32 = 2;
 const OLD_VERSION: Rule = Rule {
     number: 1,
     kind: Kind::Yaml,
-    template: "this is not the newest version of the schema: write `apiVersion: {{.Latest}}`, or let `devloop fix` do so",
+    template: "this is not the newest version of the schema, {{.Latest}}: let `devloop fix --overwrite` bring the file there",
     filter: || json!({ "Filter": { "Name": "apiVersion" }, "FieldMatch": "", "InvertMatch": false }),
 };
 

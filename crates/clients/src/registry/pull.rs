@@ -250,10 +250,5 @@ fn parse_digest(host: &str, digest: &oci_spec::image::Digest) -> Result<Digest, 
 
 /// Returns the platform of images that run here.
 fn host_platform() -> Platform {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    Platform::parse(&format!("linux/{arch}")).expect("an architecture is one lower-case word")
+    Platform::parse(&format!("linux/{}", Platform::host_architecture())).expect("an architecture is one lower-case word")
 }

@@ -69,7 +69,8 @@ impl Project {
         };
         let root = PathBuf::from("skaffold.yaml");
         let documents = read(&root)?;
-        collect((root, documents), &self.options, &read, repos).map(|(modules, _)| modules)
+        let Collected { modules, errors, .. } = collect((root, documents), &self.options, &read, repos);
+        if errors.is_empty() { Ok(modules) } else { Err(errors) }
     }
 
     /// The names in order, each with its profiles.
@@ -370,10 +371,10 @@ fn one_module_cannot_have_two_sets_of_profiles() {
     let lib = format!("metadata: {{name: lib}}\n{PROFILES}");
     insta::assert_snapshot!(Project::new(&[("skaffold.yaml", root), ("lib/skaffold.yaml", &lib)]).names().unwrap_err(), @"
     error[config/profile-conflict]: module `lib` is required twice, with different profiles
-     --> lib/skaffold.yaml:1:18
+     --> skaffold.yaml:3:10
       |
-    1 | metadata: {name: lib}
-      |                  ^^^
+    3 | - {path: lib, activeProfiles: [{name: q}]}
+      |          ^^^
       once with `p`, once with `q`
     help: let every `requires` of it activate the same profiles
     ");

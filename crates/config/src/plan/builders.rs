@@ -54,6 +54,7 @@ impl Converter<'_> {
             project_descriptor: buildpacks.project_descriptor.clone(),
             dependencies: PathList { paths: dependencies.paths, ignore: dependencies.ignore },
             volumes: buildpacks.volumes.iter().map(volume).collect(),
+            build_args: buildpacks.build_args.clone(),
         }
     }
 

@@ -53,9 +53,9 @@ impl Converter<'_> {
         texts.iter().enumerate().filter_map(|(index, text)| self.platform(&format!("{pointer}/{index}"), text)).collect()
     }
 
-    /// Returns a platform; `linux` alone, or `arm64` alone, is completed as containerd's `platforms.Parse` does.
+    /// Returns a platform.
     pub(super) fn platform(&mut self, pointer: &str, text: &str) -> Option<Platform> {
-        let platform = Platform::parse(&complete(text));
+        let platform = Platform::parse(text);
         platform.map_err(|error| self.faults.push(self.module.error("config/platform", pointer, error.to_string()))).ok()
     }
 
@@ -67,19 +67,6 @@ impl Converter<'_> {
             _ => PathBuf::from(path),
         };
         clean(&self.module.module.dir.join(path))
-    }
-}
-
-fn complete(text: &str) -> String {
-    let host = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    match text {
-        "linux" | "windows" | "darwin" | "freebsd" => format!("{text}/{host}"),
-        "amd64" | "arm64" | "arm" | "386" | "s390x" | "ppc64le" | "riscv64" => format!("linux/{text}"),
-        other => other.to_owned(),
     }
 }
 

@@ -49,7 +49,7 @@ fn take_back<'a>(change: &str, definition: &mut Json, fields: impl Iterator<Item
     for field in fields {
         if change == "+" {
             definition["properties"][field]["x-since"] = changed_in.into();
-            if let Some(required) = definition["required"].as_array_mut() {
+            if let Some(required) = definition.get_mut("required").and_then(Json::as_array_mut) {
                 required.retain(|required| required != field);
             }
         } else {

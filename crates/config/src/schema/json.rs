@@ -25,10 +25,10 @@ pub fn schema_versions() -> Vec<String> {
 
 /// Returns the schema of a version with the keywords of our own, if it is one that can be read; what came later is in it with `x-since`.
 pub fn annotated_schema(version: &str) -> Option<&'static Value> {
-    Version::of_name(version).map(schema_of)
+    Version::of_name(version).or_else(|| Version::of_short(version)).map(schema_of)
 }
 
-/// Returns the JSON schema (draft 7) of a version, as `schema get` prints it, if it is one that can be read.
+/// Returns the JSON schema (draft 7) of a version, as `schema get` prints it, if it is one that can be read; `skaffold/` may be left out.
 pub fn json_schema(version: &str) -> Option<String> {
     Version::of_name(version).map(|version| format!("{:#}\n", published(version)))
 }
@@ -115,6 +115,24 @@ mod tests {
             outdated.extend((!is_same).then_some(name));
         }
         assert!(outdated.is_empty(), "run this test with DEVLOOP_UPDATE_SCHEMAS=1, as these schemas are out of date: {outdated:?}");
+    }
+
+    /// Nothing but a default is null in a schema of draft 7, and what is required is a list.
+    #[test]
+    fn every_schema_is_one() {
+        fn faults(value: &Value, path: &str, found: &mut Vec<String>) {
+            match value {
+                Value::Null if !path.ends_with("/default") && !path.contains("/enum/") => found.push(path.to_owned()),
+                Value::Object(fields) => fields.iter().for_each(|(name, value)| faults(value, &format!("{path}/{name}"), found)),
+                Value::Array(items) => items.iter().enumerate().for_each(|(at, item)| faults(item, &format!("{path}/{at}"), found)),
+                _ => {}
+            }
+        }
+        for version in Version::all() {
+            let mut found = Vec::new();
+            faults(&published(version), "", &mut found);
+            assert!(found.is_empty(), "{version}: {found:?}");
+        }
     }
 
     #[test]

@@ -1,15 +1,95 @@
 //! JSON patches of a profile: what a step does to a tree, done to paths and values.
 
+use devloop_model::Diagnostic;
+
 use super::Step;
+use super::difference::differences;
 use crate::Key;
 use crate::Node;
 use crate::Value;
 use crate::node::MAX_DEPTH;
+use crate::patch::apply_one;
 
 /// Upgrades the patches of a profile of `document`, which is not upgraded itself yet.
-pub(super) fn upgrade(profile: &mut Node, step: &Step, document: &Node) {
+pub(super) fn upgrade(profile: &mut Node, step: &Step, document: &Node, told: &mut Vec<Diagnostic>) {
     let Some(Value::List(patches)) = profile.get_mut("patches").map(|patches| &mut patches.value) else { return };
-    *patches = patches.drain(..).flat_map(|patch| upgrade_one(patch, step, document)).collect();
+    let mut proof = Proof::of(document, step);
+    *patches = patches.drain(..).flat_map(|patch| proof.proven(upgrade_one(patch.clone(), step, document), &patch, told)).collect();
+}
+
+/// How many values a document has at most whose patches are proven: each of them costs an upgrade of all.
+const LARGEST: usize = 20_000;
+
+/// The document of a profile, on which upgraded patches have to do what the old ones did before the upgrade.
+struct Proof<'a> {
+    step: &'a Step,
+    /// The document as the patches so far left it, not upgraded.
+    before: Node,
+    /// How many values the patches added.
+    growth: usize,
+}
+
+impl<'a> Proof<'a> {
+    fn of(document: &Node, step: &'a Step) -> Self {
+        let mut before = document.clone();
+        before.remove("profiles");
+        Self { step, before, growth: 0 }
+    }
+
+    /// Returns `upgraded` unless its path says too little: of a whole section, whose parts may go to several places, or of one that is gone.
+    /// Then returns patches of all that `patch` changes in the upgraded document.
+    fn proven(&mut self, upgraded: Vec<Node>, patch: &Node, told: &mut Vec<Diagnostic>) -> Vec<Node> {
+        if self.before.size() > LARGEST {
+            return upgraded;
+        }
+        let mut after = self.before.clone();
+        if apply_one(&mut after, patch, &mut self.growth).is_err() {
+            // It is about what another profile brings.
+            return upgraded;
+        }
+        let (old, known) = self.upgraded(&self.before);
+        let (wanted, said) = self.upgraded(&after);
+        told.extend(said.into_iter().filter(|diagnostic| !known.contains(diagnostic)));
+        self.before = after;
+        let path = path_of(patch, "path").unwrap_or_default();
+        let mut made = old.clone();
+        let leads = upgraded.iter().all(|patch| apply_one(&mut made, patch, &mut 0).is_ok() && leads_into(patch, &wanted));
+        let is_test = operation(patch).as_deref() == Some("test");
+        if is_test || (leads && !self.is_section(&path)) || made.to_json() == wanted.to_json() {
+            return upgraded;
+        }
+        differences(&old, &wanted, &path, patch)
+    }
+
+    /// Returns whether something that moves is below `path`.
+    fn is_section(&self, path: &str) -> bool {
+        self.step.moves.iter().chain(self.step.copies).any(|(from, _)| from.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+    }
+
+    fn upgraded(&self, document: &Node) -> (Node, Vec<Diagnostic>) {
+        let (mut upgraded, mut told) = (document.clone(), Vec::new());
+        self.step.apply(&mut upgraded, &mut told);
+        (upgraded, told)
+    }
+}
+
+/// Returns whether what `patch` sets is in `document`.
+fn leads_into(patch: &Node, document: &Node) -> bool {
+    let sets = operation(patch).is_none_or(|op| matches!(&*op, "add" | "replace"));
+    let is_there = |path: &str| path.split('/').try_fold(document, |node, step| child(node, step)).is_some();
+    // What searches was found when it was applied.
+    !sets || path_of(patch, "path").is_none_or(|path| path.ends_with("/-") || path.contains('=') || is_there(&path))
+}
+
+fn child<'n>(node: &'n Node, step: &str) -> Option<&'n Node> {
+    match node.as_list() {
+        Some(items) => items.get(step.parse::<usize>().ok()?),
+        None => node.get(&step.replace("~1", "/").replace("~0", "~")),
+    }
+}
+
+fn operation(patch: &Node) -> Option<String> {
+    patch.get("op").and_then(Node::as_text).map(|op| op.into_owned())
 }
 
 /// Returns the patches that do what `patch` did.

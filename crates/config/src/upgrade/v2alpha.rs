@@ -29,7 +29,12 @@ fn kaniko_context(pipeline: &mut Node, told: &mut Vec<Diagnostic>) {
 }
 
 /// There was one path; and builders are pulled if they are newer, whatever `forcePull` says.
-fn several_kustomizations(pipeline: &mut Node, _: &mut Vec<Diagnostic>) {
+fn several_kustomizations(pipeline: &mut Node, told: &mut Vec<Diagnostic>) {
     tree::each(pipeline, "deploy/kustomize/path", &mut tree::into_list);
-    tree::each(pipeline, "build/artifacts/*/buildpack", &mut |buildpack| drop(buildpack.remove("forcePull")));
+    tree::each(pipeline, "build/artifacts/*/buildpack", &mut |buildpack| {
+        if let Some((key, _)) = tree::take(buildpack, "forcePull").filter(|(_, value)| value.as_bool() == Some(false)) {
+            let what = "`forcePull: false` has no effect since skaffold/v2alpha3: a builder is pulled if it is newer";
+            told.push(Diagnostic::warning("config/no-effect", what).at(key.span.location(None)));
+        }
+    });
 }

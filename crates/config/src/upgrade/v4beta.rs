@@ -34,15 +34,27 @@ fn remote_manifests(pipeline: &mut Node, _: &mut Vec<Diagnostic>) {
 }
 
 /// A container had every field of Kubernetes; the next version keeps those that it knows.
-fn verify_containers(pipeline: &mut Node, _: &mut Vec<Diagnostic>) {
+fn verify_containers(pipeline: &mut Node, told: &mut Vec<Diagnostic>) {
     tree::each(pipeline, "verify/*/container", &mut |container| {
-        if let Value::Map(entries) = &mut container.value {
-            entries.retain(|(key, _)| matches!(key.text.as_str(), "name" | "image" | "command" | "args" | "env"));
-        }
+        let Value::Map(entries) = &mut container.value else { return };
+        let (known, gone) =
+            entries.drain(..).partition::<Vec<_>, _>(|(key, _)| matches!(key.text.as_str(), "name" | "image" | "command" | "args" | "env"));
+        *entries = known;
+        told.extend(gone.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| {
+            let what = format!("`{}` of a container of `verify` has no effect since skaffold/v4beta4", key.text);
+            let help = "say it by `executionMode.kubernetesCluster.overrides`, with the newest version of the schema";
+            Diagnostic::warning("config/no-effect", what).at(key.span.location(None)).help(help)
+        }));
     });
 }
 
 /// kaniko always pushes.
-fn no_push(pipeline: &mut Node, _: &mut Vec<Diagnostic>) {
-    tree::each(pipeline, "build/artifacts/*/kaniko", &mut |kaniko| drop(kaniko.remove("noPush")));
+fn no_push(pipeline: &mut Node, told: &mut Vec<Diagnostic>) {
+    tree::each(pipeline, "build/artifacts/*/kaniko", &mut |kaniko| {
+        let Some((key, value)) = tree::take(kaniko, "noPush") else { return };
+        if value.as_bool() != Some(false) {
+            let what = "`noPush` has no effect since skaffold/v4beta5: what kaniko builds is pushed";
+            told.push(Diagnostic::warning("config/no-effect", what).at(key.span.location(None)).help("leave it out"));
+        }
+    });
 }

@@ -67,4 +67,6 @@ pub struct BuildpacksBuild {
     pub dependencies: PathList,
     /// Volumes of the build, as `host:target` or `host:target:options`.
     pub volumes: Vec<String>,
+    /// More arguments of `pack build`.
+    pub build_args: Vec<String>,
 }

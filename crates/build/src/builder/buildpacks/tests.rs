@@ -20,6 +20,7 @@ fn spec() -> BuildpacksBuild {
         clear_cache: true,
         project_descriptor: "project.toml".to_owned(),
         volumes: vec!["/a:/b:rw".to_owned()],
+        build_args: ["--network", "host"].map(str::to_owned).to_vec(),
         ..BuildpacksBuild::default()
     }
 }
@@ -44,7 +45,7 @@ fn pack_gets_names_of_variables_and_never_their_values() {
     let latest = ImageRef::parse("gcr.io/p/web:latest").unwrap();
     let env = environment(&artifact, &spec, "run", &testing::cx_with_path("/bin")).unwrap();
     let words = job.arguments(&latest, &Images::of(&job), env.keys()).join(" ").replace(&directory.path().display().to_string(), "[DIR]");
-    insta::assert_snapshot!(words, @"build gcr.io/p/web:latest --path [DIR] --builder localhost:5000/builder:v1 --run-image run:v1 --pull-policy if-not-present --buildpack google/go --volume /a:/b:rw --env HERE --env SET --descriptor [DIR]/project.toml --trust-builder --clear-cache --no-color");
+    insta::assert_snapshot!(words, @"build gcr.io/p/web:latest --path [DIR] --builder localhost:5000/builder:v1 --run-image run:v1 --pull-policy if-not-present --buildpack google/go --volume /a:/b:rw --env HERE --env SET --descriptor [DIR]/project.toml --trust-builder --clear-cache --no-color --network host");
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Target {
     fn path(&self) -> &Path {
         match self {
             Self::Stdout => Path::new("-"),
-            Self::Usual => Path::new(USUAL),
+            Self::Usual => FOUND.into_iter().map(Path::new).find(|path| path.exists()).unwrap_or(Path::new(USUAL)),
             Self::Named(path) => path,
         }
     }
