@@ -310,15 +310,12 @@ impl Collector<'_> {
         }
         let found = file_at(&self.options.cwd, &file);
         if found.is_none() {
-            let error = match &requirement.place {
-                Place::Git { source, path } => no_file_in(source, path, requirement.path_span()),
-                _ => {
-                    let what = format!("there is no file {}, which this module requires", file.display());
-                    let error = requirement.span().error("config/no-file", what);
-                    error.help(
-                        "`path` starts at the directory of the file it stands in, and names a file or a directory with a skaffold.yaml",
-                    )
-                }
+            let error = if let Place::Git { source, path } = &requirement.place {
+                no_file_in(source, path, requirement.path_span())
+            } else {
+                let what = format!("there is no file {}, which this module requires", file.display());
+                let help = "`path` starts at the directory of the file it stands in, and names a file or a directory with a skaffold.yaml";
+                requirement.span().error("config/no-file", what).help(help)
             };
             self.report(vec![error]);
         }

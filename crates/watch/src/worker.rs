@@ -42,6 +42,8 @@ pub(crate) struct Worker {
     debounce: Debounce,
     next_look: Option<Instant>,
     offer_again: Option<Instant>,
+    /// Whether git held its lock when a burst was looked at last.
+    was_held: bool,
     /// When the last batch was given, which is when the session began to list what is there.
     given: Option<SystemTime>,
 }
@@ -55,7 +57,8 @@ impl Worker {
         told: Option<Result<Box<dyn Directories>, Refused>>,
     ) -> Self {
         let watched = Watched::new(Watches::new(told));
-        Self { settings, inbox, batches, watched, debounce: Debounce::default(), next_look: None, offer_again: None, given: None }
+        let debounce = Debounce::default();
+        Self { settings, inbox, batches, watched, debounce, next_look: None, offer_again: None, was_held: false, given: None }
     }
 
     /// Works until it is told to stop.
@@ -101,7 +104,10 @@ impl Worker {
         }
         let is_overdue = self.debounce.is_overdue(now);
         if self.burst_end().is_some_and(|end| end <= now) && (is_idle || is_overdue) {
-            if self.debounce.path().is_some_and(|path| git_lock::is_held(path, SystemTime::now())) {
+            let is_held = self.debounce.path().is_some_and(|path| git_lock::is_held(path, SystemTime::now()));
+            // What git wrote last may not be told yet when its lock is gone.
+            if is_held || std::mem::replace(&mut self.was_held, false) {
+                self.was_held = is_held;
                 self.offer_again = Some(now + GIT_PAUSE);
                 return;
             }

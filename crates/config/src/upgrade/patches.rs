@@ -89,7 +89,7 @@ fn child<'n>(node: &'n Node, step: &str) -> Option<&'n Node> {
 }
 
 fn operation(patch: &Node) -> Option<String> {
-    patch.get("op").and_then(Node::as_text).map(|op| op.into_owned())
+    patch.get("op").and_then(Node::as_text).map(std::borrow::Cow::into_owned)
 }
 
 /// Returns the patches that do what `patch` did.
