@@ -98,7 +98,7 @@ fn ended_as(given: &str, text: String) -> String {
 }
 
 fn version_called(name: &str) -> Result<Version, Diagnostic> {
-    Version::of_name(name).ok_or_else(|| {
+    Version::of_name(name).or_else(|| Version::of_short(name)).ok_or_else(|| {
         let help = format!("the newest are {} and {}; `devloop schema list` prints all of them", Version::SKAFFOLD, Version::LATEST);
         Diagnostic::error("config/unknown-api-version", format!("there is no version `{name}` of this schema")).help(help)
     })

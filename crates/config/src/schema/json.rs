@@ -25,12 +25,13 @@ pub fn schema_versions() -> Vec<String> {
 
 /// Returns the schema of a version with the keywords of our own, if it is one that can be read; what came later is in it with `x-since`.
 pub fn annotated_schema(version: &str) -> Option<&'static Value> {
-    Version::of_name(version).or_else(|| Version::of_short(version)).map(schema_of)
+    Version::of_name(version).map(schema_of)
 }
 
 /// Returns the JSON schema (draft 7) of a version, as `schema get` prints it, if it is one that can be read; `skaffold/` may be left out.
 pub fn json_schema(version: &str) -> Option<String> {
-    Version::of_name(version).map(|version| format!("{:#}\n", published(version)))
+    let version = Version::of_name(version).or_else(|| Version::of_short(version));
+    version.map(|version| format!("{:#}\n", published(version)))
 }
 
 /// Returns the schema of a version in keywords of JSON Schema alone.
