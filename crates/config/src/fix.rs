@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use devloop_model::Diagnostic;
+use devloop_model::Severity;
 
 use self::compose::Aliases;
 use self::compose::Composer;
@@ -67,7 +68,12 @@ pub fn fix(root: &ConfigSource, cwd: &Path, options: &FixOptions) -> Result<Fixe
     for document in &mut new {
         match target(document, wanted) {
             Ok((from, to)) => {
-                told.extend(load::upgraded(document, from, to));
+                let upgraded = load::upgraded(document, from, to).into_iter();
+                // What is written would be lost.
+                told.extend(upgraded.map(|diagnostic| match &*diagnostic.code {
+                    upgrade::NO_UPGRADE => Diagnostic { severity: Severity::Error, ..diagnostic },
+                    _ => diagnostic,
+                }));
                 versions.push((from, to));
             }
             Err(fault) => told.push(fault),

@@ -24,6 +24,9 @@ pub(crate) use self::version::Version;
 use crate::Node;
 use crate::Value;
 
+/// What is said of text that has no place in a newer version.
+pub(crate) const NO_UPGRADE: &str = "config/no-upgrade";
+
 /// What changes from one version to the next, where there is more than new fields.
 struct Step {
     /// The version that it leads to.

@@ -341,7 +341,11 @@ fn effective(text: &str) -> String {
 #[test]
 fn a_file_that_was_fixed_has_the_same_effective_configuration() {
     for (path, text) in cases("valid").into_iter().chain(cases("upgrade")) {
-        let fixed = fixed(&text, None).unwrap();
+        let fixed = match fixed(&text, None) {
+            // What would be lost is refused.
+            Err(error) if error.diagnostics.iter().all(|fault| fault.code == upgrade::NO_UPGRADE) => continue,
+            fixed => fixed.unwrap(),
+        };
         assert!(fixed.warnings.iter().all(|warning| warning.code != "config/comments-lost"), "{}", path.display());
         let Some(now) = fixed.text else { continue };
         assert_eq!(effective(&now), effective(&text), "{}\n{now}", path.display());

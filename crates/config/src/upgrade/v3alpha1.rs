@@ -4,6 +4,7 @@
 
 use devloop_model::Diagnostic;
 
+use super::NO_UPGRADE;
 use super::Step;
 use super::image_strategy::ImageStrategy;
 use super::image_strategy::value_templates;
@@ -32,9 +33,12 @@ pub(super) const STEPS: [Step; 1] = [Step {
 fn split_deploy(pipeline: &mut Node, told: &mut Vec<Diagnostic>) {
     tree::each(pipeline, "deploy/helm/releases/*", &mut release);
     kustomize(pipeline, told);
-    if let Some((key, _)) = pipeline.get("deploy").and_then(|deploy| deploy.entry("kpt")).filter(|(_, kpt)| !kpt.is_null()) {
+    if let Some((key, kpt)) = tree::take(pipeline, "deploy/kpt") {
         let what = "`deploy.kpt` of skaffold/v2beta29 and older has nothing that took its place";
-        told.push(key.span.error("config/no-upgrade", what).help("render with `manifests.kustomize` or `manifests.rawYaml`"));
+        // A profile that nobody uses may have it. What is left says that it was there, to whom it matters.
+        let warning = Diagnostic::warning(NO_UPGRADE, what).at(key.span.location(None));
+        told.push(warning.help("render with `manifests.kustomize` or `manifests.rawYaml`"));
+        tree::set(pipeline, "deploy/kpt", &key.span, Node::empty_map(kpt.span));
     }
 }
 
