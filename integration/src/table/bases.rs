@@ -40,13 +40,14 @@ pub async fn push_bases(registry: &Registry, cx: &Cx) -> io::Result<()> {
     let mut config = busybox.config.clone();
     // A volume whose directory is in no layer.
     config["config"]["Volumes"] = json!({ "/not/there": {} });
-    push(registry, "table/base/layers", Some(&busybox), &layers, config, cx).await?;
+    push(registry, "table/base/layers:latest", Some(&busybox), &layers, config, cx).await?;
 
     let mut marker = Layer::new();
     marker.add("marker", EntryType::Regular, 0o644, OTHER.as_bytes(), None)?;
     let config = json!({ "architecture": OTHER, "os": "linux", "config": {}, "rootfs": { "type": "layers", "diff_ids": [] } });
-    let other = push(registry, "table/base/index", None, &[marker.finish()?], config, cx).await?;
-    let own = push(registry, "table/base/index", Some(&busybox), &[], busybox.config.clone(), cx).await?;
+    // Never under the name of the index: somebody may build from that at the same time.
+    let other = push(registry, "table/base/index:part-other", None, &[marker.finish()?], config, cx).await?;
+    let own = push(registry, "table/base/index:part-own", Some(&busybox), &[], busybox.config.clone(), cx).await?;
     let entry = |architecture: &Value, (digest, size): &(Digest, usize)| json!({ "mediaType": MANIFEST, "digest": digest, "size": size, "platform": { "os": "linux", "architecture": architecture } });
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [entry(&json!(OTHER), &other), entry(&busybox.config["architecture"], &own)] });
     // Of one name the daemon keeps one platform: what asks for another has a name of its own.
@@ -132,7 +133,7 @@ impl Layer {
 /// Pushes an image of `base` and more layers, and returns its digest and the size of its manifest.
 async fn push(
     registry: &Registry,
-    repository: &str,
+    name: &str,
     base: Option<&RemoteImage>,
     archives: &[Vec<u8>],
     mut config: Value,
@@ -163,6 +164,7 @@ async fn push(
     let manifest = manifest.to_string();
     let size = manifest.len();
     let image = PushImage { manifest: manifest.into(), media_type: MANIFEST.to_owned(), config: config.into(), layers };
-    let digest = registry.push(&latest(repository)?, image, cx).await.map_err(io::Error::other)?;
+    let target = format!("localhost:5000/{name}").parse().map_err(io::Error::other)?;
+    let digest = registry.push(&target, image, cx).await.map_err(io::Error::other)?;
     Ok((digest, size))
 }
