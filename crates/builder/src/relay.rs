@@ -5,11 +5,17 @@
 
 use std::net::Ipv4Addr;
 use std::str::FromStr;
+use std::time::Duration;
+use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 
 use crate::LaunchError;
+
+/// How long a connection is tried.
+const LIMIT: Duration = Duration::from_secs(10);
+const TRY_EVERY: Duration = Duration::from_millis(100);
 
 /// A port and where it leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +53,21 @@ pub(crate) async fn start(relay: Relay) -> Result<(), LaunchError> {
 }
 
 async fn join(mut client: TcpStream, to: String) {
-    match TcpStream::connect(&to).await {
+    match connect(&to).await {
         // Either side may leave whenever it likes.
         Ok(mut server) => drop(tokio::io::copy_bidirectional(&mut client, &mut server).await),
         Err(error) => crate::say(&format!("{to}: {error}")),
+    }
+}
+
+/// Names of a busy cluster are not always known at once, and a client that is let go of fails its build.
+async fn connect(to: &str) -> std::io::Result<TcpStream> {
+    let give_up = Instant::now() + LIMIT;
+    loop {
+        match TcpStream::connect(to).await {
+            Err(_) if Instant::now() < give_up => tokio::time::sleep(TRY_EVERY).await,
+            connected => return connected,
+        }
     }
 }
 
@@ -67,6 +84,20 @@ mod tests {
         for text in ["", "5000", "x=a:1", "5000=a", "5000=:1", "70000=a:1"] {
             text.parse::<Relay>().unwrap_err();
         }
+    }
+
+    #[tokio::test]
+    async fn where_it_leads_is_tried_again() {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+        start(Relay { port: free, to: address.to_string() }).await.unwrap();
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, free)).await.unwrap();
+        client.write_all(b"ping").await.unwrap();
+        tokio::time::sleep(TRY_EVERY * 2).await;
+        let server = TcpListener::bind(address).await.unwrap();
+        let mut bytes = [0; 4];
+        server.accept().await.unwrap().0.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"ping");
     }
 
     #[tokio::test]
