@@ -16,7 +16,6 @@ mod pod_status;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
 use std::time::Instant;
 
 use devloop_clients::Clients;
@@ -38,7 +37,6 @@ use devloop_model::ImageRef;
 use devloop_model::JibBuild;
 use devloop_model::KanikoBuild;
 use devloop_model::KoBuild;
-use devloop_model::Namespace;
 
 pub(crate) use self::arguments::build_args;
 pub(crate) use self::arguments::image_vars;
@@ -265,19 +263,12 @@ impl Work<'_> {
     }
 
     async fn custom_in_cluster(&self, spec: &CustomBuild, build: &ClusterBuild, job: CustomJob<'_>) -> Result<Identity, BuildError> {
-        let namespace = match &build.namespace {
-            Some(namespace) => namespace.clone(),
-            None => Namespace(self.clients.cluster(self.cx).await?.default_namespace().to_owned()),
-        };
+        let namespace = kaniko::namespace(build, self.clients, self.cx).await?;
         let context = self.options.target.context.as_deref();
         let push = async |secrets| {
             let place = custom::in_cluster(build, context, &namespace, secrets);
             let job = CustomJob { place: &place, ..job };
-            let pushing = custom::push(spec, job, self.clients.registry(), self.cx);
-            match build.timeout {
-                Duration::ZERO => pushing.await,
-                limit => tokio::time::timeout(limit, pushing).await.map_err(|_| buildkit::too_long(job.reference, limit))?,
-            }
+            Box::pin(buildkit::in_time(job.reference, build, custom::push(spec, job, self.clients.registry(), self.cx))).await?
         };
         let digest = Box::pin(kaniko::with_secrets(build, &namespace, self.clients, self.cx, push)).await;
         Ok(Identity::Digest(digest.map_err(|error| error.in_artifact(self.artifact))?))

@@ -34,12 +34,11 @@ pub(crate) fn built_for(artifact: &Artifact, options: &BuildOptions, daemon: Opt
     if !named.is_empty() {
         return named.to_vec();
     }
-    let host = || Platform::parse(&format!("linux/{}", Platform::host_architecture())).expect("an architecture is one lower-case word");
     vec![match artifact.builder {
         // In the cluster, the nodes decide: they were asked, or are taken to be as this machine.
-        Builder::Docker(_) => daemon.cloned().unwrap_or_else(host),
+        Builder::Docker(_) => daemon.cloned().unwrap_or_else(Platform::host),
         Builder::Ko(_) => of_go(env),
-        _ => host(),
+        _ => Platform::host(),
     }]
 }
 

@@ -17,6 +17,7 @@ use crate::LaunchError;
 use crate::START_LIMIT;
 use crate::daemon;
 use crate::idle;
+use crate::retry::until_made;
 
 /// How often it is tried to connect to a BuildKit that is about to start.
 const TRY_EVERY: Duration = Duration::from_millis(20);
@@ -36,7 +37,7 @@ pub(crate) fn run(root: &Path, is_compressed: bool) -> Result<ExitCode, LaunchEr
 }
 
 async fn join(root: &Path, is_compressed: bool) -> Result<(), LaunchError> {
-    let stream = connect(&daemon::socket(root)).await.map_err(LaunchError::NoAnswer)?;
+    let stream = until_made(START_LIMIT, TRY_EVERY, || UnixStream::connect(daemon::socket(root))).await.map_err(LaunchError::NoAnswer)?;
     let streams = tokio::io::join(tokio::io::stdin(), tokio::io::stdout());
     if is_compressed {
         both_ways(compressed(streams), stream, root).await;
@@ -54,16 +55,6 @@ async fn both_ways(ours: impl AsyncRead + AsyncWrite, stream: UnixStream, root: 
     tokio::select! {
         () = to => {}
         () = from => {}
-    }
-}
-
-async fn connect(socket: &Path) -> std::io::Result<UnixStream> {
-    let give_up = Instant::now() + START_LIMIT;
-    loop {
-        match UnixStream::connect(socket).await {
-            Err(_) if Instant::now() < give_up => tokio::time::sleep(TRY_EVERY).await,
-            connected => return connected,
-        }
     }
 }
 

@@ -12,6 +12,7 @@ mod executor;
 mod idle;
 mod launch;
 mod relay;
+mod retry;
 mod runc;
 
 use std::ffi::OsString;

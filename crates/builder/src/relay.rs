@@ -6,12 +6,12 @@
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::time::Duration;
-use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 
 use crate::LaunchError;
+use crate::retry::until_made;
 
 /// How long a connection is tried.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -53,21 +53,11 @@ pub(crate) async fn start(relay: Relay) -> Result<(), LaunchError> {
 }
 
 async fn join(mut client: TcpStream, to: String) {
-    match connect(&to).await {
+    // Names of a busy cluster are not always known at once, and a client that is let go of fails its build.
+    match until_made(LIMIT, TRY_EVERY, || TcpStream::connect(&to)).await {
         // Either side may leave whenever it likes.
         Ok(mut server) => drop(tokio::io::copy_bidirectional(&mut client, &mut server).await),
         Err(error) => crate::say(&format!("{to}: {error}")),
-    }
-}
-
-/// Names of a busy cluster are not always known at once, and a client that is let go of fails its build.
-async fn connect(to: &str) -> std::io::Result<TcpStream> {
-    let give_up = Instant::now() + LIMIT;
-    loop {
-        match TcpStream::connect(to).await {
-            Err(_) if Instant::now() < give_up => tokio::time::sleep(TRY_EVERY).await,
-            connected => return connected,
-        }
     }
 }
 

@@ -14,6 +14,7 @@ struct Stages {
     builds: bool,
     renders: bool,
     deploys: bool,
+    watches: bool,
 }
 
 impl Stages {
@@ -23,6 +24,7 @@ impl Stages {
             builds: is(&["build", "run", "dev", "debug", TELLS_ALL]),
             renders: is(&["render", "deploy", "run", "dev", "debug", "delete", TELLS_ALL]),
             deploys: is(&["deploy", "run", "dev", "debug", "delete", TELLS_ALL]),
+            watches: is(&["dev", "debug", TELLS_ALL]),
         }
     }
 }
@@ -49,7 +51,7 @@ pub(crate) fn diagnostics(module: &Loaded, command: &str) -> Vec<Diagnostic> {
 
 /// Returns a warning for each artifact that cannot be synced, because others are built from it: a change of it is a change of them.
 pub(crate) fn synced_bases(modules: &[Loaded], command: &str) -> Vec<Diagnostic> {
-    if !matches!(command, "dev" | "debug" | TELLS_ALL) {
+    if !Stages::of(command).watches {
         return Vec::new();
     }
     let artifacts = || modules.iter().flat_map(|module| &module.config.build.artifacts);
@@ -163,12 +165,12 @@ impl Report<'_> {
     fn warnings(&mut self, command: &str, stages: Stages) {
         let config = &self.module.config;
         if stages.builds
-            && !matches!(command, "dev" | "debug" | TELLS_ALL)
+            && !stages.watches
             && let Some(index) = config.build.artifacts.iter().position(|artifact| artifact.sync.is_some() && artifact.buildpacks.is_none())
         {
             self.warning(&format!("/build/artifacts/{index}/sync"), format!("`sync` has no effect under `{command}`"));
         }
-        for (index, artifact) in config.build.artifacts.iter().enumerate().filter(|_| matches!(command, "dev" | "debug" | TELLS_ALL)) {
+        for (index, artifact) in config.build.artifacts.iter().enumerate().filter(|_| stages.watches) {
             // That of buildpacks is a default, and nobody's wish.
             let tells = artifact.jib.is_some() || artifact.buildpacks.is_some();
             if !tells && artifact.sync.as_ref().is_some_and(|sync| sync.auto == Some(true)) {

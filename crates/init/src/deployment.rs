@@ -4,6 +4,8 @@
 //! the manifests that were found.
 
 use devloop_model::Diagnostic;
+use devloop_model::ImageName;
+use devloop_model::ImageRef;
 use globset::GlobBuilder;
 
 use crate::artifact::Artifact;
@@ -79,9 +81,10 @@ impl Deployment {
             let mut deployment = found(Source::Kustomize { default: default.clone(), others });
             // What is deployed has the names that the kustomization gives.
             for image in &mut deployment.images {
-                let (name, rest) = image.split_at(image.find('@').unwrap_or_else(|| tag_at(image)));
-                if let Some(new) = project.renamed.get(name) {
-                    *image = format!("{new}{rest}");
+                let Ok(mut reference) = ImageRef::parse(image) else { continue };
+                if let Some(new) = project.renamed.get(reference.name.as_str()).and_then(|new| ImageName::parse(new).ok()) {
+                    reference.name = new;
+                    *image = reference.to_string();
                 }
             }
             if project.overlays.len() > 1 && wanted.is_none() {
@@ -127,12 +130,6 @@ impl Deployment {
             self.warnings.push(Diagnostic::warning("init/left-out", what).help("add them to the configuration, or name manifests by `-k`"));
         }
     }
-}
-
-/// Returns where the tag of an image starts; its length if it has none.
-fn tag_at(image: &str) -> usize {
-    let last = image.rfind('/').map_or(0, |at| at + 1);
-    image[last..].find(':').map_or(image.len(), |at| last + at)
 }
 
 fn all_images(project: &Project) -> Vec<String> {

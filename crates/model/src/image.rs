@@ -300,6 +300,12 @@ impl Platform {
         }))
     }
 
+    /// Returns what images are built for and run on where nobody says more: Linux on this machine's architecture.
+    #[must_use]
+    pub fn host() -> Self {
+        Self(format!("linux/{}", Self::host_architecture()))
+    }
+
     /// Returns this machine's architecture in Go's words, which all of Docker uses.
     pub fn host_architecture() -> &'static str {
         match std::env::consts::ARCH {

@@ -61,10 +61,7 @@ pub(crate) async fn build(
             None => connect::builder(place, clients, cx).await?,
         };
         let building = buildkit.build(request, &output, &cx.env, cx);
-        let built = match place.cluster.timeout {
-            Duration::ZERO => building.await,
-            limit => tokio::time::timeout(limit, building).await.map_err(|_| too_long(&request.tag, limit))?,
-        };
+        let built = in_time(&request.tag, place.cluster, building).await?;
         match built {
             // A pod that was evicted or killed takes its builds with it, and nothing of them is wrong.
             Err(error) if attempt == 1 && !is_told_by_build(&error) && !buildkit.answers().await => {
@@ -78,7 +75,18 @@ pub(crate) async fn build(
     Ok(built.ok_or_else(no_digest)?)
 }
 
-pub(super) fn too_long(image: &ImageRef, limit: Duration) -> Diagnostic {
+/// Returns what `building` gives, unless `build.cluster.timeout` is over first.
+///
+/// # Errors
+/// When it is.
+pub(super) async fn in_time<T>(image: &ImageRef, cluster: &ClusterBuild, building: impl Future<Output = T>) -> Result<T, BuildError> {
+    match cluster.timeout {
+        Duration::ZERO => Ok(building.await),
+        limit => Ok(tokio::time::timeout(limit, building).await.map_err(|_| too_long(image, limit))?),
+    }
+}
+
+fn too_long(image: &ImageRef, limit: Duration) -> Diagnostic {
     let what = format!("the build of `{image}` was not done after {} s", limit.as_secs());
     Diagnostic::error("build/timeout", what).help("give it longer: `build.cluster.timeout`")
 }

@@ -145,7 +145,7 @@ pub(crate) fn platform(artifact: &Artifact, options: &BuildOptions) -> Result<Op
 /// When the build fails, or the cluster does not let it run.
 pub(crate) async fn build(spec: &KanikoBuild, job: KanikoJob<'_>, clients: &Clients, cx: &Cx) -> Result<Digest, BuildError> {
     let cluster = clients.cluster(cx).await?;
-    let namespace = job.build.namespace.clone().unwrap_or_else(|| Namespace(cluster.default_namespace().to_owned()));
+    let namespace = self::namespace(job.build, clients, cx).await?;
     for line in announcement(spec) {
         cx.log(Stream::Stdout, line);
     }
@@ -168,6 +168,17 @@ pub(crate) async fn build(spec: &KanikoBuild, job: KanikoJob<'_>, clients: &Clie
         Some(digest) => Ok(digest),
         // Another kaniko may leave no digest.
         None => in_registry(job.reference, clients, cx).await,
+    }
+}
+
+/// Returns the namespace of pods that build: that of the Kubernetes context, unless the configuration names one.
+///
+/// # Errors
+/// When there is no context.
+pub(crate) async fn namespace(build: &ClusterBuild, clients: &Clients, cx: &Cx) -> Result<Namespace, BuildError> {
+    match &build.namespace {
+        Some(namespace) => Ok(namespace.clone()),
+        None => Ok(Namespace(clients.cluster(cx).await?.default_namespace().to_owned())),
     }
 }
 

@@ -302,10 +302,6 @@ impl Settings {
         let words = List::flatten(&deploy.port_forward);
         let wrong = |error: UnknownMode| ArgsError::Value { flag: "port-forward", value: words.join(","), why: error.to_string() };
         self.deploy = DeploySettings {
-            labels: std::mem::take(&mut self.deploy.labels),
-            resource_rules: self.deploy.resource_rules.take(),
-            node_affinity: self.deploy.node_affinity,
-            arm_toleration: self.deploy.arm_toleration,
             status_check: deploy.status_check.map(|check| check.0),
             tolerate_failures: deploy.tolerate_failures_until_deadline.0,
             fail_fast: deploy.fast_fail_status_check.0,
@@ -315,6 +311,7 @@ impl Settings {
                 [] => ForwardModes::of_command(command),
                 words => ForwardModes::parse(words, command).map_err(wrong)?,
             },
+            ..std::mem::take(&mut self.deploy)
         };
         Ok(())
     }

@@ -147,7 +147,7 @@ impl Registry {
             host: place.host.clone(),
             what: format!("an index of `{reference}` that is not valid: {error}"),
         })?;
-        let wanted = platform.cloned().unwrap_or_else(host_platform);
+        let wanted = platform.cloned().unwrap_or_else(Platform::host);
         let named: Vec<(String, &oci_spec::image::Descriptor)> = index
             .manifests()
             .iter()
@@ -246,9 +246,4 @@ fn is_index(manifest: &RemoteManifest) -> bool {
 
 fn parse_digest(host: &str, digest: &oci_spec::image::Digest) -> Result<Digest, RegistryError> {
     Digest::parse(digest.as_ref()).map_err(|error| RegistryError::Malformed { host: host.to_owned(), what: error.to_string() })
-}
-
-/// Returns the platform of images that run here.
-fn host_platform() -> Platform {
-    Platform::parse(&format!("linux/{}", Platform::host_architecture())).expect("an architecture is one lower-case word")
 }

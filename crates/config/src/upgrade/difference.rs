@@ -3,11 +3,12 @@
 use crate::Key;
 use crate::Node;
 use crate::Value;
+use crate::loaded::join;
 
 /// Returns patches that make `new` of `old`, at the place of `patch`; what is at `whole`, a path without its first `/`, is replaced as one.
 pub(super) fn differences(old: &Node, new: &Node, whole: &str, patch: &Node) -> Vec<Node> {
     let mut found = Differences { whole, patch, patches: Vec::new() };
-    found.at(&mut Vec::new(), old, new);
+    found.at("", old, new);
     found.patches
 }
 
@@ -18,39 +19,32 @@ struct Differences<'a> {
 }
 
 impl Differences<'_> {
-    fn at(&mut self, path: &mut Vec<String>, old: &Node, new: &Node) {
+    /// `pointer` leads to both.
+    fn at(&mut self, pointer: &str, old: &Node, new: &Node) {
         if old.to_json() == new.to_json() {
             return;
         }
-        let (Some(before), Some(after)) = (old.as_map(), new.as_map()) else { return self.push("replace", path, Some(new)) };
-        if !path.is_empty() && path.join("/") == self.whole {
-            return self.push("replace", path, Some(new));
-        }
+        let is_whole = pointer.strip_prefix('/') == Some(self.whole);
+        let (Some(before), Some(after), false) = (old.as_map(), new.as_map(), is_whole) else {
+            return self.push("replace", pointer, Some(new));
+        };
         for (key, value) in before {
-            path.push(escaped(&key.text));
+            let pointer = join(pointer, &key.text);
             match new.get(&key.text) {
-                Some(now) => self.at(path, value, now),
-                None => self.push("remove", path, None),
+                Some(now) => self.at(&pointer, value, now),
+                None => self.push("remove", &pointer, None),
             }
-            path.pop();
         }
         for (key, value) in after.iter().filter(|(key, _)| old.get(&key.text).is_none()) {
-            path.push(escaped(&key.text));
-            self.push("add", path, Some(value));
-            path.pop();
+            self.push("add", &join(pointer, &key.text), Some(value));
         }
     }
 
-    fn push(&mut self, op: &str, path: &[String], value: Option<&Node>) {
+    fn push(&mut self, op: &str, pointer: &str, value: Option<&Node>) {
         let span = |field: &str| self.patch.get(field).map_or(&self.patch.span, |node| &node.span).clone();
-        let text = |field: &str, text: String| (Key { text: field.to_owned(), span: span(field) }, Node::text(text, span(field)));
-        let mut fields = vec![text("op", op.to_owned()), text("path", format!("/{}", path.join("/")))];
+        let text = |field: &str, text: &str| (Key { text: field.to_owned(), span: span(field) }, Node::text(text, span(field)));
+        let mut fields = vec![text("op", op), text("path", pointer)];
         fields.extend(value.map(|value| (Key { text: "value".to_owned(), span: span("value") }, value.clone())));
         self.patches.push(Node::new(Value::Map(fields), self.patch.span.clone()));
     }
-}
-
-/// Returns a key as a step of a path (RFC 6901).
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

@@ -76,16 +76,10 @@ impl<'a> Proof<'a> {
 /// Returns whether what `patch` sets is in `document`.
 fn leads_into(patch: &Node, document: &Node) -> bool {
     let sets = operation(patch).is_none_or(|op| matches!(&*op, "add" | "replace"));
-    let is_there = |path: &str| path.split('/').try_fold(document, |node, step| child(node, step)).is_some();
     // What searches was found when it was applied.
-    !sets || path_of(patch, "path").is_none_or(|path| path.ends_with("/-") || path.contains('=') || is_there(&path))
-}
-
-fn child<'n>(node: &'n Node, step: &str) -> Option<&'n Node> {
-    match node.as_list() {
-        Some(items) => items.get(step.parse::<usize>().ok()?),
-        None => node.get(&step.replace("~1", "/").replace("~0", "~")),
-    }
+    !sets
+        || path_of(patch, "path")
+            .is_none_or(|path| path.ends_with("/-") || path.contains('=') || document.pointer(&format!("/{path}")).is_some())
 }
 
 fn operation(patch: &Node) -> Option<String> {
