@@ -49,9 +49,14 @@ impl Changes {
     pub fn make(&self, manifests: &mut [Manifest]) -> Vec<Diagnostic> {
         let fields = transform::Fields::new(&self.resource_selector);
         transform::Images::new(&self.images).replace(manifests, &fields);
-        transform::place(manifests, &self.images, &self.placement, &fields);
+        self.after_images(manifests, &fields)
+    }
+
+    /// Puts in all but the images, which are there already; returns what is to be said of it.
+    pub(crate) fn after_images(&self, manifests: &mut [Manifest], fields: &transform::Fields) -> Vec<Diagnostic> {
+        transform::place(manifests, &self.images, &self.placement, fields);
         let warnings = self.debug.as_ref().map(|debug| transform::set_debuggers(manifests, debug)).unwrap_or_default();
-        transform::set_labels(manifests, &self.labels, &fields);
+        transform::set_labels(manifests, &self.labels, fields);
         warnings
     }
 }

@@ -83,7 +83,7 @@ pub struct RenderJob {
 /// When a source is missing or cannot be read, a document is no Kubernetes object, or the step was cancelled.
 pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Result<Vec<ManifestSet>, RenderError> {
     let mut sets = Vec::with_capacity(job.modules.len());
-    let images = transform::Images::new(&job.images);
+    let (images, changes) = (transform::Images::new(&job.images), Changes::of(job));
     let fields = transform::Fields::new(&job.resource_selector);
     for module in &job.modules {
         let mut manifests = source::raw(module, &job.vars, cx).await?;
@@ -93,13 +93,9 @@ pub async fn render(job: &RenderJob, remote: Option<&Cluster>, cx: &Cx) -> Resul
         let mut live = source::remote(module, remote.filter(|_| !job.offline), job.kubeconfig.as_deref(), cx).await?;
         images.replace_live(&mut live, &fields);
         manifests.append(&mut live);
-        transform::place(&mut manifests, &job.images, &job.placement, &fields);
-        if let Some(debug) = &job.debug {
-            for warning in transform::set_debuggers(&mut manifests, debug) {
-                cx.warn(warning);
-            }
+        for warning in changes.after_images(&mut manifests, &fields) {
+            cx.warn(warning);
         }
-        transform::set_labels(&mut manifests, &job.labels, &fields);
         if let Some(namespace) = job.namespace.as_ref().filter(|_| !job.offline) {
             for warning in transform::set_namespace(&mut manifests, namespace) {
                 cx.warn(warning);
